@@ -1,0 +1,100 @@
+//! The protobuf JSON form of the messages: canonical when written, lenient when read (unknown fields are
+//! ignored; an enum is a name or a number). Knows no transport.
+
+use std::sync::LazyLock;
+
+use prost::{Message, Name};
+use prost_reflect::{DeserializeOptions, DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
+
+/// Why a text is not the JSON form of a message.
+pub type Error = serde_json::Error;
+
+static POOL: LazyLock<DescriptorPool> =
+    LazyLock::new(|| DescriptorPool::decode(crate::DESCRIPTORS).expect("the checked-in descriptors decode"));
+
+/// The canonical JSON form of `message` (field names in lowerCamelCase, defaults left out).
+///
+/// # Errors
+/// When a value has no JSON form, such as a timestamp out of range.
+pub fn encode<M: Message + Name>(message: &M) -> Result<Vec<u8>, Error> {
+    let mut dynamic = DynamicMessage::new(descriptor::<M>());
+    dynamic.transcode_from(message).expect("a message matches its own descriptor");
+    let mut out = serde_json::Serializer::new(Vec::new());
+    dynamic.serialize_with_options(&mut out, &SerializeOptions::new())?;
+    Ok(out.into_inner())
+}
+
+/// Reads the JSON form of a message.
+///
+/// # Errors
+/// When `text` is not JSON, or not of this message; the error tells line and column.
+pub fn decode<M: Message + Name + Default>(text: &[u8]) -> Result<M, Error> {
+    let mut input = serde_json::Deserializer::from_slice(text);
+    let options = DeserializeOptions::new().deny_unknown_fields(false);
+    let dynamic = DynamicMessage::deserialize_with_options(descriptor::<M>(), &mut input, &options)?;
+    input.end()?;
+    Ok(dynamic.transcode_to().expect("a message matches its own descriptor"))
+}
+
+fn descriptor<M: Name>() -> MessageDescriptor {
+    POOL.get_message_by_name(&M::full_name()).expect("every generated message is in the checked-in descriptors")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filesystem::{EntryInfo, FileType};
+    use crate::process::{ProcessConfig, ProcessEvent, StartRequest, process_event};
+    use proptest::prelude::*;
+
+    #[test]
+    fn timestamps_are_canonical() {
+        let entry = EntryInfo {
+            r#type: FileType::Directory as i32,
+            size: 7,
+            modified_time: Some(prost_types::Timestamp { seconds: 0, nanos: 5_000_000 }),
+            ..Default::default()
+        };
+        let text = String::from_utf8(encode(&entry).unwrap()).unwrap();
+        assert_eq!(
+            text,
+            r#"{"type":"FILE_TYPE_DIRECTORY","size":"7","modifiedTime":"1970-01-01T00:00:00.005Z"}"#
+        );
+    }
+
+    #[test]
+    fn defaults_are_left_out() {
+        let end = process_event::EndEvent { exited: true, status: "exit status: 0".into(), ..Default::default() };
+        let event = ProcessEvent { event: Some(process_event::Event::End(end)) };
+        assert_eq!(encode(&event).unwrap(), br#"{"end":{"exited":true,"status":"exit status: 0"}}"#);
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored_and_bad_ones_are_placed() {
+        let request: StartRequest = decode(br#"{"nope":1,"process":{"cmd":"ls"}}"#).unwrap();
+        assert_eq!(request.process.unwrap().cmd, "ls");
+        let error = decode::<StartRequest>(b"{\n\"process\":1}").unwrap_err();
+        assert_eq!(error.line(), 2);
+        assert!(decode::<StartRequest>(b"").unwrap_err().is_eof());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_decodes_to_itself(
+            cmd in ".*", args in proptest::collection::vec(".*", 0..4),
+            envs in proptest::collection::btree_map(".*", ".*", 0..4),
+            cwd in proptest::option::of(".*"), stdin in proptest::option::of(any::<bool>()),
+        ) {
+            let process = ProcessConfig { cmd, args, envs: envs.into_iter().collect(), cwd, ..Default::default() };
+            let request = StartRequest { process: Some(process), stdin, ..Default::default() };
+            prop_assert_eq!(&decode::<StartRequest>(&encode(&request).unwrap()).unwrap(), &request);
+        }
+
+        #[test]
+        fn bytes_survive(data in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let output = process_event::data_event::Output::Pty(data.into());
+            let event = ProcessEvent { event: Some(process_event::Event::Data(process_event::DataEvent { output: Some(output) })) };
+            prop_assert_eq!(&decode::<ProcessEvent>(&encode(&event).unwrap()).unwrap(), &event);
+        }
+    }
+}
