@@ -1,0 +1,141 @@
+//! What a mock can be told before it starts. Collects only; starting is `mock`'s.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::generation::Generation;
+use crate::guest::{GuestConfig, RootSpec};
+use crate::mock::MockEnvd;
+use crate::routes::origin::Origin;
+use crate::server::{Config, StartError};
+
+/// Describes a mock; [`Builder::start`] makes it.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it is started"]
+pub struct Builder {
+    config: Config,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            config: Config {
+                listen: any_port,
+                control: any_port,
+                allow_remote: false,
+                origins: Vec::new(),
+                generation: Generation::default(),
+                version: None,
+                guest: GuestConfig::default(),
+            },
+        }
+    }
+}
+
+impl Builder {
+    /// The address to serve envd on; port 0, the default, takes any free one.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.config.listen = address;
+        self
+    }
+
+    /// The address to serve the control port on; any free loopback port by default.
+    pub fn control(mut self, address: SocketAddr) -> Self {
+        self.config.control = address;
+        self
+    }
+
+    /// Permits addresses that are not loopback: whoever reaches them can run commands in the guest.
+    pub fn allow_remote(mut self, allow: bool) -> Self {
+        self.config.allow_remote = allow;
+        self
+    }
+
+    /// Admits one more Host or Origin than the loopback ones.
+    pub fn allow_origin(mut self, origin: Origin) -> Self {
+        self.config.origins.push(origin);
+        self
+    }
+
+    /// The wire generation to play.
+    pub fn generation(mut self, generation: Generation) -> Self {
+        self.config.generation = generation;
+        self
+    }
+
+    /// The version that `/health` reports.
+    pub fn guest_version(mut self, version: impl Into<String>) -> Self {
+        self.config.version = Some(version.into());
+        self
+    }
+
+    /// Where the guest's file tree lies; a fresh one by default.
+    pub fn root(mut self, root: RootSpec) -> Self {
+        self.config.guest.root = root;
+        self
+    }
+
+    /// Copies the content of this directory of the host over the root of a fresh tree.
+    pub fn files(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.config.guest.files = Some(directory.into());
+        self
+    }
+
+    /// Leaves a fresh tree behind at the end.
+    pub fn keep(mut self, keep: bool) -> Self {
+        self.config.guest.keep = keep;
+        self
+    }
+
+    /// Shows `host` of the host read-only at `guest` in the guest.
+    pub fn bind(mut self, host: impl Into<PathBuf>, guest: impl Into<PathBuf>) -> Self {
+        self.config.guest.binds.push((host.into(), guest.into()));
+        self
+    }
+
+    /// Puts a fresh tree on a disk of so many bytes.
+    pub fn disk(mut self, bytes: u64) -> Self {
+        self.config.guest.disk = Some(bytes);
+        self
+    }
+
+    /// How long a connected reader may take nothing before it loses its stream; 30 s by default.
+    pub fn stall_limit(mut self, limit: Duration) -> Self {
+        self.config.guest.stall_limit = limit;
+        self
+    }
+
+    /// Refuses larger uploads, in bytes; only the disk limits them by default.
+    pub fn max_upload(mut self, bytes: u64) -> Self {
+        self.config.guest.max_upload = Some(bytes);
+        self
+    }
+
+    /// How many bytes a memory preload goes through.
+    pub fn preload_size(mut self, bytes: u64) -> Self {
+        self.config.guest.preload.size = bytes;
+        self
+    }
+
+    /// How long a memory preload runs.
+    pub fn preload_duration(mut self, duration: Duration) -> Self {
+        self.config.guest.preload.duration = duration;
+        self
+    }
+
+    /// Makes every memory preload fail with this text at the end of its time.
+    pub fn preload_failure(mut self, text: impl Into<String>) -> Self {
+        self.config.guest.preload.failure = Some(text.into());
+        self
+    }
+
+    /// Starts the mock; it answers when this returns.
+    ///
+    /// # Errors
+    /// [`StartError`]: the address is remote or cannot be bound, or the guest cannot boot. Nothing is left behind.
+    pub async fn start(self) -> Result<MockEnvd, StartError> {
+        MockEnvd::from_config(self.config).await
+    }
+}

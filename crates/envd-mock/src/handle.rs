@@ -1,0 +1,82 @@
+//! The guest as a test sees it: seed a file, look at one, see what runs. Goes around the wire, not around the
+//! guest's walls.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::guest::Guest;
+
+/// A guest behind the wire; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct GuestHandle {
+    guest: Arc<Guest>,
+}
+
+/// A process that was started over the wire and has not ended.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ProcessSummary {
+    /// Its number, as it sees it itself.
+    pub pid: u32,
+    /// The program.
+    pub cmd: String,
+    /// Its arguments, without the program.
+    pub args: Vec<String>,
+    /// The directory that it was started in, a path of the guest.
+    pub cwd: String,
+    /// The name that its starter gave it.
+    pub tag: Option<String>,
+}
+
+impl GuestHandle {
+    pub(crate) fn new(guest: Arc<Guest>) -> Self {
+        Self { guest }
+    }
+
+    /// Writes a file as the guest's root would; what is missing of the directories above it is made.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn write_file(&self, path: &str, content: impl AsRef<[u8]>) -> io::Result<()> {
+        self.guest.write_file(path, content.as_ref())
+    }
+
+    /// Reads a whole file as the guest's root would; links are followed within the guest.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn read_file(&self, path: &str) -> io::Result<Vec<u8>> {
+        self.guest.read_file(path)
+    }
+
+    /// Removes what is at `path`, with all that is below it.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn remove(&self, path: &str) -> io::Result<()> {
+        self.guest.remove_path(path)
+    }
+
+    /// Whether there is anything at `path`; a link that leads nowhere counts.
+    pub fn exists(&self, path: &str) -> bool {
+        self.guest.path_exists(path)
+    }
+
+    /// The processes that were started over the wire and have not ended, in the order of their pids.
+    pub fn processes(&self) -> Vec<ProcessSummary> {
+        let summary = |process: &Arc<crate::guest::process::Process>| ProcessSummary {
+            pid: process.pid,
+            cmd: process.spec.cmd.clone(),
+            args: process.spec.args.clone(),
+            cwd: process.spec.cwd.clone(),
+            tag: process.spec.tag.clone(),
+        };
+        self.guest.processes.list().iter().map(summary).collect()
+    }
+
+    /// Where the guest's root lies on the host; `/` when the guest is the machine itself. A tree with a disk of its
+    /// own is empty when seen from there.
+    pub fn root(&self) -> &Path {
+        self.guest.root_path()
+    }
+}

@@ -1,0 +1,120 @@
+//! The command: reads the flags, starts the mock, prints the one ready line, waits for its end. Everything else is
+//! the library's.
+
+use std::io::{Read, Write};
+use std::process::ExitCode;
+
+use envd_mock::MockEnvd;
+use envd_mock::cli::{Cli, LogFormat, Stop};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tracing_subscriber::EnvFilter;
+
+const REFUSED: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = match Cli::read(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(Stop::Told(text)) => return told(&text),
+        Err(Stop::Refused(line)) => return refused(&line, REFUSED),
+    };
+    log(cli.log_format);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return refused(&format!("cannot start: {error}"), REFUSED),
+    };
+    runtime.block_on(run(cli))
+}
+
+async fn run(cli: Cli) -> ExitCode {
+    let mut ends = match Ends::watch(cli.exit_on_stdin_eof) {
+        Ok(ends) => ends,
+        Err(error) => return refused(&format!("cannot watch for signals: {error}"), REFUSED),
+    };
+    let started = tokio::select! {
+        started = cli.builder().start() => started,
+        () = ends.next() => return ExitCode::SUCCESS,
+    };
+    match started {
+        Ok(mock) => {
+            announce(&mock);
+            ends.next().await;
+            mock.stop().await;
+            ExitCode::SUCCESS
+        }
+        Err(error) => refused(&error.to_string(), error.exit_code()),
+    }
+}
+
+/// What can end the command.
+struct Ends {
+    interrupt: Signal,
+    terminate: Signal,
+    input: Option<oneshot::Receiver<()>>,
+}
+
+impl Ends {
+    fn watch(input: bool) -> std::io::Result<Self> {
+        let input = if input { Some(end_of_input()?) } else { None };
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, input })
+    }
+
+    async fn next(&mut self) {
+        let Self { interrupt, terminate, input } = self;
+        let ended = async {
+            match input {
+                Some(ended) => drop(ended.await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            () = ended => {}
+        }
+    }
+}
+
+/// Resolves when standard input ends. A thread of its own reads it, because such a read cannot be cancelled.
+fn end_of_input() -> std::io::Result<oneshot::Receiver<()>> {
+    let (ended, receiver) = oneshot::channel();
+    std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+        let mut buffer = [0; 4096];
+        while std::io::stdin().read(&mut buffer).is_ok_and(|read| read > 0) {}
+        // Nobody may be waiting.
+        let _ = ended.send(());
+    })?;
+    Ok(receiver)
+}
+
+fn announce(mock: &MockEnvd) {
+    let (url, control, generation) = (mock.url(), mock.control_url(), mock.generation());
+    let root = mock.guest().root().display().to_string();
+    let mut stdout = std::io::stdout().lock();
+    let line = writeln!(stdout, "envd-mock ready url={url} control={control} generation={generation} root={root}");
+    if let Err(error) = line.and_then(|()| stdout.flush()) {
+        tracing::warn!(%error, "nobody reads the ready line");
+    }
+}
+
+fn told(text: &str) -> ExitCode {
+    // A closed pipe is no reason to complain about a help text.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn refused(line: &str, code: u8) -> ExitCode {
+    let line = line.lines().collect::<Vec<_>>().join(" ");
+    // There is nowhere else to say it.
+    let _ = writeln!(std::io::stderr(), "envd-mock: {line}");
+    ExitCode::from(code)
+}
+
+fn log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
+}

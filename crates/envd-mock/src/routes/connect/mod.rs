@@ -1,0 +1,10 @@
+//! Connect, gRPC and gRPC-Web over the runtime that the real guest uses; nothing outside this folder names it.
+//! Responsible for framing, codecs, limits, deadlines and protocol errors; what an RPC does is the handlers'.
+
+mod body;
+mod codec;
+mod service;
+mod table;
+
+pub(crate) use service::Connect;
+pub(crate) use table::Rpcs;

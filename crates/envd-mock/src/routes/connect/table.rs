@@ -1,0 +1,191 @@
+//! The table of RPCs: which handler answers which path, and the runtime's dispatcher over it. Knows messages by
+//! their generated markers only.
+
+use std::collections::HashMap;
+use std::future::ready;
+
+use bytes::Bytes;
+use connectrpc::dispatcher::{RequestStream, StreamingResult, UnaryResult};
+use connectrpc::{
+    CodecFormat, ConnectError, Dispatcher, MethodDescriptor, Payload, RequestContext, Response,
+};
+use envd_proto::rpc::{Kind, Method};
+use futures::{Stream, StreamExt, TryStreamExt};
+use http::HeaderMap;
+
+use super::codec::{decode, encode};
+use crate::routes::status::Status;
+
+/// What a client stream's handler reads.
+pub(crate) type Requests<M> = futures::stream::BoxStream<'static, Result<M, Status>>;
+
+/// RPCs by path, each with its handler; a handler gets the request's headers and message.
+#[derive(Default)]
+pub(crate) struct Rpcs {
+    rows: HashMap<&'static str, Row>,
+}
+
+enum Row {
+    Unary(Box<dyn Fn(HeaderMap, Bytes, CodecFormat) -> UnaryResult + Send + Sync>),
+    ServerStream(Box<dyn Fn(HeaderMap, Bytes, CodecFormat) -> StreamingResult + Send + Sync>),
+    ClientStream(Box<dyn Fn(HeaderMap, RequestStream, CodecFormat) -> UnaryResult + Send + Sync>),
+}
+
+impl Rpcs {
+    /// Adds an RPC of one message each way.
+    pub(crate) fn unary<M, F, R>(mut self, handler: F) -> Self
+    where
+        M: Method,
+        F: Fn(HeaderMap, M::Request) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<M::Response, Status>> + Send + 'static,
+    {
+        let row = move |headers, bytes, format| -> UnaryResult {
+            match decode::<M::Request>(bytes, format) {
+                Ok(request) => answer_once::<M>(handler(headers, request), format),
+                Err(error) => Box::pin(ready(Err(error))),
+            }
+        };
+        self.insert::<M>(Kind::Unary, Row::Unary(Box::new(row)));
+        self
+    }
+
+    /// Adds an RPC that answers one message with a stream.
+    pub(crate) fn server_stream<M, F, R, S>(mut self, handler: F) -> Self
+    where
+        M: Method,
+        F: Fn(HeaderMap, M::Request) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<S, Status>> + Send + 'static,
+        S: Stream<Item = Result<M::Response, Status>> + Send + 'static,
+    {
+        let row = move |headers, bytes, format| -> StreamingResult {
+            match decode::<M::Request>(bytes, format) {
+                Ok(request) => answer_many::<M, S>(handler(headers, request), format),
+                Err(error) => Box::pin(ready(Err(error))),
+            }
+        };
+        self.insert::<M>(Kind::ServerStream, Row::ServerStream(Box::new(row)));
+        self
+    }
+
+    /// Adds an RPC that answers a stream with one message.
+    pub(crate) fn client_stream<M, F, R>(mut self, handler: F) -> Self
+    where
+        M: Method,
+        F: Fn(HeaderMap, Requests<M::Request>) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<M::Response, Status>> + Send + 'static,
+    {
+        let row = move |headers, requests, format| -> UnaryResult {
+            answer_once::<M>(handler(headers, decoded(requests, format)), format)
+        };
+        self.insert::<M>(Kind::ClientStream, Row::ClientStream(Box::new(row)));
+        self
+    }
+
+    /// Who streams in the RPC at `path` (without its leading slash).
+    pub(super) fn kind(&self, path: &str) -> Option<Kind> {
+        self.rows.get(path).map(|row| match row {
+            Row::Unary(_) => Kind::Unary,
+            Row::ServerStream(_) => Kind::ServerStream,
+            Row::ClientStream(_) => Kind::ClientStream,
+        })
+    }
+
+    fn insert<M: Method>(&mut self, kind: Kind, row: Row) {
+        assert_eq!(M::KIND, kind, "{} was added as another kind than its proto file says", M::PATH);
+        self.rows.insert(M::PATH, row);
+    }
+}
+
+fn answer_once<M: Method>(
+    answer: impl Future<Output = Result<M::Response, Status>> + Send + 'static,
+    format: CodecFormat,
+) -> UnaryResult {
+    Box::pin(async move { Ok(Response::new(encode(&answer.await?, format)?)) })
+}
+
+fn answer_many<M: Method, S>(
+    answer: impl Future<Output = Result<S, Status>> + Send + 'static,
+    format: CodecFormat,
+) -> StreamingResult
+where
+    S: Stream<Item = Result<M::Response, Status>> + Send + 'static,
+{
+    Box::pin(async move {
+        let messages = answer.await?;
+        let encoded = messages.map(move |message| encode(&message?, format));
+        Ok(Response::new(encoded.boxed()))
+    })
+}
+
+/// The messages of a client stream. The runtime's own errors (a cut envelope, a message over the limit) pass
+/// through with their codes.
+fn decoded<M: prost::Message + prost::Name + Default + 'static>(
+    requests: RequestStream,
+    format: CodecFormat,
+) -> Requests<M> {
+    requests.and_then(move |bytes| ready(decode(bytes, format))).map_err(Status::from).boxed()
+}
+
+impl Dispatcher for Rpcs {
+    fn lookup(&self, path: &str) -> Option<MethodDescriptor> {
+        self.kind(path).map(|kind| match kind {
+            Kind::Unary => MethodDescriptor::unary(false),
+            Kind::ServerStream => MethodDescriptor::server_streaming(),
+            Kind::ClientStream => MethodDescriptor::client_streaming(),
+            Kind::Bidi => MethodDescriptor::bidi_streaming(),
+        })
+    }
+
+    fn call_unary(
+        &self,
+        path: &str,
+        ctx: RequestContext,
+        request: Payload,
+        format: CodecFormat,
+    ) -> UnaryResult {
+        match self.rows.get(path) {
+            Some(Row::Unary(row)) => row(ctx.headers().clone(), request.bytes().clone(), format),
+            _ => Box::pin(ready(Err(not_found(path)))),
+        }
+    }
+
+    fn call_server_streaming(
+        &self,
+        path: &str,
+        ctx: RequestContext,
+        request: Bytes,
+        format: CodecFormat,
+    ) -> StreamingResult {
+        match self.rows.get(path) {
+            Some(Row::ServerStream(row)) => row(ctx.headers().clone(), request, format),
+            _ => Box::pin(ready(Err(not_found(path)))),
+        }
+    }
+
+    fn call_client_streaming(
+        &self,
+        path: &str,
+        ctx: RequestContext,
+        requests: RequestStream,
+        format: CodecFormat,
+    ) -> UnaryResult {
+        match self.rows.get(path) {
+            Some(Row::ClientStream(row)) => row(ctx.headers().clone(), requests, format),
+            _ => Box::pin(ready(Err(not_found(path)))),
+        }
+    }
+
+    fn call_bidi_streaming(
+        &self,
+        path: &str,
+        _: RequestContext,
+        _: RequestStream,
+        _: CodecFormat,
+    ) -> StreamingResult {
+        Box::pin(ready(Err(not_found(path))))
+    }
+}
+
+fn not_found(path: &str) -> ConnectError {
+    ConnectError::unimplemented(format!("method not found: {path}"))
+}

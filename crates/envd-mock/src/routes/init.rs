@@ -1,0 +1,120 @@
+//! `POST /init` (contract, sections 3.4 and 10): reads the body, lets the guest's life decide, and carries out the
+//! effects.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::reply::{self, NO_STORE};
+use crate::guest::Guest;
+use crate::guest::life::{Effects, Init, Refusal};
+
+/// The body in the spelling of generation 2; unknown fields are ignored and null is absent.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Body {
+    access_token: Option<String>,
+    #[serde(rename = "defaultUser")]
+    default_user: Option<String>,
+    #[serde(rename = "defaultWorkdir")]
+    default_workdir: Option<String>,
+    #[serde(rename = "envVars")]
+    env_vars: Option<BTreeMap<String, String>>,
+    hyperloop_ip: Option<String>,
+    timestamp: Option<String>,
+    volume_mounts: Option<Vec<Volume>>,
+    sandbox_id: Option<String>,
+    template_id: Option<String>,
+    proxy_domain: Option<String>,
+    lifecycle_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Volume {
+    nfs_target: String,
+    path: String,
+}
+
+pub(crate) async fn post(State(guest): State<Arc<Guest>>, body: Option<Json<Body>>) -> Response {
+    let Json(mut body) = body.unwrap_or_default();
+    let volumes = body.volume_mounts.take().unwrap_or_default();
+    match guest.life.init(body.into()) {
+        Ok(effects) => {
+            carry_out(&guest, effects);
+            volumes.iter().for_each(report_unmounted);
+            (StatusCode::NO_CONTENT, NO_STORE).into_response()
+        }
+        Err(refusal @ Refusal::Malformed(_)) => reply::error(StatusCode::BAD_REQUEST, refusal.to_string()),
+        Err(refusal) => (StatusCode::UNAUTHORIZED, refusal.to_string()).into_response(),
+    }
+}
+
+fn carry_out(guest: &Guest, effects: Effects) {
+    if effects.reborn {
+        guest.preload.reset();
+    }
+    if let Some(time) = effects.clock {
+        guest.clock.step_to(time);
+    }
+    for (name, content) in effects.files {
+        write(guest, &format!("/run/wrenn/{name}"), content.as_bytes());
+    }
+    if let Some(host) = effects.events_host {
+        let hosts = guest.read_file("/etc/hosts").unwrap_or_default();
+        write(guest, "/etc/hosts", with_events_host(&String::from_utf8_lossy(&hosts), &host).as_bytes());
+    }
+}
+
+/// As on a real guest, a file that cannot be written is no reason to refuse the init.
+fn write(guest: &Guest, path: &str, content: &[u8]) {
+    if let Err(error) = guest.write_file(path, content) {
+        tracing::warn!(path, %error, "a file of /init could not be written");
+    }
+}
+
+fn report_unmounted(volume: &Volume) {
+    tracing::warn!(target = volume.nfs_target, path = volume.path, "network volumes cannot be mounted here");
+}
+
+fn with_events_host(hosts: &str, address: &str) -> String {
+    const NAME: &str = "events.wrenn.local";
+    let others = hosts.lines().filter(|line| !line.split_whitespace().skip(1).any(|name| name == NAME));
+    let mut text: String = others.flat_map(|line| [line, "\n"]).collect();
+    text.push_str(&format!("{address} {NAME}\n"));
+    text
+}
+
+impl From<Body> for Init {
+    fn from(body: Body) -> Self {
+        Self {
+            token: body.access_token,
+            lifecycle: body.lifecycle_id,
+            timestamp: body.timestamp,
+            env: body.env_vars.unwrap_or_default(),
+            user: body.default_user,
+            workdir: body.default_workdir,
+            events_host: body.hyperloop_ip,
+            sandbox: body.sandbox_id,
+            template: body.template_id,
+            domain: body.proxy_domain,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_events_host_has_one_line_and_the_others_stay() {
+        let once = with_events_host("127.0.0.1 localhost\n", "10.0.0.1");
+        assert_eq!(once, "127.0.0.1 localhost\n10.0.0.1 events.wrenn.local\n");
+        assert_eq!(with_events_host(&once, "10.0.0.2"), once.replace("10.0.0.1", "10.0.0.2"));
+        assert_eq!(with_events_host("", "::1"), "::1 events.wrenn.local\n");
+    }
+}

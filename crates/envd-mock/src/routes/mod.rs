@@ -1,0 +1,22 @@
+//! HTTP and Connect to guest and back, one file for each part of the contract.
+
+mod activity;
+pub(crate) mod auth;
+pub(crate) mod connect;
+pub(crate) mod cors;
+mod envs;
+mod files;
+mod filesystem;
+mod health;
+mod init;
+mod metrics;
+pub(crate) mod origin;
+mod preload;
+mod process;
+pub(crate) mod reply;
+mod rpc;
+mod snapshot;
+pub(crate) mod status;
+mod table;
+
+pub(crate) use table::Routes;

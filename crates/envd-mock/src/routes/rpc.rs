@@ -1,0 +1,75 @@
+//! Which handler answers which RPC.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use envd_proto::{filesystem::rpc as fs, process::rpc as proc};
+use http::HeaderMap;
+
+use super::connect::{Connect, Rpcs};
+use super::{filesystem, process};
+use crate::guest::Guest;
+
+const KEEPALIVE: &str = "keepalive-ping-interval";
+const DEFAULT_KEEPALIVE: Duration = Duration::from_secs(90);
+
+/// Hands the guest and the message to a handler that wants nothing else.
+macro_rules! call {
+    ($guest:expr, $handler:path) => {{
+        let guest = Arc::clone(&$guest);
+        move |_: HeaderMap, request| $handler(Arc::clone(&guest), request)
+    }};
+}
+
+pub(crate) fn table(guest: &Arc<Guest>) -> Connect {
+    let watch = Arc::clone(guest);
+    let rpcs = Rpcs::default()
+        .unary::<proc::List, _, _>(call!(guest, process::list))
+        .server_stream::<proc::Connect, _, _, _>(call!(guest, process::connect))
+        .server_stream::<proc::Start, _, _, _>(call!(guest, process::start))
+        .unary::<proc::Update, _, _>(call!(guest, process::update))
+        .client_stream::<proc::StreamInput, _, _>(call!(guest, process::stream_input))
+        .unary::<proc::SendInput, _, _>(call!(guest, process::send_input))
+        .unary::<proc::SendSignal, _, _>(call!(guest, process::send_signal))
+        .unary::<proc::CloseStdin, _, _>(call!(guest, process::close_stdin))
+        .unary::<fs::Stat, _, _>(call!(guest, filesystem::stat))
+        .unary::<fs::MakeDir, _, _>(call!(guest, filesystem::make_dir))
+        .unary::<fs::Move, _, _>(call!(guest, filesystem::r#move))
+        .unary::<fs::ListDir, _, _>(call!(guest, filesystem::list_dir))
+        .unary::<fs::Remove, _, _>(call!(guest, filesystem::remove))
+        .server_stream::<fs::WatchDir, _, _, _>(move |headers, request| {
+            filesystem::watch_dir(Arc::clone(&watch), request, keepalive(&headers))
+        })
+        .unary::<fs::CreateWatcher, _, _>(call!(guest, filesystem::create_watcher))
+        .unary::<fs::GetWatcherEvents, _, _>(call!(guest, filesystem::get_watcher_events))
+        .unary::<fs::RemoveWatcher, _, _>(call!(guest, filesystem::remove_watcher));
+    Connect::new(rpcs)
+}
+
+/// Seconds between two keepalives; the default also for zero, negative and unreadable values.
+fn keepalive(headers: &HeaderMap) -> Duration {
+    let seconds = headers.get(KEEPALIVE).and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
+    seconds
+        .filter(|seconds| *seconds > 0)
+        .map_or(DEFAULT_KEEPALIVE, |seconds| Duration::from_secs(seconds.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keepalive_interval_is_whole_seconds_or_the_default() {
+        let of = |value: &str| {
+            keepalive(&HeaderMap::from_iter([(
+                http::HeaderName::from_static(KEEPALIVE),
+                value.parse().unwrap(),
+            )]))
+        };
+        assert_eq!(of("5"), Duration::from_secs(5));
+        for value in ["0", "-1", "1.5", "soon", ""] {
+            assert_eq!(of(value), DEFAULT_KEEPALIVE, "{value}");
+        }
+        assert_eq!(keepalive(&HeaderMap::new()), DEFAULT_KEEPALIVE);
+    }
+}

@@ -1,0 +1,167 @@
+//! The only file that knows every stage: binds, boots the guest, serves both ports, and ends it all. Decides no
+//! answer.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::Request;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::connection::Listener;
+use crate::control::{Control, Facts};
+use crate::generation::Generation;
+use crate::guest::{BootError, Guest, GuestConfig};
+use crate::pipeline::Pipeline;
+use crate::routes::origin::{Origin, Origins};
+
+/// Everything that a start can be told.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) control: SocketAddr,
+    pub(crate) allow_remote: bool,
+    pub(crate) origins: Vec<Origin>,
+    pub(crate) generation: Generation,
+    pub(crate) version: Option<String>,
+    pub(crate) guest: GuestConfig,
+}
+
+/// A server that answers.
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) control: SocketAddr,
+    pub(crate) generation: Generation,
+    pub(crate) guest: Arc<Guest>,
+}
+
+/// Why the mock did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is not a loopback one and remote callers were not allowed (`--allow-remote`).
+    #[error(
+        "{0} is not a loopback address: anyone who reaches it could run commands; --allow-remote permits it"
+    )]
+    Remote(SocketAddr),
+    /// The address cannot be bound.
+    #[error("cannot bind {address}: {source}")]
+    Bind {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The guest did not boot: its root or the kernel's namespaces are not usable.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    /// The system gave no thread to run on.
+    #[error("cannot start a thread for the server: {0}")]
+    Thread(io::Error),
+}
+
+impl StartError {
+    /// What the command exits with: 3 when an address cannot be bound, else 2.
+    pub fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Bind { .. }) { 3 } else { 2 }
+    }
+}
+
+/// Starts, tells `ready` how that went, and serves until `stop`; at the end nothing is left.
+pub(crate) async fn run(
+    config: Config,
+    ready: oneshot::Sender<Result<Running, StartError>>,
+    stop: CancellationToken,
+) {
+    match Server::start(config).await {
+        Err(error) => drop(ready.send(Err(error))),
+        Ok(server) => {
+            let (guest, running) = (Arc::clone(&server.guest), server.running());
+            if ready.send(Ok(running)).is_ok() {
+                server.serve(stop).await;
+            }
+            end(guest).await;
+        }
+    }
+}
+
+async fn end(guest: Arc<Guest>) {
+    if let Err(panic) = tokio::task::spawn_blocking(move || guest.end()).await {
+        tracing::error!(%panic, "the guest did not end cleanly");
+    }
+}
+
+struct Server {
+    listener: Listener,
+    control: Listener,
+    origins: Vec<Origin>,
+    generation: Generation,
+    version: String,
+    guest: Arc<Guest>,
+}
+
+impl Server {
+    async fn start(config: Config) -> Result<Self, StartError> {
+        let listener = bind(config.listen, config.allow_remote)?;
+        let control = bind(config.control, config.allow_remote)?;
+        let guest = Guest::boot(config.guest).await?;
+        let version = config.version.unwrap_or_else(|| config.generation.facts().version.to_owned());
+        Ok(Self { listener, control, origins: config.origins, generation: config.generation, version, guest })
+    }
+
+    fn running(&self) -> Running {
+        Running {
+            address: self.listener.address(),
+            control: self.control.address(),
+            generation: self.generation,
+            guest: Arc::clone(&self.guest),
+        }
+    }
+
+    async fn serve(self, stop: CancellationToken) {
+        let (origins, control_origins) = (self.origins_of(&self.listener), self.origins_of(&self.control));
+        let facts = Facts {
+            url: url(self.listener.address()),
+            generation: self.generation,
+            version: self.version.clone(),
+        };
+        let pipeline = Arc::new(Pipeline::new(Arc::clone(&self.guest), origins, self.version));
+        let control = Arc::new(Control::new(Arc::clone(&self.guest), control_origins, facts));
+        let answer = move |request: Request<Body>| {
+            let pipeline = Arc::clone(&pipeline);
+            async move { pipeline.call(request).await }
+        };
+        let answer_control = move |request: Request<Body>| {
+            let control = Arc::clone(&control);
+            async move { control.call(request).await }
+        };
+        tokio::join!(self.listener.serve(answer, stop.clone()), self.control.serve(answer_control, stop));
+    }
+
+    fn origins_of(&self, listener: &Listener) -> Origins {
+        if listener.address().ip().is_loopback() {
+            Origins::Loopback { named: self.origins.clone() }
+        } else {
+            Origins::Any
+        }
+    }
+}
+
+fn bind(address: SocketAddr, allow_remote: bool) -> Result<Listener, StartError> {
+    if !allow_remote && !address.ip().is_loopback() {
+        return Err(StartError::Remote(address));
+    }
+    Listener::bind(address).map_err(|source| StartError::Bind { address, source })
+}
+
+/// The URL at which a server bound to `address` is reached from this machine.
+pub(crate) fn url(address: SocketAddr) -> String {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        let local =
+            if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
+        address.set_ip(local);
+    }
+    format!("http://{address}")
+}
