@@ -1,0 +1,55 @@
+//! What a guest is made from. Data only.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::preload::PreloadConfig;
+
+/// Where the guest's file tree lies.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum RootSpec {
+    /// A fresh directory on disk, removed at the end.
+    #[default]
+    Fresh,
+    /// A directory that is used in place and never removed; what a guest needs and it lacks is added. When the mock
+    /// runs as root, files of ids below 65536 are given to the guest's users of the same numbers.
+    Dir(PathBuf),
+    /// The machine as it is, without namespaces: for use inside a container.
+    Machine,
+}
+
+/// Everything that decides how a guest is built and behaves.
+#[derive(Debug, Clone)]
+pub struct GuestConfig {
+    /// Where the file tree lies.
+    pub root: RootSpec,
+    /// Puts a fresh tree on a tmpfs of so many bytes.
+    pub disk: Option<u64>,
+    /// A directory of the host whose content is copied over a fresh tree's root.
+    pub files: Option<PathBuf>,
+    /// Leaves a fresh tree behind at the end.
+    pub keep: bool,
+    /// More of the host to show read-only: host path, guest path.
+    pub binds: Vec<(PathBuf, PathBuf)>,
+    /// How long a reader of output may take nothing before it loses its stream.
+    pub stall_limit: Duration,
+    /// The largest upload in bytes; `None` leaves it to the disk.
+    pub max_upload: Option<u64>,
+    /// What a memory preload does.
+    pub preload: PreloadConfig,
+}
+
+impl Default for GuestConfig {
+    fn default() -> Self {
+        Self {
+            root: RootSpec::Fresh,
+            disk: None,
+            files: None,
+            keep: false,
+            binds: Vec::new(),
+            stall_limit: Duration::from_secs(30),
+            max_upload: None,
+            preload: PreloadConfig::default(),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Removes a guest's tree from the host: in the ordinary way, and, by a process that outlives the mock, when the
+//! mock is killed before it could. Touches nothing but the one directory that it was given.
+
+use std::ffi::{CString, c_char};
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use super::sys;
+
+/// Watches over a directory that must not outlive the mock.
+#[derive(Debug)]
+pub(crate) struct Janitor {
+    pid: i32,
+    /// Reads as ended in the watching process when the mock, and with it this descriptor, is gone.
+    _alive: OwnedFd,
+}
+
+impl Janitor {
+    /// Starts to watch over `dir`, which is used by the guest of `holder`.
+    ///
+    /// # Errors
+    /// When the process cannot be started.
+    pub(crate) fn new(dir: &Path, holder: i32) -> io::Result<Self> {
+        let script = c"chmod -R u+rwx \"$0\" 2>/dev/null; exec rm -rf -- \"$0\"";
+        let path = CString::new(dir.as_os_str().as_bytes())?;
+        let argv = [c"sh".as_ptr(), c"-c".as_ptr(), script.as_ptr(), path.as_ptr(), std::ptr::null()];
+        let env = [c"PATH=/usr/sbin:/usr/bin:/sbin:/bin".as_ptr(), std::ptr::null()];
+        let holder = Pid::from_raw(holder).map(|pid| pidfd_open(pid, PidfdFlags::empty())).transpose()?;
+        let (watch, alive) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let mask = sys::block_signals();
+        // SAFETY: the child makes system calls only and never returns.
+        let forked = unsafe { sys::fork_into(0) };
+        if matches!(forked, Ok(0)) {
+            wait_and_remove(&watch, holder.as_ref(), &argv, &env);
+        }
+        sys::set_signal_mask(&mask);
+        Ok(Self { pid: forked?, _alive: alive })
+    }
+
+    /// Ends the watch: the mock removes the directory itself.
+    pub(crate) fn dismiss(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Janitor {
+    fn drop(&mut self) {
+        let _ = sys::kill(self.pid, libc::SIGKILL);
+        sys::wait_for(self.pid);
+    }
+}
+
+/// The watching process: sleeps until the mock is gone, then until the guest is, then becomes `argv`.
+fn wait_and_remove(watch: &OwnedFd, holder: Option<&OwnedFd>, argv: &[*const c_char], env: &[*const c_char]) -> ! {
+    sys::default_signals();
+    // SAFETY: plain system calls; the two descriptors in use are moved out of the way of the closing.
+    unsafe {
+        libc::setsid();
+        sys::set_signal_mask(&std::mem::zeroed());
+        let watch = libc::fcntl(watch.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 64);
+        let holder = holder.map(|holder| libc::fcntl(holder.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 64));
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+        for standard in 0..3 {
+            libc::dup2(null, standard);
+        }
+        libc::dup3(watch, 3, libc::O_CLOEXEC);
+        libc::dup3(holder.unwrap_or(watch), 4, libc::O_CLOEXEC);
+        sys::close_from(5);
+        let mut byte = 0_u8;
+        while libc::read(3, (&raw mut byte).cast(), 1) < 0 && *libc::__errno_location() == libc::EINTR {}
+        if holder.is_some() {
+            let holder = std::os::fd::BorrowedFd::borrow_raw(4);
+            let _ = poll(&mut [PollFd::from_borrowed_fd(holder, PollFlags::IN)], None);
+        }
+        libc::execve(c"/bin/sh".as_ptr(), argv.as_ptr(), env.as_ptr());
+    }
+    sys::exit(1)
+}
+
+/// Removes a directory and all below it, directories without permissions included.
+pub(crate) fn remove(dir: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_up(dir);
+            fs::remove_dir_all(dir)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Gives the owner all permissions on every directory below `dir`, links not followed.
+fn open_up(dir: &Path) {
+    let mut left = vec![dir.to_owned()];
+    while let Some(dir) = left.pop() {
+        let _ = fs::set_permissions(&dir, fs::Permissions::from_mode(0o700));
+        let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
+        left.extend(entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()));
+    }
+}

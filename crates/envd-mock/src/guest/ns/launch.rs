@@ -1,0 +1,237 @@
+//! Brings a guest's holder up: decides how ids are mapped, forks, writes the maps, waits until the guest stands.
+//! Blocking; the talk afterwards is `link`'s.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
+
+use super::holder::{self, Handed};
+use super::message::{self, Message};
+use super::plan::{Plan, Root};
+use super::setup::Stage;
+use super::spawn::Switch;
+use super::sys;
+use crate::guest::ids::Ids;
+
+/// The first host id that a guest's ids are mapped to when the mock is root: above what distributions hand out,
+/// below 2^31.
+const FIRST_ID: u32 = 1_900_000_000;
+/// How many ids a guest has when the mock is root.
+const ID_COUNT: u32 = 65_536;
+/// How long a guest may take to stand; it takes about a millisecond.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Why a guest could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// The kernel, or what guards it, refuses namespaces to this process.
+    #[error(
+        "this machine does not let the mock wall its guest in ({what}: {source}); ways out: \
+         in a container, run `envd-mock --root /`, which takes the container as it is, or start the container with \
+         `--security-opt seccomp=unconfined --security-opt systempaths=unconfined`; \
+         on Ubuntu 23.10 or later, `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`; \
+         elsewhere, see that `sysctl user.max_user_namespaces` is not 0"
+    )]
+    Forbidden {
+        /// What was refused.
+        what: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Something else went wrong.
+    #[error("cannot build the guest: {what}: {source}")]
+    Failed {
+        /// What was being done.
+        what: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+/// A guest that stands, before anyone talks to its holder.
+#[derive(Debug)]
+pub(crate) struct Launched {
+    pub(super) socket: OwnedFd,
+    pub(super) pid: i32,
+    pub(super) switch: Switch,
+    pub(super) nested: Vec<u32>,
+    /// A descriptor of the guest's root directory, seen from inside.
+    pub(crate) root: OwnedFd,
+}
+
+/// How the ids of a guest over `root` relate to the kernel's.
+pub(crate) fn choose_ids(root: &Root) -> Ids {
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    match root {
+        Root::Machine => Ids::Identity,
+        _ if uid.is_root() => range(&fs::read_to_string("/proc/self/uid_map").unwrap_or_default()),
+        _ => Ids::Single { uid: uid.as_raw(), gid: gid.as_raw() },
+    }
+}
+
+/// A range of ids that this process may map and that does not hold its root.
+fn range(uid_map: &str) -> Ids {
+    let extents = uid_map.lines().filter_map(|line| {
+        let mut words = line.split_whitespace().map(|word| word.parse::<u64>().ok());
+        Some((words.next()??, words.nth(1)??))
+    });
+    let (first, count) = extents.max_by_key(|&(_, count)| count).unwrap_or((0, 0));
+    let end = first + count;
+    if first <= u64::from(FIRST_ID) && u64::from(FIRST_ID) + u64::from(ID_COUNT) <= end {
+        return Ids::Range { base: FIRST_ID, count: ID_COUNT };
+    }
+    // Already inside a namespace with few ids: the upper half of what there is.
+    let half = u32::try_from(count / 2).unwrap_or(ID_COUNT).min(ID_COUNT);
+    Ids::Range { base: u32::try_from(first + count / 2).unwrap_or(1), count: half.max(1) }
+}
+
+/// Builds the guest of `plan`.
+///
+/// # Errors
+/// [`LaunchError`], with nothing left behind.
+pub(crate) fn launch(mut plan: Plan, ids: Ids) -> Result<Launched, LaunchError> {
+    let walled = plan.root != Root::Machine;
+    let failed = |what: &str| {
+        let what = what.to_owned();
+        move |source: io::Error| LaunchError::Failed { what, source }
+    };
+    let (socket, theirs) = pair().map_err(failed("make a socket pair"))?;
+    let areas = fs::read_to_string("/proc/self/stat").ok().and_then(|stat| areas(&stat)).unwrap_or_default();
+    let handed = Handed { socket: theirs, mapped: matches!(ids, Ids::Range { .. }), areas };
+    let flags = if walled {
+        libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC
+    } else {
+        0
+    };
+    let pid = fork(&mut plan, &handed, flags).map_err(|source| refused("create namespaces", source, walled))?;
+    drop(handed);
+    let guard = Unfinished(pid);
+    if walled {
+        write_maps(pid, ids).map_err(|source| refused("map user ids", source, true))?;
+    }
+    let go = Message::new(message::GO, 0, &[]);
+    message::send(socket.as_fd(), go, &[], &[]).map_err(failed("speak to the holder"))?;
+    let root = await_ready(&socket, &plan)?;
+    std::mem::forget(guard);
+    let switch = match ids {
+        Ids::Range { .. } => Switch::Numbers,
+        Ids::Identity if rustix::process::geteuid().is_root() => Switch::Numbers,
+        Ids::Identity => Switch::Never,
+        Ids::Single { .. } => Switch::Nested,
+    };
+    Ok(Launched { socket, pid, switch, nested: plan.nested, root })
+}
+
+fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_timeout(&ours, sockopt::Timeout::Recv, Some(DEADLINE))?;
+    Ok((ours, theirs))
+}
+
+fn fork(plan: &mut Plan, handed: &Handed, flags: i32) -> io::Result<i32> {
+    // A signal that arrives in the child before its handlers are gone would run the mock's.
+    let mask = sys::block_signals();
+    // SAFETY: the child goes straight into the holder, which keeps to system calls and never returns.
+    let forked = unsafe { sys::fork_into(flags) };
+    if matches!(forked, Ok(0)) {
+        holder::run(plan, handed);
+    }
+    sys::set_signal_mask(&mask);
+    forked
+}
+
+fn write_maps(pid: i32, ids: Ids) -> io::Result<()> {
+    let (uids, gids) = match ids {
+        Ids::Identity => return Ok(()),
+        Ids::Range { base, count } => (format!("0 {base} {count}"), format!("0 {base} {count}")),
+        Ids::Single { uid, gid } => {
+            fs::write(format!("/proc/{pid}/setgroups"), "deny")?;
+            (format!("0 {uid} 1"), format!("0 {gid} 1"))
+        }
+    };
+    fs::write(format!("/proc/{pid}/uid_map"), uids)?;
+    fs::write(format!("/proc/{pid}/gid_map"), gids)
+}
+
+fn await_ready(socket: &OwnedFd, plan: &Plan) -> Result<OwnedFd, LaunchError> {
+    let failed = |source| LaunchError::Failed { what: "wait for the guest to stand".into(), source };
+    let received = message::receive(socket, &mut [0; 4096]).map_err(failed)?;
+    let Some(received) = received else {
+        return Err(failed(io::Error::new(io::ErrorKind::UnexpectedEof, "its holder died")));
+    };
+    let [stage, step, errno, ..] = received.message.args;
+    if received.message.kind == message::READY
+        && let [Some(root), ..] = received.fds
+    {
+        return Ok(root);
+    }
+    let source = io::Error::from_raw_os_error(errno);
+    let step = usize::try_from(step).unwrap_or(usize::MAX);
+    Err(match Stage::from_code(stage) {
+        Some(Stage::Step) => refused(&plan.describe(step), source, true),
+        Some(stage @ (Stage::Private | Stage::Nested)) => refused(&format!("{stage:?}"), source, true),
+        Some(Stage::Sources) => {
+            let path = plan.sources.get(step).map(|source| source.path.to_string_lossy().into_owned());
+            refused(&format!("show {}", path.unwrap_or_default()), source, true)
+        }
+        Some(Stage::Root) => refused(&format!("mount {}", plan.root_path.to_string_lossy()), source, false),
+        stage => LaunchError::Failed { what: format!("{stage:?}"), source },
+    })
+}
+
+/// Tells what the kernel forbids from what merely failed.
+fn refused(what: &str, source: io::Error, walls: bool) -> LaunchError {
+    let forbidden = matches!(
+        source.raw_os_error(),
+        Some(libc::EPERM | libc::EACCES | libc::ENOSPC | libc::ENOSYS | libc::EUSERS | libc::EINVAL)
+    );
+    let what = what.to_owned();
+    if walls && forbidden { LaunchError::Forbidden { what, source } } else { LaunchError::Failed { what, source } }
+}
+
+/// The memory areas of arguments and environment: fields 48 to 51 of /proc/self/stat.
+fn areas(stat: &str) -> Option<[(usize, usize); 2]> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(45).map(|word| word.parse::<usize>().ok());
+    let mut next = || fields.next().flatten();
+    Some([(next()?, next()?), (next()?, next()?)])
+}
+
+/// A holder whose launch did not come to its end.
+struct Unfinished(i32);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let _ = sys::kill(self.0, libc::SIGKILL);
+        sys::wait_for(self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_map_gives_the_high_range() {
+        assert_eq!(range("         0          0 4294967295\n"), Ids::Range { base: FIRST_ID, count: ID_COUNT });
+    }
+
+    #[test]
+    fn a_small_map_gives_its_upper_half() {
+        assert_eq!(range("0 100000 65536\n"), Ids::Range { base: 32_768, count: 32_768 });
+    }
+
+    #[test]
+    fn the_areas_are_fields_48_to_51() {
+        let stat = format!("7 (a) b) S {} 48 49 50 51 52", (4..=47).map(|n| n.to_string()).collect::<Vec<_>>().join(" "));
+        assert_eq!(areas(&stat), Some([(48, 49), (50, 51)]));
+    }
+
+    #[test]
+    fn the_message_of_a_refusal_names_the_ways_out() {
+        let error = refused("create namespaces", io::Error::from_raw_os_error(libc::EPERM), true);
+        insta::assert_snapshot!(error);
+    }
+}

@@ -1,0 +1,222 @@
+//! What a guest is built of, decided before the fork: a list of steps that the holder carries out without
+//! allocating. Knows the host's layout; does nothing itself.
+
+use std::ffi::{CString, OsStr};
+use std::io;
+use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+/// Where the guest's tree lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Root {
+    /// The machine as it is: no namespaces, no tree of its own.
+    Machine,
+    /// A directory on disk.
+    Dir(PathBuf),
+    /// A tmpfs of so many bytes, mounted over an empty directory.
+    Disk(PathBuf, u64),
+}
+
+/// One thing to make in the guest; what is there already is left alone.
+#[derive(Debug)]
+pub(super) enum Step {
+    Dir { path: CString, mode: u32, owner: u32 },
+    File { path: CString, mode: u32, content: Vec<u8> },
+    Link { path: CString, target: CString },
+    Bind { slot: usize, target: CString, dir: bool },
+    Mount { kind: &'static std::ffi::CStr, target: CString, data: CString },
+    /// A directory of the guest's own that becomes read-only.
+    Freeze { path: CString },
+}
+
+/// A mount of the host that the guest sees.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) path: CString,
+    pub(super) devices: bool,
+    pub(super) fd: RawFd,
+}
+
+/// The whole plan of one guest.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(super) root: Root,
+    pub(super) root_path: CString,
+    pub(super) disk_data: CString,
+    pub(super) steps: Vec<Step>,
+    pub(super) sources: Vec<Source>,
+    /// Guest user ids that get a user namespace of their own, where ids cannot be mapped.
+    pub(super) nested: Vec<u32>,
+    pub(super) nested_fds: Vec<RawFd>,
+}
+
+/// The host's directories that commands need, shown read-only where they exist.
+const SHOWN: &[&str] = &[
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/etc/alternatives",
+    "/etc/ssl",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+];
+const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty"];
+/// Parts of /proc that a guest has no business with.
+const MASKED: &[&str] = &["kcore", "kmsg", "keys", "sysrq-trigger", "timer_list"];
+
+impl Plan {
+    /// A plan that changes nothing: the machine as it is.
+    pub(crate) fn machine() -> Self {
+        Self {
+            root: Root::Machine,
+            root_path: c"/".into(),
+            disk_data: c"".into(),
+            steps: Vec::new(),
+            sources: Vec::new(),
+            nested: Vec::new(),
+            nested_fds: Vec::new(),
+        }
+    }
+
+    /// The plan of a guest over `root`, with `binds` (host path, guest path) shown read-only beside the usual.
+    ///
+    /// # Errors
+    /// When a path holds a NUL byte or a bind's source does not exist.
+    pub(crate) fn guest(root: Root, binds: &[(PathBuf, PathBuf)], nested: Vec<u32>) -> io::Result<Self> {
+        let path = match &root {
+            Root::Machine => return Ok(Self::machine()),
+            Root::Dir(path) | Root::Disk(path, _) => c(path.as_os_str())?,
+        };
+        let size = if let Root::Disk(_, size) = &root { *size } else { 0 };
+        let mut plan = Self {
+            root_path: path,
+            disk_data: c(OsStr::new(&format!("mode=755,size={size}")))?,
+            nested_fds: vec![-1; nested.len()],
+            nested,
+            root,
+            ..Self::machine()
+        };
+        plan.skeleton()?;
+        for path in SHOWN {
+            plan.show(Path::new(path), Path::new(path))?;
+        }
+        for (host, guest) in binds {
+            std::fs::metadata(host)?;
+            plan.bind(host, guest, false)?;
+        }
+        plan.devices()?;
+        plan.proc()?;
+        Ok(plan)
+    }
+
+    fn skeleton(&mut self) -> io::Result<()> {
+        for (path, mode, owner) in [
+            ("/dev", 0o755, 0),
+            ("/etc", 0o755, 0),
+            ("/home", 0o755, 0),
+            ("/home/user", 0o755, 1000),
+            ("/mnt", 0o755, 0),
+            ("/opt", 0o755, 0),
+            ("/proc", 0o555, 0),
+            ("/root", 0o700, 0),
+            ("/run", 0o755, 0),
+            ("/srv", 0o755, 0),
+            ("/sys", 0o555, 0),
+            ("/tmp", 0o1777, 0),
+            ("/var", 0o755, 0),
+            ("/var/tmp", 0o1777, 0),
+        ] {
+            self.steps.push(Step::Dir { path: c(OsStr::new(path))?, mode, owner });
+        }
+        for (path, content) in super::super::skeleton::FILES {
+            let content = content.as_bytes().to_vec();
+            self.steps.push(Step::File { path: c(OsStr::new(path))?, mode: 0o644, content });
+        }
+        Ok(())
+    }
+
+    /// Shows a path of the host under the same name: as the link that it is, or as a read-only mount.
+    fn show(&mut self, host: &Path, guest: &Path) -> io::Result<()> {
+        let Ok(meta) = std::fs::symlink_metadata(host) else { return Ok(()) };
+        if meta.is_symlink() {
+            let target = std::fs::read_link(host)?;
+            self.steps.push(Step::Link { path: c(guest.as_os_str())?, target: c(target.as_os_str())? });
+            return Ok(());
+        }
+        self.bind(host, guest, false)
+    }
+
+    fn bind(&mut self, host: &Path, guest: &Path, devices: bool) -> io::Result<()> {
+        let dir = host.is_dir();
+        for parent in guest.ancestors().skip(1).collect::<Vec<_>>().into_iter().rev().skip(1) {
+            self.steps.push(Step::Dir { path: c(parent.as_os_str())?, mode: 0o755, owner: 0 });
+        }
+        self.sources.push(Source { path: c(host.as_os_str())?, devices, fd: -1 });
+        let slot = self.sources.len() - 1;
+        self.steps.push(Step::Bind { slot, target: c(guest.as_os_str())?, dir });
+        Ok(())
+    }
+
+    fn devices(&mut self) -> io::Result<()> {
+        self.mount(c"tmpfs", "/dev", "mode=755,size=64m")?;
+        for (path, mode) in [("/dev/pts", 0o755), ("/dev/shm", 0o1777)] {
+            self.steps.push(Step::Dir { path: c(OsStr::new(path))?, mode, owner: 0 });
+        }
+        for (path, target) in [
+            ("/dev/fd", "/proc/self/fd"),
+            ("/dev/stdin", "/proc/self/fd/0"),
+            ("/dev/stdout", "/proc/self/fd/1"),
+            ("/dev/stderr", "/proc/self/fd/2"),
+            ("/dev/ptmx", "pts/ptmx"),
+        ] {
+            self.steps.push(Step::Link { path: c(OsStr::new(path))?, target: c(OsStr::new(target))? });
+        }
+        self.mount(c"devpts", "/dev/pts", "newinstance,ptmxmode=0666,mode=0620")?;
+        for name in DEVICES {
+            let path = PathBuf::from("/dev").join(name);
+            self.bind(&path, &path, true)?;
+        }
+        Ok(())
+    }
+
+    fn proc(&mut self) -> io::Result<()> {
+        self.mount(c"proc", "/proc", "")?;
+        self.steps.push(Step::Freeze { path: c"/proc/sys".into() });
+        for name in MASKED {
+            let path = PathBuf::from("/proc").join(name);
+            if path.exists() {
+                self.bind(Path::new("/dev/null"), &path, true)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn mount(&mut self, kind: &'static std::ffi::CStr, target: &str, data: &str) -> io::Result<()> {
+        let (target, data) = (c(OsStr::new(target))?, c(OsStr::new(data))?);
+        self.steps.push(Step::Mount { kind, target, data });
+        Ok(())
+    }
+
+    /// What step `index` was about, for a message.
+    pub(super) fn describe(&self, index: usize) -> String {
+        match self.steps.get(index) {
+            Some(Step::Dir { path, .. } | Step::File { path, .. } | Step::Link { path, .. }) => {
+                format!("make {}", path.to_string_lossy())
+            }
+            Some(Step::Bind { target, .. } | Step::Mount { target, .. } | Step::Freeze { path: target }) => {
+                format!("mount {}", target.to_string_lossy())
+            }
+            None => "the guest".to_owned(),
+        }
+    }
+}
+
+fn c(text: &OsStr) -> io::Result<CString> {
+    Ok(CString::new(text.as_bytes())?)
+}

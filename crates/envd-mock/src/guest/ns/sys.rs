@@ -1,0 +1,143 @@
+//! The system calls that the holder needs and `rustix` does not wrap. Every one is a bare call: nothing here
+//! allocates or takes a lock, so it is safe between a fork of a threaded process and its end.
+
+use std::ffi::{CStr, c_int};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+const MOUNT_ATTR_RDONLY: u64 = 0x1;
+const MOUNT_ATTR_NOSUID: u64 = 0x2;
+const MOUNT_ATTR_NODEV: u64 = 0x4;
+
+#[repr(C)]
+struct MountAttr {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    userns: u64,
+}
+
+/// Forks the calling thread alone into `flags`' namespaces: 0 in the child.
+///
+/// # Safety
+/// Until it ends, the child may make async-signal-safe calls only.
+pub(super) unsafe fn fork_into(flags: c_int) -> io::Result<i32> {
+    // SAFETY: no stack is given and memory is not shared, so this is a fork; the caller keeps the child's rules.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags | libc::SIGCHLD, 0, 0, 0, 0) };
+    if pid < 0 { Err(io::Error::last_os_error()) } else { Ok(pid as i32) }
+}
+
+/// Makes a detached mount tree read-only and free of set-user-id, and of devices unless `devices`.
+pub(super) fn restrict(mount: BorrowedFd<'_>, read_only: bool, devices: bool) -> io::Result<()> {
+    let mut set = MOUNT_ATTR_NOSUID;
+    set |= if read_only { MOUNT_ATTR_RDONLY } else { 0 };
+    set |= if devices { 0 } else { MOUNT_ATTR_NODEV };
+    let attr = MountAttr { set, clear: 0, propagation: 0, userns: 0 };
+    let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
+    // SAFETY: the path is a C string and the struct has the size that is passed.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const attr,
+            size_of::<MountAttr>(),
+        )
+    };
+    check(result)
+}
+
+/// Closes every descriptor from `first` on.
+pub(super) fn close_from(first: RawFd) {
+    // SAFETY: closing descriptors by number is what the holder wants; none of them is used again.
+    unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+}
+
+/// Default actions for every signal, so that no handler of the mock runs in the child.
+pub(super) fn default_signals() {
+    for signal in 1..=64 {
+        // SAFETY: the default action is always valid; the two signals that refuse it keep it anyway.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
+/// Blocks all signals in this thread and gives the mask of before.
+pub(super) fn block_signals() -> libc::sigset_t {
+    // SAFETY: both sets are plain data that the calls fill.
+    unsafe {
+        let (mut all, mut old) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &all, &mut old);
+        old
+    }
+}
+
+/// Sets this thread's signal mask.
+pub(super) fn set_signal_mask(mask: &libc::sigset_t) {
+    // SAFETY: `mask` is a valid set.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, mask, std::ptr::null_mut()) };
+}
+
+/// A descriptor that becomes readable when a child ends; other signals are let through.
+pub(super) fn child_events() -> io::Result<OwnedFd> {
+    // SAFETY: the set is plain data; a non-negative result is a fresh descriptor that nobody else owns.
+    unsafe {
+        let mut mask = std::mem::zeroed();
+        libc::sigemptyset(&mut mask);
+        libc::sigaddset(&mut mask, libc::SIGCHLD);
+        set_signal_mask(&mask);
+        let fd = libc::signalfd(-1, &mask, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
+        if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(OwnedFd::from_raw_fd(fd)) }
+    }
+}
+
+/// Takes one ended child: its pid and wait status; `None` when there is none yet, or none at all.
+pub(super) fn reap(block: bool) -> Option<(i32, i32)> {
+    let mut status = 0;
+    // SAFETY: `status` outlives the call.
+    let pid = unsafe { libc::waitpid(-1, &mut status, if block { 0 } else { libc::WNOHANG }) };
+    (pid > 0).then_some((pid, status))
+}
+
+/// Waits for one child to end.
+pub(super) fn wait_for(pid: i32) {
+    // SAFETY: no status is asked for.
+    while unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) } < 0
+        && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
+    {}
+}
+
+/// kill(2).
+pub(super) fn kill(pid: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: takes numbers only.
+    check(i64::from(unsafe { libc::kill(pid, signal) }))
+}
+
+/// Leaves at once, without running anything of the mock.
+pub(super) fn exit(code: c_int) -> ! {
+    // SAFETY: never returns and runs no handlers.
+    unsafe { libc::_exit(code) }
+}
+
+/// Writes `text` over the memory that this process shows as its command line, and zeroes its environment, so
+/// that the guest learns nothing of the mock's. `areas` are (start, end) of both, from /proc/self/stat.
+pub(super) fn rename(areas: [(usize, usize); 2], text: &CStr) {
+    for (start, end) in areas {
+        if start != 0 && end > start {
+            // SAFETY: the kernel reports these as the process's own argument and environment strings; this is a
+            // private copy that nobody reads any more.
+            unsafe { std::ptr::write_bytes(start as *mut u8, 0, end - start) };
+        }
+    }
+    let (start, end) = areas[0];
+    let bytes = text.to_bytes_with_nul();
+    if start != 0 && end.saturating_sub(start) >= bytes.len() {
+        // SAFETY: as above, and the text fits.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), start as *mut u8, bytes.len()) };
+    }
+}
+
+fn check(result: i64) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

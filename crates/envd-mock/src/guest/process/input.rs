@@ -1,0 +1,91 @@
+//! What is written to a process: a pipe that may be closed, or a terminal. Writers take turns, and a process that
+//! does not read makes them give up, never wait for ever.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::unix::pipe;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::ProcessError;
+use super::terminal::Terminal;
+
+/// How long a write waits for the process to read anything (contract, section 10).
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Bytes for a process, by where they go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Input<'a> {
+    Stdin(&'a [u8]),
+    Pty(&'a [u8]),
+}
+
+/// The way in.
+#[derive(Debug)]
+pub(super) enum Inlet {
+    Pipe(Mutex<Option<pipe::Sender>>),
+    Terminal(Terminal, Mutex<()>),
+}
+
+impl Inlet {
+    pub(super) fn pipe(sender: Option<pipe::Sender>) -> Self {
+        Self::Pipe(Mutex::new(sender))
+    }
+
+    pub(super) fn terminal(terminal: Terminal) -> Self {
+        Self::Terminal(terminal, Mutex::new(()))
+    }
+
+    pub(super) async fn write(&self, input: Input<'_>) -> Result<(), ProcessError> {
+        match (self, input) {
+            (Self::Pipe(_), Input::Pty(_)) => Err(ProcessError::NotPty),
+            (Self::Terminal(..), Input::Stdin(_)) => Err(ProcessError::NoStdin),
+            (Self::Pipe(pipe), Input::Stdin(data)) => {
+                let full = ProcessError::Full { what: "stdin", written: 0, len: data.len() };
+                let mut turn = timeout(PATIENCE, pipe.lock()).await.map_err(|_| full)?;
+                let pipe = turn.as_mut().ok_or(ProcessError::NoStdin)?;
+                all("stdin", data, async |rest| pipe.write(rest).await).await
+            }
+            (Self::Terminal(terminal, turn), Input::Pty(data)) => {
+                let full = ProcessError::Full { what: "pty", written: 0, len: data.len() };
+                let _turn = timeout(PATIENCE, turn.lock()).await.map_err(|_| full)?;
+                all("pty", data, async |rest| terminal.write(rest).await).await
+            }
+        }
+    }
+
+    pub(super) async fn close(&self) -> Result<(), ProcessError> {
+        match self {
+            Self::Terminal(..) => Err(ProcessError::PtyStdin),
+            Self::Pipe(pipe) => {
+                pipe.lock().await.take();
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn as_terminal(&self) -> Option<&Terminal> {
+        match self {
+            Self::Terminal(terminal, _) => Some(terminal),
+            Self::Pipe(_) => None,
+        }
+    }
+}
+
+async fn all(
+    what: &'static str,
+    data: &[u8],
+    mut write: impl AsyncFnMut(&[u8]) -> io::Result<usize>,
+) -> Result<(), ProcessError> {
+    let (mut written, len) = (0, data.len());
+    while written < len {
+        match timeout(PATIENCE, write(&data[written..])).await {
+            Ok(Ok(count)) => written += count,
+            Ok(Err(source)) => return Err(ProcessError::Write { what, source }),
+            Err(_) => return Err(ProcessError::Full { what, written, len }),
+        }
+    }
+    Ok(())
+}

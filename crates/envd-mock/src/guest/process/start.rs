@@ -1,0 +1,202 @@
+//! From what was asked for to a process that runs, with its pumps and its end.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
+
+use tokio::net::unix::pipe;
+
+use super::environment::{assemble, candidates};
+use super::input::Inlet;
+use super::output::{Chunk, End, Hub, Subscription};
+use super::registry::{Process, Processes};
+use super::terminal::Terminal;
+use super::ProcessError;
+use crate::guest::ns::{Command, Exit, Spawned};
+use crate::guest::users::User;
+
+/// Character cells of a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) cols: u16,
+    pub(crate) rows: u16,
+}
+
+/// What to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Spec {
+    pub(crate) cmd: String,
+    pub(crate) args: Vec<String>,
+    pub(crate) envs: BTreeMap<String, String>,
+    /// Absolute.
+    pub(crate) cwd: String,
+    pub(crate) tag: Option<String>,
+    /// A pipe to standard input; otherwise it reads /dev/null. A terminal ignores it.
+    pub(crate) stdin: bool,
+    pub(crate) pty: Option<Size>,
+}
+
+/// A [`Spec`] with what the guest adds to it.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) spec: Spec,
+    pub(crate) user: &'a User,
+    pub(crate) defaults: &'a BTreeMap<String, String>,
+    /// The guest's root directory.
+    pub(crate) root: &'a OwnedFd,
+    /// The user's id as the kernel has it, for the ownership of a terminal.
+    pub(crate) host_uid: Option<u32>,
+}
+
+pub(super) async fn start(
+    processes: &Arc<Processes>,
+    request: Request<'_>,
+) -> Result<(Arc<Process>, Subscription), ProcessError> {
+    let command = command(&request)?;
+    let hub = Hub::new(processes.stall);
+    let events = hub.subscribe().ok_or(ProcessError::Gone)?;
+    let (ends, standard) = if request.spec.pty.is_some() { terminal(&request)? } else { pipes(&request)? };
+    let fds = [standard[0].as_fd(), standard[1].as_fd(), standard[2].as_fd()];
+    let pty = request.spec.pty.is_some();
+    let failed = |error| if pty { ProcessError::StartPty(error) } else { ProcessError::Start(error) };
+    let Spawned { pid, exit } = processes.link.spawn(&command, fds).await.map_err(failed)?;
+    drop(standard);
+    let Ends { inlet, outlets } = ends;
+    let process = Arc::new(Process { pid, spec: request.spec, hub, inlet });
+    processes.insert(Arc::clone(&process));
+    tokio::spawn(attend(Arc::downgrade(processes), Arc::clone(&process), outlets, exit));
+    Ok((process, events))
+}
+
+fn command(request: &Request<'_>) -> Result<Command, ProcessError> {
+    let Request { spec, user, .. } = request;
+    let env = assemble(user, request.defaults, &spec.envs)?;
+    let path = env.get("PATH").map_or("", String::as_str);
+    Ok(Command {
+        candidates: candidates(&spec.cmd, path),
+        argv: std::iter::once(&spec.cmd).chain(&spec.args).cloned().collect(),
+        cwd: spec.cwd.clone(),
+        uid: user.uid,
+        gid: user.gid,
+        pty: spec.pty.is_some(),
+        env: env.into_iter().map(|(key, value)| format!("{key}={value}")).collect(),
+    })
+}
+
+/// The mock's ends of what a process is connected to.
+struct Ends {
+    inlet: Inlet,
+    outlets: Outlets,
+}
+
+enum Outlets {
+    Pipes(pipe::Receiver, pipe::Receiver),
+    Terminal(Terminal),
+}
+
+fn pipes(request: &Request<'_>) -> Result<(Ends, [OwnedFd; 3]), ProcessError> {
+    let made = || -> io::Result<_> {
+        let (stdin, sender) = if request.spec.stdin {
+            let (sender, receiver) = pipe::pipe()?;
+            (receiver.into_blocking_fd()?, Some(sender))
+        } else {
+            (std::fs::File::open("/dev/null")?.into(), None)
+        };
+        let (stdout, out) = pipe::pipe()?;
+        let (stderr, err) = pipe::pipe()?;
+        let ends = Ends { inlet: Inlet::pipe(sender), outlets: Outlets::Pipes(out, err) };
+        Ok((ends, [stdin, stdout.into_blocking_fd()?, stderr.into_blocking_fd()?]))
+    };
+    made().map_err(ProcessError::Start)
+}
+
+fn terminal(request: &Request<'_>) -> Result<(Ends, [OwnedFd; 3]), ProcessError> {
+    let size = request.spec.pty.unwrap_or(Size { cols: 0, rows: 0 });
+    let made = || -> io::Result<_> {
+        let (terminal, theirs) = Terminal::open(request.root, size)?;
+        if let Some(uid) = request.host_uid {
+            // Refused to an unprivileged mock, whose terminals already are its only user's.
+            let _ = rustix::fs::fchown(&theirs, Some(rustix::fs::Uid::from_raw(uid)), None);
+        }
+        let ends = Ends { inlet: Inlet::terminal(terminal.clone()), outlets: Outlets::Terminal(terminal) };
+        Ok((ends, [theirs.try_clone()?, theirs.try_clone()?, theirs]))
+    };
+    made().map_err(ProcessError::OpenPty)
+}
+
+/// Sees a process through: all of its output, its exit, and only then the end.
+async fn attend(
+    processes: std::sync::Weak<Processes>,
+    process: Arc<Process>,
+    outlets: Outlets,
+    exit: tokio::sync::oneshot::Receiver<Exit>,
+) {
+    let hub = &process.hub;
+    let output = async {
+        match outlets {
+            Outlets::Pipes(out, err) => {
+                tokio::join!(hub.pump(out, Chunk::Stdout), hub.pump(err, Chunk::Stderr));
+            }
+            Outlets::Terminal(terminal) => hub.pump(terminal, Chunk::Pty).await,
+        }
+    };
+    let ((), exit) = tokio::join!(output, exit);
+    // Gone from the list before anyone is told, so that nobody who knows the end can still find it.
+    if let Some(processes) = processes.upgrade() {
+        processes.remove(process.pid);
+    }
+    hub.close(exit.ok().map(end)).await;
+}
+
+fn end(exit: Exit) -> End {
+    match exit {
+        Exit::Code(code) => End { exit_code: code, exited: true, status: format!("exit status: {code}") },
+        Exit::Signal(signal, dumped) => {
+            let core = if dumped { " (core dumped)" } else { "" };
+            End { exit_code: -1, exited: false, status: format!("signal: {signal} ({}){core}", name(signal)) }
+        }
+    }
+}
+
+fn name(signal: i32) -> &'static str {
+    match signal {
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGINT => "SIGINT",
+        libc::SIGQUIT => "SIGQUIT",
+        libc::SIGILL => "SIGILL",
+        libc::SIGTRAP => "SIGTRAP",
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGUSR1 => "SIGUSR1",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGUSR2 => "SIGUSR2",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGALRM => "SIGALRM",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGSTKFLT => "SIGSTKFLT",
+        libc::SIGXCPU => "SIGXCPU",
+        libc::SIGXFSZ => "SIGXFSZ",
+        libc::SIGVTALRM => "SIGVTALRM",
+        libc::SIGPROF => "SIGPROF",
+        libc::SIGIO => "SIGIO",
+        libc::SIGPWR => "SIGPWR",
+        libc::SIGSYS => "SIGSYS",
+        _ => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_strings_are_the_contracts() {
+        assert_eq!(end(Exit::Code(3)).status, "exit status: 3");
+        assert_eq!(end(Exit::Signal(9, false)).status, "signal: 9 (SIGKILL)");
+        assert_eq!(end(Exit::Signal(6, true)).status, "signal: 6 (SIGABRT) (core dumped)");
+        assert_eq!((end(Exit::Signal(15, false)).exit_code, end(Exit::Signal(15, false)).exited), (-1, false));
+    }
+}
