@@ -1,0 +1,79 @@
+# What contributors and CI run. `just` lists the recipes, `just check` is everything that CI demands.
+
+tools := env("ENVD_TOOLS", cache_directory() / "envd-tools")
+image := "crates/envd-proto/src/envd.binpb"
+
+export PATH := tools / "npm/node_modules/.bin" + ":" + tools / "cargo/bin" + ":" + env("PATH")
+
+[private]
+default:
+    @just --list --unsorted
+
+# Everything that CI demands; the closing lines are those of `cargo test`.
+check: fmt-check generated proto deny clippy docs readme interop test-unprivileged test
+
+# Installs what the other recipes need, outside of the tree (Debian, with cargo, go, node and python3 present).
+setup:
+    @tools/install
+
+# Formats the Rust code.
+fmt:
+    cargo fmt --all
+
+[private]
+fmt-check:
+    cargo fmt --all --check
+
+# Lints every target; a warning is an error.
+clippy:
+    cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+
+# Writes all generated code anew: Rust, the descriptors, and the stubs in interop/.
+gen: interop-deps
+    tools/generate .
+
+# Proves that the generated code is what the protos and the pinned plugins give.
+generated: interop-deps
+    tools/generated
+
+# Lints the protos, and compares them with the released ones in proto/baseline.binpb.
+proto:
+    buf lint
+    buf breaking --against proto/baseline.binpb
+
+# Judges the licences, bans and sources of the dependencies.
+deny:
+    cargo deny --locked --log-level error check --hide-inclusion-graph licenses bans sources
+
+# Builds the documentation; a warning is an error.
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+
+# Runs the tests.
+test:
+    cargo test --workspace --locked --quiet
+
+# Runs the tests as an unprivileged user (when called as root; otherwise `just test` did).
+test-unprivileged:
+    python3 tools/unprivileged.py
+
+# Runs every snippet of the README.
+readme:
+    python3 tools/readme.py README.md
+
+# Measures; compiled by `just clippy`, never part of `just check`.
+bench *ARGS:
+    cargo bench --workspace --locked {{ ARGS }}
+
+# Drives the mock with the Connect clients of Go, Node and Python; `just interop go` runs one.
+interop *LANGUAGES: interop-deps
+    cargo build --quiet --locked --package envd-mock --bin envd-mock
+    interop/run {{ LANGUAGES }}
+
+# Records the bytes of connect-go in fixtures/wire anew.
+record: interop-deps
+    go -C interop/go run ./record ../../fixtures/wire
+
+[private]
+interop-deps:
+    @interop/install
