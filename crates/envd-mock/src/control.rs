@@ -5,10 +5,12 @@ use std::io;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use http::request::Parts;
 use http::{Request, StatusCode, header};
 use serde::Deserialize;
 use tower::ServiceExt;
@@ -45,6 +47,15 @@ struct Context {
 #[derive(Deserialize)]
 struct At {
     path: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for At {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let query = Query::from_request_parts(parts, state).await;
+        query.map(|Query(at)| at).map_err(|refused| reply::error(refused.status(), refused.body_text()))
+    }
 }
 
 impl Control {
@@ -86,7 +97,7 @@ async fn processes(State(Context { guest, .. }): State<Context>) -> Json<Vec<Pro
     Json(guest.processes())
 }
 
-async fn read_file(State(Context { guest, .. }): State<Context>, Query(At { path }): Query<At>) -> Response {
+async fn read_file(State(Context { guest, .. }): State<Context>, At { path }: At) -> Response {
     let seen = path.clone();
     match blocking(move || guest.read_file(&path)).await {
         Ok(content) => ([(header::CONTENT_TYPE, "application/octet-stream")], content).into_response(),
@@ -96,17 +107,17 @@ async fn read_file(State(Context { guest, .. }): State<Context>, Query(At { path
 
 async fn write_file(
     State(Context { guest, .. }): State<Context>,
-    Query(At { path }): Query<At>,
-    content: Bytes,
+    At { path }: At,
+    content: Result<Bytes, BytesRejection>,
 ) -> Response {
     let seen = path.clone();
-    done(&seen, blocking(move || guest.write_file(&path, content)).await)
+    match content {
+        Ok(content) => done(&seen, blocking(move || guest.write_file(&path, content)).await),
+        Err(refused) => reply::error(refused.status(), refused.body_text()),
+    }
 }
 
-async fn remove_file(
-    State(Context { guest, .. }): State<Context>,
-    Query(At { path }): Query<At>,
-) -> Response {
+async fn remove_file(State(Context { guest, .. }): State<Context>, At { path }: At) -> Response {
     let seen = path.clone();
     done(&seen, blocking(move || guest.remove(&path)).await)
 }

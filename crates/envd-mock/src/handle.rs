@@ -6,6 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::guest::Guest;
+use crate::guest::tree::{Owner, RemoveError};
+
+const LARGEST_READ: usize = 1 << 30;
 
 /// A guest behind the wire; cheap to clone.
 #[derive(Debug, Clone)]
@@ -38,15 +41,15 @@ impl GuestHandle {
     /// # Errors
     /// What the kernel said.
     pub fn write_file(&self, path: &str, content: impl AsRef<[u8]>) -> io::Result<()> {
-        self.guest.write_file(path, content.as_ref())
+        self.guest.tree.write_file(absolute(path)?, content.as_ref(), Owner::ROOT)
     }
 
-    /// Reads a whole file as the guest's root would; links are followed within the guest.
+    /// Reads a whole file of at most 1 GiB as the guest's root would; links are followed within the guest.
     ///
     /// # Errors
-    /// What the kernel said.
+    /// What the kernel said; `FileTooLarge`.
     pub fn read_file(&self, path: &str) -> io::Result<Vec<u8>> {
-        self.guest.read_file(path)
+        self.guest.tree.read_file(absolute(path)?, LARGEST_READ)
     }
 
     /// Removes what is at `path`, with all that is below it.
@@ -54,12 +57,14 @@ impl GuestHandle {
     /// # Errors
     /// What the kernel said.
     pub fn remove(&self, path: &str) -> io::Result<()> {
-        self.guest.remove_path(path)
+        self.guest.tree.remove(absolute(path)?).map_err(|error| match error {
+            RemoveError::Missing(error) | RemoveError::Directory(error) | RemoveError::File(error) => error,
+        })
     }
 
     /// Whether there is anything at `path`; a link that leads nowhere counts.
     pub fn exists(&self, path: &str) -> bool {
-        self.guest.path_exists(path)
+        self.guest.tree.stat(path).is_ok()
     }
 
     /// The processes that were started over the wire and have not ended, in the order of their pids.
@@ -79,4 +84,10 @@ impl GuestHandle {
     pub fn root(&self) -> &Path {
         self.guest.root_path()
     }
+}
+
+fn absolute(path: &str) -> io::Result<&str> {
+    let refused =
+        || io::Error::new(io::ErrorKind::InvalidInput, format!("expected an absolute path, got {path:?}"));
+    if path.starts_with('/') { Ok(path) } else { Err(refused()) }
 }

@@ -13,10 +13,12 @@ use serde::Deserialize;
 use super::reply::{self, NO_STORE};
 use crate::guest::Guest;
 use crate::guest::life::{Effects, Init, Refusal};
+use crate::guest::tree::Owner;
+
+const LARGEST_HOSTS: usize = 1 << 20;
 
 /// The body in the spelling of generation 2; unknown fields are ignored and null is absent.
 #[derive(Default, Deserialize)]
-#[serde(default)]
 pub(crate) struct Body {
     access_token: Option<String>,
     #[serde(rename = "defaultUser")]
@@ -45,8 +47,8 @@ pub(crate) async fn post(State(guest): State<Arc<Guest>>, body: Option<Json<Body
     let volumes = body.volume_mounts.take().unwrap_or_default();
     match guest.life.init(body.into()) {
         Ok(effects) => {
-            carry_out(&guest, effects);
             volumes.iter().for_each(report_unmounted);
+            carry_out(guest, effects).await;
             (StatusCode::NO_CONTENT, NO_STORE).into_response()
         }
         Err(refusal @ Refusal::Malformed(_)) => reply::error(StatusCode::BAD_REQUEST, refusal.to_string()),
@@ -54,25 +56,34 @@ pub(crate) async fn post(State(guest): State<Arc<Guest>>, body: Option<Json<Body
     }
 }
 
-fn carry_out(guest: &Guest, effects: Effects) {
+async fn carry_out(guest: Arc<Guest>, effects: Effects) {
     if effects.reborn {
         guest.preload.reset();
     }
     if let Some(time) = effects.clock {
         guest.clock.step_to(time);
     }
+    if effects.files.is_empty() && effects.events_host.is_none() {
+        return;
+    }
+    if let Err(panic) = tokio::task::spawn_blocking(move || write_files(&guest, effects)).await {
+        tracing::error!(%panic, "the files of /init were not all written");
+    }
+}
+
+fn write_files(guest: &Guest, effects: Effects) {
     for (name, content) in effects.files {
         write(guest, &format!("/run/wrenn/{name}"), content.as_bytes());
     }
     if let Some(host) = effects.events_host {
-        let hosts = guest.read_file("/etc/hosts").unwrap_or_default();
+        let hosts = guest.tree.read_file("/etc/hosts", LARGEST_HOSTS).unwrap_or_default();
         write(guest, "/etc/hosts", with_events_host(&String::from_utf8_lossy(&hosts), &host).as_bytes());
     }
 }
 
 /// As on a real guest, a file that cannot be written is no reason to refuse the init.
 fn write(guest: &Guest, path: &str, content: &[u8]) {
-    if let Err(error) = guest.write_file(path, content) {
+    if let Err(error) = guest.tree.write_file(path, content, Owner::ROOT) {
         tracing::warn!(path, %error, "a file of /init could not be written");
     }
 }

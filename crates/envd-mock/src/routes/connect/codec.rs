@@ -30,11 +30,16 @@ pub(super) fn encode<M: Message + Name>(
     Ok(Bytes::from(bytes).into())
 }
 
-/// The words of the real guest's codec where they differ from those of this one.
+/// The words of the real guest's codec where they differ from those of this one, which also names the fields.
 fn proto_text(error: &prost::DecodeError) -> String {
     let text = error.to_string();
-    let text = text.strip_prefix("failed to decode Protobuf message: ").unwrap_or(&text);
-    text.replace("buffer underflow", "unexpected end of buffer")
+    let mut rest = text.strip_prefix("failed to decode Protobuf message: ").unwrap_or(&text);
+    while let Some((_, after)) =
+        rest.split_once(": ").filter(|(field, _)| field.contains('.') && !field.contains(' '))
+    {
+        rest = after;
+    }
+    rest.replace("buffer underflow", "unexpected end of buffer")
 }
 
 impl From<Status> for ConnectError {

@@ -1,0 +1,142 @@
+//! The command: its one line, its exit codes, its end.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::bare::ask;
+
+struct Running {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    line: String,
+}
+
+fn command(flags: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_envd-mock"));
+    command.args(flags).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn start(flags: &[&str]) -> Running {
+    let mut child = command(flags).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let stdin = child.stdin.take();
+    Running { child, stdin, line }
+}
+
+fn refused(flags: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } = command(flags).output().unwrap();
+    assert!(stdout.is_empty());
+    (status.code(), String::from_utf8(stderr).unwrap())
+}
+
+impl Running {
+    fn field(&self, name: &str) -> String {
+        let found = self.line.split_whitespace().find_map(|word| word.strip_prefix(&format!("{name}=")));
+        found.unwrap_or_else(|| panic!("no {name} in {:?}", self.line)).to_owned()
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.field("url").trim_start_matches("http://").parse().unwrap()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// The exit code, and what was written to stdout and stderr since the ready line.
+    fn end(mut self) -> (Option<i32>, String) {
+        drop(self.stdin.take());
+        let status = self.child.wait().unwrap();
+        let mut text = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        (status.code(), text)
+    }
+}
+
+#[tokio::test]
+async fn one_ready_line_and_then_it_answers() {
+    let running = start(&["--listen", "127.0.0.1:0", "--guest-version", "1.2.3"]);
+    assert!(running.line.starts_with("envd-mock ready url=http://127.0.0.1:"), "{}", running.line);
+    assert_eq!(running.field("generation"), "2");
+    let health = ask("GET /health").send(running.address()).await;
+    assert_eq!(health.text(), r#"{"version":"1.2.3"}"#);
+    let control = running.field("control").trim_start_matches("http://").parse().unwrap();
+    assert_eq!(ask("GET /guest").send(control).await.status, 200);
+    running.signal(Signal::TERM);
+    assert_eq!(running.end(), (Some(0), String::new()));
+}
+
+#[test]
+fn signals_end_it_within_a_second_and_the_tree_is_gone() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let running = start(&["--listen", "127.0.0.1:0"]);
+        let root = PathBuf::from(running.field("root"));
+        assert!(root.exists());
+        let begun = Instant::now();
+        running.signal(signal);
+        assert_eq!(running.end().0, Some(0));
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        assert!(!root.exists());
+    }
+}
+
+#[test]
+fn it_ends_with_its_standard_input_when_told_so() {
+    let mut running = start(&["--listen", "127.0.0.1:0", "--exit-on-stdin-eof"]);
+    drop(running.stdin.take());
+    assert_eq!(running.end().0, Some(0));
+}
+
+#[test]
+fn keep_leaves_the_tree() {
+    let running = start(&["--listen", "127.0.0.1:0", "--keep"]);
+    let root = PathBuf::from(running.field("root"));
+    running.signal(Signal::TERM);
+    running.end();
+    assert!(root.join("etc/passwd").exists());
+    std::fs::remove_dir_all(root.parent().unwrap()).unwrap();
+}
+
+#[test]
+fn a_bad_flag_or_root_is_one_line_and_exit_2() {
+    let cases: [&[&str]; 6] = [
+        &["--nope"],
+        &["--generation", "3"],
+        &["--root", "/does/not/exist"],
+        &["--files", "/does/not/exist"],
+        &["--listen", "0.0.0.0:0"],
+        &["--disk", "much"],
+    ];
+    for flags in cases {
+        let (code, stderr) = refused(&[flags, &["--control", "127.0.0.1:0"]].concat());
+        assert_eq!((code, stderr.lines().count()), (Some(2), 1), "{flags:?} {stderr}");
+        assert!(stderr.starts_with("envd-mock: "), "{stderr}");
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_bound_is_exit_3() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for flag in ["--listen", "--control"] {
+        let other = if flag == "--listen" { "--control" } else { "--listen" };
+        let (code, stderr) = refused(&[flag, &address, other, "127.0.0.1:0"]);
+        assert_eq!((code, stderr.lines().count()), (Some(3), 1), "{stderr}");
+        assert!(stderr.contains(&address), "{stderr}");
+    }
+}
+
+#[test]
+fn help_goes_to_stdout() {
+    let Output { status, stdout, stderr } = command(&["--help"]).output().unwrap();
+    assert!(status.success() && stderr.is_empty());
+    assert!(String::from_utf8(stdout).unwrap().contains("--listen"));
+}
