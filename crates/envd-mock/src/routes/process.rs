@@ -51,7 +51,7 @@ pub(crate) async fn start(
     let host_uid = guest.ids.to_host_uid(user.uid);
     let asked = Request { spec, user: &user, defaults: &defaults.env, root: &guest.root, host_uid };
     let (process, events) = guest.processes.start(asked).await?;
-    Ok(events_of(guest, &process, events).map(|event| Ok(wire::StartResponse { event: Some(event?) })))
+    Ok(events_of(guest, process.pid, events).map(|event| Ok(wire::StartResponse { event: Some(event?) })))
 }
 
 pub(crate) async fn connect(
@@ -59,7 +59,7 @@ pub(crate) async fn connect(
     request: wire::ConnectRequest,
 ) -> Result<impl Stream<Item = Result<wire::ConnectResponse, Status>> + Send + 'static, Status> {
     let (process, events) = guest.processes.connect(&selector(request.process)?)?;
-    Ok(events_of(guest, &process, events).map(|event| Ok(wire::ConnectResponse { event: Some(event?) })))
+    Ok(events_of(guest, process.pid, events).map(|event| Ok(wire::ConnectResponse { event: Some(event?) })))
 }
 
 pub(crate) async fn list(guest: Arc<Guest>, _: wire::ListRequest) -> Result<wire::ListResponse, Status> {
@@ -165,10 +165,10 @@ async fn write(process: &Process, input: Option<wire::ProcessInput>) -> Result<(
 /// The start, and then all that the subscription gives. The guest is kept until the stream is dropped.
 fn events_of(
     guest: Arc<Guest>,
-    process: &Process,
+    pid: u32,
     events: Subscription,
 ) -> impl Stream<Item = Result<wire::ProcessEvent, Status>> + Send + 'static {
-    let start = wire_event(WireEvent::Start(StartEvent { pid: process.pid }));
+    let start = wire_event(WireEvent::Start(StartEvent { pid }));
     let rest = futures::stream::unfold(Some((guest, events)), |state| async {
         let (guest, mut events) = state?;
         Some(match events.next().await {

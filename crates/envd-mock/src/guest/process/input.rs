@@ -46,12 +46,12 @@ impl Inlet {
                 let full = ProcessError::Full { what: "stdin", written: 0, len: data.len() };
                 let mut turn = timeout(PATIENCE, pipe.lock()).await.map_err(|_| full)?;
                 let pipe = turn.as_mut().ok_or(ProcessError::NoStdin)?;
-                all("stdin", data, async |rest| pipe.write(rest).await).await
+                Way::Pipe(pipe).write_all(data).await
             }
             (Self::Terminal(terminal, turn), Input::Pty(data)) => {
                 let full = ProcessError::Full { what: "pty", written: 0, len: data.len() };
                 let _turn = timeout(PATIENCE, turn.lock()).await.map_err(|_| full)?;
-                all("pty", data, async |rest| terminal.write(rest).await).await
+                Way::Terminal(terminal).write_all(data).await
             }
         }
     }
@@ -74,18 +74,36 @@ impl Inlet {
     }
 }
 
-async fn all(
-    what: &'static str,
-    data: &[u8],
-    mut write: impl AsyncFnMut(&[u8]) -> io::Result<usize>,
-) -> Result<(), ProcessError> {
-    let (mut written, len) = (0, data.len());
-    while written < len {
-        match timeout(PATIENCE, write(&data[written..])).await {
-            Ok(Ok(count)) => written += count,
-            Ok(Err(source)) => return Err(ProcessError::Write { what, source }),
-            Err(_) => return Err(ProcessError::Full { what, written, len }),
+/// One writer's turn.
+enum Way<'a> {
+    Pipe(&'a mut pipe::Sender),
+    Terminal(&'a Terminal),
+}
+
+impl Way<'_> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Pipe(_) => "stdin",
+            Self::Terminal(_) => "pty",
         }
     }
-    Ok(())
+
+    async fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Pipe(pipe) => pipe.write(data).await,
+            Self::Terminal(terminal) => terminal.write(data).await,
+        }
+    }
+
+    async fn write_all(mut self, data: &[u8]) -> Result<(), ProcessError> {
+        let (what, mut written, len) = (self.name(), 0, data.len());
+        while written < len {
+            match timeout(PATIENCE, self.write(&data[written..])).await {
+                Ok(Ok(count)) => written += count,
+                Ok(Err(source)) => return Err(ProcessError::Write { what, source }),
+                Err(_) => return Err(ProcessError::Full { what, written, len }),
+            }
+        }
+        Ok(())
+    }
 }
