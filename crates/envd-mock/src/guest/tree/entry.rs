@@ -1,0 +1,132 @@
+//! The facts about one file, directory or link that the contract's EntryInfo is made of (section 5).
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use rustix::fs::{FileType, Statx};
+
+use super::root::{Tree, meta_of};
+use crate::guest::users::Names;
+
+/// What a path leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    File,
+    Directory,
+    /// A device, a pipe, a socket, or a link that leads nowhere.
+    Other,
+}
+
+/// One entry, in words of the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    /// As asked for, not canonical.
+    pub(crate) path: String,
+    /// Bytes; of a link, the length of its text.
+    pub(crate) size: i64,
+    /// Twelve permission bits of what a link leads to, 0 when it leads nowhere.
+    pub(crate) mode: u32,
+    pub(crate) permissions: String,
+    pub(crate) owner: String,
+    pub(crate) group: String,
+    /// Seconds and nanoseconds since 1970; absent when exactly 0.
+    pub(crate) modified: Option<(i64, i32)>,
+    pub(crate) link_target: Option<String>,
+}
+
+impl Tree {
+    /// The facts about `path`, of a link itself where the contract wants that.
+    ///
+    /// # Errors
+    /// Those of the kernel.
+    pub(crate) fn stat(&self, path: &str) -> io::Result<Entry> {
+        let fd = self.locate(path.as_bytes())?;
+        Ok(self.describe(path, path.as_bytes(), &meta_of(&fd)?, &Names::load(self)))
+    }
+
+    /// The entry named `shown` that lies at `real` and has the metadata `meta`.
+    pub(super) fn describe(&self, shown: &str, real: &[u8], meta: &Statx, names: &Names) -> Entry {
+        let kind = FileType::from_raw_mode(meta.stx_mode.into());
+        let owner = self.owner_of(meta);
+        let link = kind == FileType::Symlink;
+        let (target_kind, mode) = if link { self.follow(real) } else { (kind_of(kind), bits(meta)) };
+        Entry {
+            name: Path::new(shown).file_name().map(lossy).unwrap_or_default(),
+            kind: target_kind,
+            path: shown.to_owned(),
+            size: i64::try_from(meta.stx_size).unwrap_or(i64::MAX),
+            mode,
+            permissions: permissions(kind, meta.stx_mode.into()),
+            owner: names.user(owner.uid),
+            group: names.group(owner.gid),
+            modified: modified(meta),
+            link_target: link.then(|| self.target_of(shown, real)),
+        }
+    }
+
+    fn follow(&self, real: &[u8]) -> (Kind, u32) {
+        match self.locate_target(real).and_then(meta_of) {
+            Ok(meta) => (kind_of(FileType::from_raw_mode(meta.stx_mode.into())), bits(&meta)),
+            Err(_) => (Kind::Other, 0),
+        }
+    }
+
+    fn target_of(&self, shown: &str, real: &[u8]) -> String {
+        self.canonical(real).map_or_else(|_| shown.to_owned(), |path| lossy(OsStr::from_bytes(&path)))
+    }
+}
+
+fn lossy(text: &OsStr) -> String {
+    text.to_string_lossy().into_owned()
+}
+
+fn kind_of(kind: FileType) -> Kind {
+    match kind {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Directory,
+        _ => Kind::Other,
+    }
+}
+
+fn bits(meta: &Statx) -> u32 {
+    u32::from(meta.stx_mode) & 0o7777
+}
+
+fn modified(meta: &Statx) -> Option<(i64, i32)> {
+    let time = meta.stx_mtime;
+    let nanos = i32::try_from(time.tv_nsec).unwrap_or(0);
+    (time.tv_sec != 0 || nanos != 0).then_some((time.tv_sec, nanos))
+}
+
+/// A letter for the type and nine for the permissions, special bits not shown.
+fn permissions(kind: FileType, mode: u32) -> String {
+    let letter = match kind {
+        FileType::Directory => 'd',
+        FileType::Symlink => 'L',
+        FileType::RegularFile => '-',
+        FileType::BlockDevice => 'b',
+        FileType::CharacterDevice => 'c',
+        FileType::Fifo => 'p',
+        FileType::Socket => 'S',
+        FileType::Unknown => '?',
+    };
+    let bits = (0..9).map(|bit| if mode & (0o400 >> bit) == 0 { '-' } else { ['r', 'w', 'x'][bit % 3] });
+    std::iter::once(letter).chain(bits).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_are_ten_characters_without_special_bits() {
+        assert_eq!(permissions(FileType::Directory, 0o1755), "drwxr-xr-x");
+        assert_eq!(permissions(FileType::Symlink, 0o777), "Lrwxrwxrwx");
+        assert_eq!(permissions(FileType::RegularFile, 0o4640), "-rw-r-----");
+        assert_eq!(permissions(FileType::Fifo, 0), "p---------");
+    }
+}

@@ -1,0 +1,145 @@
+//! Listing a directory: depth first, each directory before what it holds, in the kernel's order; links to
+//! directories are listed and not entered.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{FileType, OFlags, Statx};
+
+use super::descent::{Descent, names_of};
+use super::entry::Entry;
+use super::root::{Tree, c_name, meta_at, meta_of};
+use crate::guest::path::join;
+use crate::guest::users::Names;
+
+/// Why a directory was not listed.
+#[derive(Debug)]
+pub(crate) enum ListError {
+    Missing(io::Error),
+    Resolve(io::Error),
+    NotDirectory,
+    Read(io::Error),
+}
+
+impl Tree {
+    /// What lies below `path`, `depth` levels down (0 means 1); entries are named below `path` as it was given.
+    pub(crate) fn list(&self, path: &str, depth: u32) -> Result<Vec<Entry>, ListError> {
+        let canonical = self.canonical(path.as_bytes()).map_err(resolve_error)?;
+        let dir = self.locate(&canonical).map_err(resolve_error)?;
+        if !is_dir(&meta_of(&dir).map_err(ListError::Resolve)?) {
+            return Err(ListError::NotDirectory);
+        }
+        let mut listing = Listing {
+            tree: self,
+            names: Names::load(self),
+            shown: path.to_owned(),
+            real: canonical,
+            depth: depth.max(1) as usize,
+            found: Vec::new(),
+        };
+        listing.walk(dir).map_err(ListError::Read)?;
+        Ok(listing.found)
+    }
+}
+
+fn resolve_error(error: io::Error) -> ListError {
+    if error.kind() == io::ErrorKind::NotFound {
+        ListError::Missing(error)
+    } else {
+        ListError::Resolve(error)
+    }
+}
+
+struct Listing<'t> {
+    tree: &'t Tree,
+    names: Names,
+    /// The current directory as the caller names it, and as it is.
+    shown: String,
+    real: Vec<u8>,
+    depth: usize,
+    found: Vec<Entry>,
+}
+
+/// What is left of one directory, and how long the paths were above it.
+struct Level {
+    rest: std::vec::IntoIter<CString>,
+    shown: usize,
+    real: usize,
+}
+
+impl Listing<'_> {
+    fn walk(&mut self, dir: OwnedFd) -> io::Result<()> {
+        let mut descent = Descent::new(dir, false);
+        let mut levels = vec![self.level(self.read(&descent)?)];
+        while let Some(level) = levels.last_mut() {
+            let Some(name) = level.rest.next() else {
+                self.shown.truncate(level.shown);
+                self.real.truncate(level.real);
+                levels.pop();
+                descent.leave()?;
+                continue;
+            };
+            let Ok(meta) = meta_at(descent.current(), &name) else { continue };
+            self.note(&name, &meta);
+            if is_dir(&meta) && levels.len() < self.depth {
+                match descent.enter(&name) {
+                    Ok(()) => levels.push(self.step_into(&name, &descent)?),
+                    Err(error) if vanished(&error) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, name: &CStr, meta: &Statx) {
+        let shown = join(&self.shown, &name.to_string_lossy());
+        let real = below(&self.real, name);
+        self.found.push(self.tree.describe(&shown, &real, meta, &self.names));
+    }
+
+    fn level(&self, names: Vec<CString>) -> Level {
+        Level { rest: names.into_iter(), shown: self.shown.len(), real: self.real.len() }
+    }
+
+    fn step_into(&mut self, name: &CStr, descent: &Descent) -> io::Result<Level> {
+        let (shown, real) = (self.shown.len(), self.real.len());
+        self.shown = join(&self.shown, &name.to_string_lossy());
+        self.real = below(&self.real, name);
+        let names = self.read(descent)?;
+        Ok(Level { shown, real, ..self.level(names) })
+    }
+
+    /// The names of the current directory, read as the guest's root where the mock may not.
+    fn read(&self, descent: &Descent) -> io::Result<Vec<CString>> {
+        match descent.read() {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.read_as_root(),
+            Err(error) if vanished(&error) => Ok(Vec::new()),
+            other => other,
+        }
+    }
+
+    fn read_as_root(&self) -> io::Result<Vec<CString>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        names_of(self.tree.open_as_root(&c_name(&self.real)?, flags)?)
+    }
+}
+
+fn vanished(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
+fn below(dir: &[u8], name: &CStr) -> Vec<u8> {
+    let mut path = dir.to_vec();
+    if !path.ends_with(b"/") {
+        path.push(b'/');
+    }
+    path.extend_from_slice(name.to_bytes());
+    path
+}
+
+fn is_dir(meta: &Statx) -> bool {
+    FileType::from_raw_mode(meta.stx_mode.into()) == FileType::Directory
+}

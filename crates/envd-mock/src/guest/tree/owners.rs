@@ -1,0 +1,129 @@
+//! Who owns what: for real where the kernel allows it, otherwise kept in a record and reported as if it were.
+//! The record knows files by device, inode and time of birth, so a name that is taken again inherits nothing.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::{AtFlags, Gid, Statx, Uid};
+use rustix::io::Errno;
+
+use super::root::{Tree, meta_of};
+use crate::guest::users::User;
+
+/// Files whose owner is kept; beyond that the oldest are forgotten.
+const KEPT: usize = 1 << 18;
+
+/// A user and a group, as ids of the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+impl Owner {
+    pub(crate) const ROOT: Self = Self { uid: 0, gid: 0 };
+}
+
+impl From<&User> for Owner {
+    fn from(user: &User) -> Self {
+        Self { uid: user.uid, gid: user.gid }
+    }
+}
+
+type Key = (u32, u32, u64, i64, u32);
+
+/// Owners that are not real.
+#[derive(Debug, Default)]
+pub(super) struct Owners(Mutex<Record>);
+
+#[derive(Debug, Default)]
+struct Record {
+    owners: HashMap<Key, Owner>,
+    order: VecDeque<Key>,
+}
+
+impl Owners {
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, meta: &Statx) -> Option<Owner> {
+        self.lock().owners.get(&key(meta)).copied()
+    }
+
+    fn keep(&self, meta: &Statx, owner: Owner) {
+        let mut record = self.lock();
+        if record.owners.insert(key(meta), owner).is_none() {
+            record.order.push_back(key(meta));
+        }
+        while record.order.len() > KEPT {
+            if let Some(oldest) = record.order.pop_front() {
+                record.owners.remove(&oldest);
+            }
+        }
+    }
+
+    pub(super) fn forget(&self, meta: &Statx) {
+        let mut record = self.lock();
+        if record.owners.remove(&key(meta)).is_some() {
+            record.order.retain(|kept| *kept != key(meta));
+        }
+    }
+}
+
+impl Tree {
+    /// The owner of a file, as the guest is told.
+    pub(super) fn owner_of(&self, meta: &Statx) -> Owner {
+        let real = || Owner {
+            uid: self.ids().to_guest_uid(meta.stx_uid),
+            gid: self.ids().to_guest_gid(meta.stx_gid),
+        };
+        self.owners.get(meta).unwrap_or_else(real)
+    }
+
+    /// Makes `owner` the owner of what `fd` stands for, in the record where it cannot be real.
+    pub(super) fn give(&self, fd: BorrowedFd<'_>, owner: Owner) -> io::Result<()> {
+        let meta = meta_of(fd)?;
+        let real = match (self.ids().to_host_uid(owner.uid), self.ids().to_host_gid(owner.gid)) {
+            (Some(uid), Some(gid)) => chown(fd, &meta, uid, gid)?,
+            _ => {
+                self.give_to_guest_root(fd, &meta)?;
+                false
+            }
+        };
+        if real {
+            self.owners.forget(&meta);
+        } else {
+            self.owners.keep(&meta, owner);
+        }
+        Ok(())
+    }
+
+    /// What cannot belong to whom it should must at least not belong to the host's root.
+    fn give_to_guest_root(&self, fd: BorrowedFd<'_>, meta: &Statx) -> io::Result<()> {
+        match (self.ids().to_host_uid(0), self.ids().to_host_gid(0)) {
+            (Some(uid), Some(gid)) => chown(fd, meta, uid, gid).map(drop),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether the owner is now that one; `false` where the kernel does not let the mock decide it.
+fn chown(fd: BorrowedFd<'_>, meta: &Statx, uid: u32, gid: u32) -> io::Result<bool> {
+    if (meta.stx_uid, meta.stx_gid) == (uid, gid) {
+        return Ok(true);
+    }
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    match rustix::fs::chownat(fd, c"", Some(uid), Some(gid), AtFlags::EMPTY_PATH) {
+        Ok(()) => Ok(true),
+        Err(Errno::PERM | Errno::INVAL | Errno::NOTSUP) => Ok(false),
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn key(meta: &Statx) -> Key {
+    let birth = meta.stx_btime;
+    (meta.stx_dev_major, meta.stx_dev_minor, meta.stx_ino, birth.tv_sec, birth.tv_nsec)
+}

@@ -1,0 +1,102 @@
+//! Opening regular files for reading.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::AsFd as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{FileType, OFlags, Statx};
+use rustix::io::Errno;
+
+use super::root::{Tree, c_name, is_pseudo, meta_of, reopen};
+
+/// Why a file was not opened for reading.
+#[derive(Debug)]
+pub(crate) enum ReadError {
+    Missing,
+    Directory,
+    NotRegular,
+    Look(io::Error),
+    Open(io::Error),
+}
+
+/// An open regular file.
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub(crate) file: File,
+    /// Bytes; `None` where only reading tells: a size of 0 may be made up by the kernel.
+    pub(crate) len: Option<u64>,
+    /// The kernel makes it up at each reading, so nothing tells whether it has changed.
+    pub(crate) made_up: bool,
+    pub(crate) modified: SystemTime,
+    /// Tells this content from others: inode, size and time of the last change.
+    pub(crate) tag: String,
+}
+
+impl Tree {
+    /// Opens `path`, links followed, whatever its permissions.
+    pub(crate) fn open_read(&self, path: &str) -> Result<Content, ReadError> {
+        let found = self.locate_target(path.as_bytes()).map_err(look_error)?;
+        let meta = meta_of(&found).map_err(ReadError::Look)?;
+        match FileType::from_raw_mode(meta.stx_mode.into()) {
+            FileType::RegularFile => {}
+            FileType::Directory => return Err(ReadError::Directory),
+            _ => return Err(ReadError::NotRegular),
+        }
+        let file = match reopen(found.as_fd(), OFlags::RDONLY) {
+            Err(Errno::ACCESS) => self.read_as_root(path, &meta),
+            other => other.map(File::from).map_err(io::Error::from),
+        };
+        content(file.map_err(ReadError::Open)?, &meta).map_err(ReadError::Look)
+    }
+
+    /// The whole of a file.
+    ///
+    /// # Errors
+    /// Those of the kernel, and `FileTooLarge` beyond `limit` bytes.
+    pub(crate) fn read_file(&self, path: &str, limit: usize) -> io::Result<Vec<u8>> {
+        let content = self.open_read(path).map_err(|error| match error {
+            ReadError::Missing => Errno::NOENT.into(),
+            ReadError::Directory => Errno::ISDIR.into(),
+            ReadError::NotRegular => io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"),
+            ReadError::Look(error) | ReadError::Open(error) => error,
+        })?;
+        let mut bytes = Vec::new();
+        content.file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+        if bytes.len() > limit {
+            return Err(Errno::FBIG.into());
+        }
+        Ok(bytes)
+    }
+
+    fn read_as_root(&self, path: &str, expected: &Statx) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let fd = self.open_as_root(&c_name(path.as_bytes())?, flags)?;
+        let meta = meta_of(&fd)?;
+        let same = (meta.stx_ino, meta.stx_dev_major, meta.stx_dev_minor)
+            == (expected.stx_ino, expected.stx_dev_major, expected.stx_dev_minor);
+        if same { Ok(File::from(fd)) } else { Err(Errno::STALE.into()) }
+    }
+}
+
+fn content(file: File, meta: &Statx) -> io::Result<Content> {
+    let pseudo = is_pseudo(&file)?;
+    let time = meta.stx_mtime;
+    Ok(Content {
+        len: (!pseudo && meta.stx_size > 0).then_some(meta.stx_size),
+        made_up: pseudo,
+        modified: system_time(time.tv_sec, time.tv_nsec),
+        tag: format!("{:x}-{:x}-{:x}{:08x}", meta.stx_ino, meta.stx_size, time.tv_sec, time.tv_nsec),
+        file,
+    })
+}
+
+fn system_time(secs: i64, nanos: u32) -> SystemTime {
+    let whole = Duration::from_secs(secs.unsigned_abs());
+    let base = if secs < 0 { UNIX_EPOCH.checked_sub(whole) } else { UNIX_EPOCH.checked_add(whole) };
+    base.and_then(|base| base.checked_add(Duration::from_nanos(nanos.into()))).unwrap_or(UNIX_EPOCH)
+}
+
+fn look_error(error: io::Error) -> ReadError {
+    if error.kind() == io::ErrorKind::NotFound { ReadError::Missing } else { ReadError::Look(error) }
+}

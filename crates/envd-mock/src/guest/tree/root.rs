@@ -1,0 +1,246 @@
+//! The root of a tree and how anything below it is opened. The only file that hands a guest's path to the kernel.
+
+use std::ffi::{CStr, CString};
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
+use rustix::io::Errno;
+
+use super::owners::Owners;
+use crate::guest::ids::Ids;
+use crate::guest::path::{self, PathError};
+use crate::guest::users::User;
+
+/// Opens a path as the guest's root does; asked only when the mock itself was refused a read with EACCES.
+pub(crate) type Opener = Arc<dyn Fn(&CStr, OFlags, u32) -> io::Result<OwnedFd> + Send + Sync>;
+
+/// Attempts at a path whose `..` raced with a rename; the kernel asks to try again.
+const ATTEMPTS: usize = 16;
+/// Kinds of file systems that show the kernel and keep no files: procfs, sysfs, cgroup (1 and 2), debugfs, tracefs,
+/// securityfs, bpf, configfs, efivarfs, selinuxfs.
+const PSEUDO: [u64; 11] = [
+    0x9fa0,
+    0x6265_6572,
+    0x27_e0eb,
+    0x6367_7270,
+    0x6462_6720,
+    0x7472_6163,
+    0x7363_6673,
+    0xcafe_4a11,
+    0x6265_6570,
+    0xde5e_81e4,
+    0xf97c_ff8c,
+];
+/// NFS, SMB, CIFS, SMB 2, Ceph, AFS: changes made elsewhere are not told.
+const NETWORK: [u64; 6] = [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x00c3_6400, 0x5346_414f];
+
+/// A file tree with a root of its own.
+pub(crate) struct Tree {
+    root: OwnedFd,
+    ids: Ids,
+    opener: Option<Opener>,
+    pub(super) owners: Owners,
+}
+
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tree").field("root", &self.root).field("ids", &self.ids).finish_non_exhaustive()
+    }
+}
+
+/// The last component of a path and the directory that it is in.
+#[derive(Debug)]
+pub(super) struct At {
+    pub(super) dir: OwnedFd,
+    pub(super) name: CString,
+    /// The path ended with a slash, so only a directory will do.
+    pub(super) slash: bool,
+}
+
+impl Tree {
+    /// The tree below `root`, a directory.
+    ///
+    /// # Errors
+    /// When the kernel cannot resolve below a directory (before Linux 5.6, or forbidden).
+    pub(crate) fn new(root: OwnedFd, ids: Ids, opener: Option<Opener>) -> io::Result<Self> {
+        let tree = Self { root, ids, opener, owners: Owners::default() };
+        tree.open_dir(b"/").map_err(|error| {
+            io::Error::new(error.kind(), format!("openat2 below the guest's root was refused: {error}"))
+        })?;
+        Ok(tree)
+    }
+
+    /// What a path in a call stands for; a relative one that exists is made canonical.
+    ///
+    /// # Errors
+    /// When it names the home of another user.
+    pub(crate) fn resolve(
+        &self,
+        text: &str,
+        user: &User,
+        workdir: Option<&str>,
+    ) -> Result<String, PathError> {
+        let plain = path::resolve(text, &user.home, workdir)?;
+        if !path::is_relative(text) {
+            return Ok(plain);
+        }
+        let canonical = self.canonical(plain.as_bytes()).ok();
+        Ok(canonical.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or(plain))
+    }
+
+    pub(crate) fn ids(&self) -> Ids {
+        self.ids
+    }
+
+    /// Opens `path` without following a link at its end and without any effect on what is there.
+    pub(super) fn locate(&self, path: &[u8]) -> io::Result<OwnedFd> {
+        self.open(path, OFlags::PATH | OFlags::NOFOLLOW)
+    }
+
+    /// As [`locate`](Self::locate), but follows links.
+    pub(super) fn locate_target(&self, path: &[u8]) -> io::Result<OwnedFd> {
+        self.open(path, OFlags::PATH)
+    }
+
+    /// Whether `path` leads to something, links followed.
+    pub(crate) fn exists(&self, path: &str) -> bool {
+        self.locate_target(path.as_bytes()).is_ok()
+    }
+
+    pub(super) fn open_dir(&self, path: &[u8]) -> io::Result<OwnedFd> {
+        self.open(path, OFlags::PATH | OFlags::DIRECTORY)
+    }
+
+    /// The directory and the name of `path`'s last component, which may be missing.
+    ///
+    /// # Errors
+    /// EBUSY when there is no name, as in `/` or `a/..`.
+    pub(super) fn split(&self, path: &[u8]) -> io::Result<At> {
+        let (parent, name, slash) = parts(path);
+        if matches!(name, b"" | b"." | b"..") {
+            return Err(Errno::BUSY.into());
+        }
+        Ok(At { dir: self.open_dir(parent)?, name: c_name(name)?, slash })
+    }
+
+    pub(super) fn open(&self, path: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
+        self.open_with(path, flags, ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
+    }
+
+    pub(super) fn open_with(&self, path: &[u8], flags: OFlags, resolve: ResolveFlags) -> io::Result<OwnedFd> {
+        let path = c_name(path)?;
+        match open_at(self.root.as_fd(), &path, flags, resolve) {
+            Err(Errno::ACCESS) => self.open_as_root(&path, flags),
+            other => Ok(other?),
+        }
+    }
+
+    /// What the mock may not read, the guest's root may.
+    pub(super) fn open_as_root(&self, path: &CStr, flags: OFlags) -> io::Result<OwnedFd> {
+        match &self.opener {
+            // Not what the kernel shows of processes: the holder would see itself there.
+            Some(opener) => opener(path, flags | OFlags::CLOEXEC, 0).and_then(|fd| guard(&fd).map(|()| fd)),
+            None => Err(Errno::ACCESS.into()),
+        }
+    }
+}
+
+/// Opens `path` below `dir`; `flags` without PATH gain NONBLOCK and NOCTTY, so that nothing hangs or is captured.
+pub(super) fn open_at(
+    dir: BorrowedFd<'_>,
+    path: &CStr,
+    flags: OFlags,
+    resolve: ResolveFlags,
+) -> rustix::io::Result<OwnedFd> {
+    let mut flags = flags | OFlags::CLOEXEC;
+    if !flags.contains(OFlags::PATH) {
+        flags |= OFlags::NONBLOCK | OFlags::NOCTTY;
+    }
+    let mut last = Errno::AGAIN;
+    for _ in 0..ATTEMPTS {
+        match rustix::fs::openat2(dir, path, flags, Mode::empty(), resolve) {
+            Err(error @ (Errno::AGAIN | Errno::INTR)) => last = error,
+            other => return other,
+        }
+    }
+    Err(last)
+}
+
+/// Opens `name` directly in `dir`, never through a link.
+pub(super) fn open_child(dir: BorrowedFd<'_>, name: &CStr, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    open_at(dir, name, flags | OFlags::NOFOLLOW, ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS)
+}
+
+/// A name by which the kernel finds what an open descriptor stands for.
+pub(crate) fn self_path(fd: BorrowedFd<'_>) -> String {
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
+
+/// Opens for reading or writing what a PATH descriptor stands for.
+pub(super) fn reopen(fd: BorrowedFd<'_>, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    rustix::fs::openat(CWD, self_path(fd), flags, Mode::empty())
+}
+
+/// The metadata of what a descriptor stands for.
+pub(super) fn meta_of(fd: impl AsFd) -> io::Result<Statx> {
+    Ok(rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, mask())?)
+}
+
+/// The metadata of `name` in `dir`, of a link itself.
+pub(super) fn meta_at(dir: impl AsFd, name: &CStr) -> rustix::io::Result<Statx> {
+    rustix::fs::statx(dir, name, AtFlags::SYMLINK_NOFOLLOW, mask())
+}
+
+/// Refuses (EBUSY) an entry of `dir` that something is mounted on. The kernel refuses it only to those who live in
+/// the mount namespace in question; for others it would take the mount away.
+pub(super) fn guard_mount(dir: impl AsFd, entry: &Statx) -> io::Result<()> {
+    if meta_of(dir)?.stx_mnt_id == entry.stx_mnt_id { Ok(()) } else { Err(Errno::BUSY.into()) }
+}
+
+fn mask() -> StatxFlags {
+    StatxFlags::BASIC_STATS | StatxFlags::BTIME | StatxFlags::MNT_ID
+}
+
+/// Whether the kernel makes up the content: sizes are then no use, and nothing may be written.
+pub(super) fn is_pseudo(fd: impl AsFd) -> io::Result<bool> {
+    Ok(PSEUDO.contains(&magic(fd)?))
+}
+
+/// Whether the file system lies on another machine.
+pub(crate) fn is_network(fd: impl AsFd) -> io::Result<bool> {
+    Ok(NETWORK.contains(&magic(fd)?))
+}
+
+/// Refuses to write where the kernel shows itself: as the host's root that would change the host.
+pub(super) fn guard(fd: impl AsFd) -> io::Result<()> {
+    if is_pseudo(fd)? { Err(Errno::ROFS.into()) } else { Ok(()) }
+}
+
+fn magic(fd: impl AsFd) -> io::Result<u64> {
+    let kind = rustix::fs::fstatfs(fd)?.f_type;
+    // A word of the machine's size and sign, holding 32 bits.
+    Ok(kind as u64 & 0xffff_ffff)
+}
+
+/// The parent, the last name and whether a slash follows it.
+pub(super) fn parts(path: &[u8]) -> (&[u8], &[u8], bool) {
+    let end = path.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
+    let trimmed = &path[..end];
+    let start = trimmed.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+    let parent = if start == 0 { &b"/"[..] } else { &trimmed[..start] };
+    (parent, &trimmed[start..], end < path.len())
+}
+
+/// A name as the kernel takes it.
+///
+/// # Errors
+/// `InvalidInput` when it holds a NUL byte.
+pub(super) fn c_name(name: &[u8]) -> io::Result<CString> {
+    CString::new(name).map_err(|_| {
+        io::Error::new(io::ErrorKind::InvalidInput, "file name contained an unexpected NUL byte")
+    })
+}

@@ -1,0 +1,276 @@
+//! Receiving one file: collected aside and put in place whole, links and mode of what was there kept; pipes and
+//! devices are written through. Dropped before [`Upload::finish`], nothing has changed.
+
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FallocateFlags, FileType, Mode, OFlags, Statx};
+use rustix::io::Errno;
+
+use super::dirs::DirsError;
+use super::owners::Owner;
+use super::place::{Spool, tell_written};
+use super::root::{Tree, c_name, guard, meta_at, meta_of, open_child, parts, reopen, self_path};
+
+const NEW_FILE: u32 = 0o644;
+const LINKS: usize = 40;
+const COPY: usize = 256 * 1024;
+/// `/dev/tty`: it would be the terminal of whoever started the mock.
+const TERMINAL: (u32, u32) = (5, 0);
+
+/// Why an upload did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UploadError {
+    #[error("path is a directory: {0}")]
+    IsDirectory(String),
+    #[error("error ensuring directories: {0}")]
+    Parents(#[source] DirsError),
+    #[error("error opening file: {0}")]
+    Open(#[source] io::Error),
+    #[error("error changing ownership: {0}")]
+    Owner(#[source] io::Error),
+    #[error("error writing file: {0}")]
+    Write(#[source] io::Error),
+}
+
+impl UploadError {
+    /// Whether the disk, or a quota of it, is full.
+    pub(crate) fn is_full(&self) -> bool {
+        let error = match self {
+            Self::IsDirectory(_) | Self::Parents(DirsError::IsFile(_)) => return false,
+            Self::Parents(DirsError::Io(error)) => error,
+            Self::Open(error) | Self::Owner(error) | Self::Write(error) => error,
+        };
+        matches!(Errno::from_io_error(error), Some(Errno::NOSPC | Errno::DQUOT))
+    }
+}
+
+/// A file that is being received.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    tree: Arc<Tree>,
+    owner: Owner,
+    patience: Duration,
+    sink: Sink,
+}
+
+#[derive(Debug)]
+enum Sink {
+    /// Put in place whole, as a name of a directory.
+    Replace { spool: Spool, dir: OwnedFd, name: CString, mode: Option<u32> },
+    /// Copied whole into a file that has other names or is mounted where it is.
+    Refill { spool: Spool, file: File },
+    /// A pipe or a device.
+    Through(File),
+}
+
+/// Where content shall go, all links followed.
+struct Target {
+    dir: OwnedFd,
+    name: CString,
+    there: Option<(OwnedFd, Statx)>,
+}
+
+impl Upload {
+    /// Starts to receive `path`; parents are made. `patience` limits each wait for a pipe or a device.
+    ///
+    /// # Errors
+    /// When nothing can be written there; nothing but parents was made then.
+    pub(crate) fn begin(
+        tree: &Arc<Tree>,
+        path: &str,
+        owner: Owner,
+        patience: Duration,
+    ) -> Result<Self, UploadError> {
+        let (parent, name, slash) = parts(path.as_bytes());
+        if matches!(name, b"" | b"." | b"..") {
+            return Err(UploadError::IsDirectory(path.to_owned()));
+        }
+        tree.make_dirs(parent, owner).map_err(UploadError::Parents)?;
+        let target = tree.target(path.as_bytes()).map_err(UploadError::Open)?;
+        let sink = match &target.there {
+            Some((_, meta)) if kind(meta) == FileType::Directory => {
+                return Err(UploadError::IsDirectory(path.to_owned()));
+            }
+            _ if slash => return Err(UploadError::Open(Errno::ISDIR.into())),
+            _ => tree.sink(target, patience).map_err(UploadError::Open)?,
+        };
+        Ok(Self { tree: Arc::clone(tree), owner, patience, sink })
+    }
+
+    /// Takes the next bytes.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
+        match &mut self.sink {
+            Sink::Replace { spool, .. } | Sink::Refill { spool, .. } => spool.file.write_all(bytes),
+            Sink::Through(file) => write_through(file, bytes, self.patience),
+        }
+        .map_err(UploadError::Write)
+    }
+
+    /// Puts what was received in place.
+    pub(crate) fn finish(self) -> Result<(), UploadError> {
+        match self.sink {
+            Sink::Through(_) => Ok(()),
+            Sink::Replace { spool, dir, name, mode } => {
+                self.tree.give(spool.file.as_fd(), self.owner).map_err(UploadError::Owner)?;
+                place(&self.tree, spool, &dir, &name, mode).map_err(UploadError::Write)
+            }
+            Sink::Refill { spool, file } => {
+                self.tree.give(file.as_fd(), self.owner).map_err(UploadError::Owner)?;
+                refill(spool, &file).map_err(UploadError::Write)
+            }
+        }
+    }
+}
+
+impl Tree {
+    /// Where writing to `path` leads: through links, also to what is not there yet.
+    fn target(&self, path: &[u8]) -> io::Result<Target> {
+        let mut path = path.to_vec();
+        for _ in 0..LINKS {
+            let (parent, name, _) = parts(&path);
+            if matches!(name, b"" | b"." | b"..") {
+                path = self.canonical(&path)?;
+                let there = self.locate(&path)?;
+                let meta = meta_of(&there)?;
+                return Ok(Target {
+                    dir: self.open_dir(&path)?,
+                    name: c".".into(),
+                    there: Some((there, meta)),
+                });
+            }
+            let (dir, name) = (self.open_dir(parent)?, c_name(name)?);
+            let meta = match meta_at(&dir, &name) {
+                Err(Errno::NOENT) => return Ok(Target { dir, name, there: None }),
+                other => other?,
+            };
+            if kind(&meta) != FileType::Symlink {
+                let there = open_child(dir.as_fd(), &name, OFlags::PATH)?;
+                let meta = meta_of(&there)?;
+                return Ok(Target { dir, name, there: Some((there, meta)) });
+            }
+            let link = rustix::fs::readlinkat(&dir, name.as_c_str(), Vec::new())?.into_bytes();
+            path = if link.starts_with(b"/") { link } else { [parent, &b"/"[..], &link].concat() };
+        }
+        Err(Errno::LOOP.into())
+    }
+
+    fn sink(&self, target: Target, patience: Duration) -> io::Result<Sink> {
+        let Target { dir, name, there } = target;
+        guard(&dir)?;
+        let Some((there, meta)) = there else {
+            return Ok(Sink::Replace { spool: Spool::new(self, dir.as_fd())?, dir, name, mode: None });
+        };
+        guard(&there)?;
+        if kind(&meta) != FileType::RegularFile {
+            return Ok(Sink::Through(open_through(&there, &meta, patience)?));
+        }
+        let elsewhere = meta.stx_mnt_id != meta_of(&dir)?.stx_mnt_id;
+        if elsewhere || meta.stx_nlink > 1 {
+            let file = File::from(reopen(there.as_fd(), OFlags::WRONLY)?);
+            return Ok(Sink::Refill { spool: Spool::new(self, dir.as_fd())?, file });
+        }
+        let mode = Some(u32::from(meta.stx_mode) & 0o7777);
+        Ok(Sink::Replace { spool: Spool::new(self, dir.as_fd())?, dir, name, mode })
+    }
+}
+
+fn place(tree: &Tree, spool: Spool, dir: &OwnedFd, name: &CStr, mode: Option<u32>) -> io::Result<()> {
+    rustix::fs::fchmod(&spool.file, Mode::from_raw_mode(mode.unwrap_or(NEW_FILE)))?;
+    if let Ok(replaced) = meta_at(dir, name) {
+        super::root::guard_mount(dir, &replaced)?;
+    }
+    spool.place(tree, name, mode.is_some())?;
+    tell_written(dir.as_fd(), name);
+    Ok(())
+}
+
+/// Copies what was collected over the content of `file`, after making sure that there is room for it.
+fn refill(mut spool: Spool, file: &File) -> io::Result<()> {
+    let (old, new) = (file.metadata()?.len(), spool.file.metadata()?.len());
+    if new > old {
+        match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, old, new - old) {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    spool.file.rewind()?;
+    let mut file = file;
+    let mut buffer = vec![0; COPY];
+    loop {
+        match spool.file.read(&mut buffer)? {
+            0 => break,
+            read => file.write_all(&buffer[..read])?,
+        }
+    }
+    file.set_len(new)
+}
+
+/// Opens a pipe or a device for writing; a pipe waits for its reader, but not for ever.
+fn open_through(there: &OwnedFd, meta: &Statx, patience: Duration) -> io::Result<File> {
+    match kind(meta) {
+        FileType::Fifo => open_pipe(there, patience),
+        FileType::CharacterDevice | FileType::BlockDevice
+            if (meta.stx_rdev_major, meta.stx_rdev_minor) != TERMINAL =>
+        {
+            Ok(reopen(there.as_fd(), OFlags::WRONLY)?.into())
+        }
+        _ => Err(Errno::NXIO.into()),
+    }
+}
+
+fn open_pipe(there: &OwnedFd, patience: Duration) -> io::Result<File> {
+    let (tell, told) = mpsc::channel();
+    let held = there.try_clone()?;
+    let opening = std::thread::Builder::new().name("pipe".into()).spawn(move || {
+        let opened = File::options().write(true).open(self_path(held.as_fd()));
+        let _ = tell.send(opened);
+    })?;
+    let opened = told.recv_timeout(patience);
+    // A reader that comes and goes lets a thread go that still waits for one.
+    let release = opened.is_err().then(|| reopen(there.as_fd(), OFlags::RDONLY));
+    if matches!(release, None | Some(Ok(_))) {
+        let _ = opening.join();
+    }
+    let file =
+        opened.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no reader came to the pipe"))??;
+    rustix::fs::fcntl_setfl(&file, OFlags::NONBLOCK)?;
+    Ok(file)
+}
+
+fn write_through(file: &mut File, mut bytes: &[u8], patience: Duration) -> io::Result<()> {
+    let mut deadline = Instant::now() + patience;
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                bytes = &bytes[written..];
+                deadline = Instant::now() + patience;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait_for_room(file, deadline)?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn wait_for_room(file: &File, deadline: Instant) -> io::Result<()> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 60, tv_nsec: 0 });
+    match poll(&mut [PollFd::new(file, PollFlags::OUT)], Some(&timeout)) {
+        Ok(0) => Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads what is written")),
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn kind(meta: &Statx) -> FileType {
+    FileType::from_raw_mode(meta.stx_mode.into())
+}

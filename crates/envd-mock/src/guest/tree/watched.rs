@@ -1,0 +1,46 @@
+//! What watching a directory needs of the tree: the directory by descriptor, and what is in it.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use rustix::fs::{FileType, OFlags};
+
+use super::descent::names_in;
+use super::root::{Tree, is_pseudo, meta_at};
+
+/// An entry of a directory.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) name: CString,
+    pub(crate) is_dir: bool,
+    /// A regular file that holds something.
+    pub(crate) filled: bool,
+}
+
+impl Tree {
+    /// The directory at a path without links.
+    ///
+    /// # Errors
+    /// ENOTDIR when it is none.
+    pub(crate) fn open_watched(&self, path: &[u8]) -> io::Result<OwnedFd> {
+        self.open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW)
+    }
+
+    /// What `dir` holds; nothing where the kernel makes it up, since it tells of no changes there.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn find(&self, dir: BorrowedFd<'_>) -> io::Result<Vec<Found>> {
+        if is_pseudo(dir)? {
+            return Ok(Vec::new());
+        }
+        let found = names_in(dir)?.into_iter().filter_map(|name| {
+            let meta = meta_at(dir, &name).ok()?;
+            let kind = FileType::from_raw_mode(meta.stx_mode.into());
+            let filled = kind == FileType::RegularFile && meta.stx_size > 0;
+            Some(Found { name, is_dir: kind == FileType::Directory, filled })
+        });
+        Ok(found.collect())
+    }
+}

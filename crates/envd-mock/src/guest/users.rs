@@ -1,0 +1,119 @@
+//! The guest's users and groups, as its own `/etc/passwd` and `/etc/group` name them at the time of asking.
+//! Never asks the host's databases.
+
+use std::collections::HashMap;
+use std::io;
+
+use super::tree::Tree;
+
+const PASSWD: &str = "/etc/passwd";
+const GROUP: &str = "/etc/group";
+/// Bytes of a database that are read; more than any real one has.
+const LIMIT: usize = 1 << 20;
+
+/// One line of `/etc/passwd`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) home: String,
+    pub(crate) shell: String,
+}
+
+/// The user of that name, `None` when the guest has no such user.
+///
+/// # Errors
+/// When `/etc/passwd` exists but cannot be read.
+pub(crate) fn lookup(tree: &Tree, name: &str) -> io::Result<Option<User>> {
+    let passwd = database(tree, PASSWD)?;
+    Ok(passwd.lines().filter_map(user_of).find(|user| user.name == name))
+}
+
+/// Names for ids, read once for an answer of many entries.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    users: HashMap<u32, String>,
+    groups: HashMap<u32, String>,
+}
+
+impl Names {
+    /// Reads both databases; what cannot be read names nobody.
+    pub(crate) fn load(tree: &Tree) -> Self {
+        let users = database(tree, PASSWD).unwrap_or_default();
+        let groups = database(tree, GROUP).unwrap_or_default();
+        Self::parse(&users, &groups)
+    }
+
+    fn parse(passwd: &str, group: &str) -> Self {
+        let mut names = Self::default();
+        for user in passwd.lines().filter_map(user_of) {
+            names.users.entry(user.uid).or_insert(user.name);
+        }
+        for (gid, name) in group.lines().filter_map(group_of) {
+            names.groups.entry(gid).or_insert(name);
+        }
+        names
+    }
+
+    /// The user's name, or the number as text.
+    pub(crate) fn user(&self, uid: u32) -> String {
+        self.users.get(&uid).cloned().unwrap_or_else(|| uid.to_string())
+    }
+
+    /// The group's name, or the number as text.
+    pub(crate) fn group(&self, gid: u32) -> String {
+        self.groups.get(&gid).cloned().unwrap_or_else(|| gid.to_string())
+    }
+}
+
+fn database(tree: &Tree, path: &str) -> io::Result<String> {
+    match tree.read_file(path, LIMIT) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn user_of(line: &str) -> Option<User> {
+    let mut fields = line.split(':');
+    let name = fields.next().filter(|name| !name.is_empty())?.to_owned();
+    let _password = fields.next()?;
+    let (uid, gid) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    let _comment = fields.next()?;
+    let home = fields.next().filter(|home| home.starts_with('/')).unwrap_or("/").to_owned();
+    let shell = fields.next().filter(|shell| !shell.is_empty()).unwrap_or("/bin/sh").to_owned();
+    Some(User { name, uid, gid, home, shell })
+}
+
+fn group_of(line: &str) -> Option<(u32, String)> {
+    let mut fields = line.split(':');
+    let name = fields.next().filter(|name| !name.is_empty())?.to_owned();
+    Some((fields.nth(1)?.parse().ok()?, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_passwd_is_a_user() {
+        let user = user_of("user:x:1000:1001:A User,,:/home/user:/bin/bash").unwrap();
+        assert_eq!((user.uid, user.gid), (1000, 1001));
+        assert_eq!((user.home.as_str(), user.shell.as_str()), ("/home/user", "/bin/bash"));
+    }
+
+    #[test]
+    fn a_broken_line_is_nobody() {
+        for line in ["", ":x:0:0::/:", "# comment", "root:x:zero:0::/root:/bin/sh", "root:x:0"] {
+            assert_eq!(user_of(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_first_name_of_an_id_wins_and_an_unknown_id_is_its_number() {
+        let names = Names::parse("root:x:0:0::/:\ntoor:x:0:0::/:", "wheel:x:10:");
+        assert_eq!((names.user(0), names.user(7)), ("root".into(), "7".into()));
+        assert_eq!((names.group(10), names.group(0)), ("wheel".into(), "0".into()));
+    }
+}

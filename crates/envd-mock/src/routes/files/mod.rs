@@ -1,0 +1,17 @@
+//! `/files` (contract section 3.8): a file out of the guest, or files into it, streamed in constant memory.
+
+mod answer;
+mod asked;
+mod auth;
+mod body;
+mod conditions;
+mod disposition;
+mod download;
+mod encoding;
+mod pieces;
+mod range;
+mod receive;
+mod upload;
+
+pub(crate) use download::get;
+pub(crate) use upload::post;

@@ -1,0 +1,182 @@
+//! `POST /files`: each part named `file` of a multipart form becomes a file, one after the other.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use multer::{Field, Multipart};
+use serde::Serialize;
+
+use super::answer::Refusal;
+use super::asked::{Allowed, Asked, blocking};
+use super::auth::Operation;
+use super::pieces::{Pieces, Progress};
+use super::receive::{Allowance, Receiving};
+use crate::guest::Guest;
+use crate::guest::tree::Owner;
+
+const TOKEN: &str = "x-access-token";
+/// How long a client may send nothing.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Where a part goes that names no file.
+const NAMELESS: &str = "upload";
+
+/// One file that was placed.
+#[derive(Debug, Serialize)]
+struct Placed {
+    path: String,
+    name: String,
+    r#type: &'static str,
+}
+
+pub(crate) async fn post(State(guest): State<Arc<Guest>>, request: Request) -> Response {
+    let asked = match Asked::read(request.uri()) {
+        Ok(asked) => asked,
+        Err(response) => return response,
+    };
+    match receive(guest, asked, request).await {
+        Ok(placed) => Json(placed).into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn receive(guest: Arc<Guest>, asked: Asked, request: Request) -> Result<Vec<Placed>, Refusal> {
+    let (parts, body) = request.into_parts();
+    let token = parts.headers.get(TOKEN).map(|token| token.as_bytes().to_vec());
+    let limit = guest.config.max_upload;
+    let (allowed, asked) = blocking(move || {
+        let allowed = Allowed::check(guest, &asked, token.as_deref(), Operation::Write)?;
+        Ok((allowed, asked))
+    })
+    .await?;
+    let gzip = is_gzip(&parts.headers)?;
+    let progress = Progress::default();
+    let form = Multipart::new(Pieces::new(body, progress.clone()), boundary(&parts.headers)?);
+    let target = asked.path.filter(|path| !path.is_empty());
+    let allowance = Allowance::new(limit);
+    Receipt { allowed: Arc::new(allowed), target, gzip, progress, allowance, placed: Vec::new() }
+        .take(form)
+        .await
+}
+
+/// A form that is being received.
+struct Receipt {
+    allowed: Arc<Allowed>,
+    /// Where every part goes, if the query says so.
+    target: Option<String>,
+    gzip: bool,
+    progress: Progress,
+    allowance: Allowance,
+    placed: Vec<Placed>,
+}
+
+impl Receipt {
+    async fn take(mut self, mut form: Multipart<'static>) -> Result<Vec<Placed>, Refusal> {
+        let mut taken = HashSet::new();
+        while let Some(mut field) = self.next_field(&mut form).await? {
+            self.progress.made();
+            if field.name() != Some("file") {
+                self.skip(&mut field).await?;
+                continue;
+            }
+            let path = self.path_for(&field).await?;
+            if !taken.insert(path.clone()) {
+                return Err(Refusal::bad_request(format!(
+                    "cannot upload multiple files to same path '{path}'"
+                )));
+            }
+            self.place(&mut field, path).await?;
+        }
+        if self.placed.is_empty() {
+            return Err(Refusal::bad_request("no 'file' part in the upload"));
+        }
+        Ok(self.placed)
+    }
+
+    async fn next_field(&self, form: &mut Multipart<'static>) -> Result<Option<Field<'static>>, Refusal> {
+        match within(form.next_field()).await? {
+            // Real builds take an empty body for a form without parts.
+            Err(_) if !self.progress.any() => Ok(None),
+            other => other.map_err(|error| broken(&error)),
+        }
+    }
+
+    async fn next_piece(&self, field: &mut Field<'static>) -> Result<Option<Bytes>, Refusal> {
+        let piece = within(field.chunk()).await?.map_err(|error| broken(&error))?;
+        self.progress.made();
+        Ok(piece)
+    }
+
+    async fn skip(&mut self, field: &mut Field<'static>) -> Result<(), Refusal> {
+        while let Some(piece) = self.next_piece(field).await? {
+            self.allowance.take(piece.len())?;
+        }
+        Ok(())
+    }
+
+    async fn path_for(&self, field: &Field<'static>) -> Result<String, Refusal> {
+        let named = field.file_name().filter(|name| !name.is_empty()).unwrap_or(NAMELESS);
+        let path = self.target.clone().unwrap_or_else(|| named.to_owned());
+        let allowed = Arc::clone(&self.allowed);
+        blocking(move || allowed.resolve(&path)).await
+    }
+
+    /// Receives one part. The upload goes to a thread for each piece and back: whenever this is dropped, so is it.
+    async fn place(&mut self, field: &mut Field<'static>, path: String) -> Result<(), Refusal> {
+        let (allowed, gzip, allowance) = (Arc::clone(&self.allowed), self.gzip, self.allowance);
+        let target = path.clone();
+        let mut receiving = blocking(move || {
+            Receiving::begin(&allowed.guest.tree, &target, Owner::from(&allowed.user), gzip, allowance)
+        })
+        .await?;
+        while let Some(piece) = self.next_piece(field).await? {
+            receiving = blocking(move || {
+                receiving.write(&piece)?;
+                Ok(receiving)
+            })
+            .await?;
+        }
+        self.allowance = blocking(move || receiving.finish()).await?;
+        let name =
+            Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        self.placed.push(Placed { path, name, r#type: "file" });
+        Ok(())
+    }
+}
+
+async fn within<T>(wait: impl Future<Output = T>) -> Result<T, Refusal> {
+    let silent =
+        |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, format!("the client sent nothing for {SILENCE:?}"));
+    tokio::time::timeout(SILENCE, wait).await.map_err(silent)
+}
+
+fn broken(error: &multer::Error) -> Refusal {
+    tracing::debug!(%error, "a form was not received");
+    Refusal::internal("error reading field: Error parsing `multipart/form-data` request")
+}
+
+fn is_gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
+    let Some(value) = headers.get(header::CONTENT_ENCODING) else { return Ok(false) };
+    let value = value.to_str().unwrap_or_default().trim().to_ascii_lowercase();
+    match value.as_str() {
+        "" | "identity" => Ok(false),
+        "gzip" | "x-gzip" => Ok(true),
+        other => {
+            Err(Refusal::bad_request(format!("unsupported Content-Encoding: {other}, supported: [\"gzip\"]")))
+        }
+    }
+}
+
+fn boundary(headers: &HeaderMap) -> Result<String, Refusal> {
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::to_str);
+    let boundary = kind.and_then(Result::ok).and_then(|kind| multer::parse_boundary(kind).ok());
+    boundary.ok_or_else(|| {
+        Refusal::internal("error parsing multipart: Invalid `boundary` for `multipart/form-data` request")
+    })
+}

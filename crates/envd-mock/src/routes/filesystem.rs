@@ -1,0 +1,330 @@
+//! The nine RPCs of `filesystem.Filesystem` (contract section 5): paths and texts here, the work is the guest's.
+//! All of them act as root, with paths resolved for the default user.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use envd_proto::filesystem as wire;
+use envd_proto::filesystem::watch_dir_response as watched;
+use futures::Stream;
+use futures::stream;
+
+use super::status::{Code, Status};
+use crate::guest::Guest;
+use crate::guest::tree::{Entry, Kind, ListError, MakeDirError, Owner, RemoveError, RenameError, Tree};
+use crate::guest::users::{self, User};
+use crate::guest::watch::{Change, ChangeKind, Ready, TakeError, Watch, WatchError};
+
+pub(crate) async fn stat(
+    guest: Arc<Guest>,
+    request: wire::StatRequest,
+) -> Result<wire::StatResponse, Status> {
+    let entry = blocking(guest, move |place| {
+        let path = place.resolve(&request.path)?;
+        place.tree().stat(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => not_found(format!("file not found: {error}")),
+            _ => internal(format!("error getting file info: {error}")),
+        })
+    });
+    Ok(wire::StatResponse { entry: Some(info(entry.await?)) })
+}
+
+pub(crate) async fn make_dir(
+    guest: Arc<Guest>,
+    request: wire::MakeDirRequest,
+) -> Result<wire::MakeDirResponse, Status> {
+    let entry = blocking(guest, move |place| {
+        let path = place.resolve(&request.path)?;
+        place.tree().make_dir(&path, place.owner()).map_err(|error| make_dir_status(&path, &error))?;
+        place.entry(&path)
+    });
+    Ok(wire::MakeDirResponse { entry: Some(info(entry.await?)) })
+}
+
+pub(crate) async fn r#move(
+    guest: Arc<Guest>,
+    request: wire::MoveRequest,
+) -> Result<wire::MoveResponse, Status> {
+    let entry = blocking(guest, move |place| {
+        let (source, destination) = (place.resolve(&request.source)?, place.resolve(&request.destination)?);
+        place.tree().rename(&source, &destination, place.owner()).map_err(rename_status)?;
+        place.entry(&destination)
+    });
+    Ok(wire::MoveResponse { entry: Some(info(entry.await?)) })
+}
+
+pub(crate) async fn list_dir(
+    guest: Arc<Guest>,
+    request: wire::ListDirRequest,
+) -> Result<wire::ListDirResponse, Status> {
+    let entries = blocking(guest, move |place| {
+        let path = place.resolve(&request.path)?;
+        let entries = place.tree().list(&path, request.depth).map_err(|error| list_status(&path, error))?;
+        Ok(entries.into_iter().map(info).collect())
+    });
+    Ok(wire::ListDirResponse { entries: entries.await? })
+}
+
+pub(crate) async fn remove(
+    guest: Arc<Guest>,
+    request: wire::RemoveRequest,
+) -> Result<wire::RemoveResponse, Status> {
+    blocking(guest, move |place| {
+        let path = place.resolve(&request.path)?;
+        place.tree().remove(&path).map_err(remove_status)
+    })
+    .await?;
+    Ok(wire::RemoveResponse {})
+}
+
+pub(crate) async fn create_watcher(
+    guest: Arc<Guest>,
+    request: wire::CreateWatcherRequest,
+) -> Result<wire::CreateWatcherResponse, Status> {
+    let watch = start_watch(Arc::clone(&guest), request.path, request.recursive).await?;
+    let watcher_id = guest.watchers.add(watch).map_err(|error| match error.kind() {
+        io::ErrorKind::QuotaExceeded => Status::new(Code::ResourceExhausted, error.to_string()),
+        _ => internal(format!("failed to watch path: {error}")),
+    })?;
+    Ok(wire::CreateWatcherResponse { watcher_id })
+}
+
+pub(crate) async fn get_watcher_events(
+    guest: Arc<Guest>,
+    request: wire::GetWatcherEventsRequest,
+) -> Result<wire::GetWatcherEventsResponse, Status> {
+    let id = request.watcher_id;
+    let changes = run(move || guest.watchers.take(&id).map_err(|error| take_status(&id, error))).await?;
+    Ok(wire::GetWatcherEventsResponse { events: changes.into_iter().map(event).collect() })
+}
+
+pub(crate) async fn remove_watcher(
+    guest: Arc<Guest>,
+    request: wire::RemoveWatcherRequest,
+) -> Result<wire::RemoveWatcherResponse, Status> {
+    guest.watchers.remove(&request.watcher_id);
+    Ok(wire::RemoveWatcherResponse {})
+}
+
+/// The start event once the watch stands, then each event; a keepalive whenever nothing else came for `keepalive`.
+pub(crate) async fn watch_dir(
+    guest: Arc<Guest>,
+    request: wire::WatchDirRequest,
+    keepalive: Duration,
+) -> Result<impl Stream<Item = Result<wire::WatchDirResponse, Status>> + Send + 'static, Status> {
+    let watch = start_watch(guest, request.path, request.recursive).await?;
+    let ready = watch.ready().map_err(|error| internal(format!("failed to watch path: {error}")))?;
+    let start = vec![watched::Event::Start(watched::StartEvent {})];
+    let watching = Watching { watch: Some(watch), ready, keepalive, waiting: start.into_iter(), lost: false };
+    Ok(stream::try_unfold(watching, |mut watching| async move {
+        let event = watching.next().await?;
+        Ok(Some((wire::WatchDirResponse { event: Some(event) }, watching)))
+    }))
+}
+
+/// A watch whose events go out one by one; a reader that is slow leaves them with the kernel.
+struct Watching {
+    /// Absent while a thread reads from it.
+    watch: Option<Watch>,
+    ready: Ready,
+    keepalive: Duration,
+    waiting: std::vec::IntoIter<watched::Event>,
+    lost: bool,
+}
+
+impl Watching {
+    async fn next(&mut self) -> Result<watched::Event, Status> {
+        loop {
+            if let Some(event) = self.waiting.next() {
+                return Ok(event);
+            }
+            if self.lost {
+                return Err(Status::new(
+                    Code::ResourceExhausted,
+                    "events were lost: they came faster than they were read",
+                ));
+            }
+            match tokio::time::timeout(self.keepalive, self.ready.wait()).await {
+                Err(_) => return Ok(watched::Event::Keepalive(watched::KeepAlive {})),
+                Ok(Err(error)) => return Err(internal(format!("error watching: {error}"))),
+                Ok(Ok(())) => {}
+            }
+            self.fetch().await?;
+        }
+    }
+
+    async fn fetch(&mut self) -> Result<(), Status> {
+        let Some(mut watch) = self.watch.take() else { return Err(internal("the watch has ended")) };
+        let (watch, taken) = run(move || {
+            let taken = watch.take();
+            Ok((watch, taken))
+        })
+        .await?;
+        self.watch = Some(watch);
+        let (changes, lost) = taken.map_err(|error| internal(format!("error watching: {error}")))?;
+        self.lost = lost;
+        let events: Vec<_> =
+            changes.into_iter().map(|change| watched::Event::Filesystem(event(change))).collect();
+        self.waiting = events.into_iter();
+        Ok(())
+    }
+}
+
+/// Where paths start from: the guest, its default user and working directory.
+struct Place {
+    guest: Arc<Guest>,
+    user: User,
+    workdir: Option<String>,
+}
+
+impl Place {
+    fn find(guest: Arc<Guest>) -> Result<Self, Status> {
+        let defaults = guest.life.defaults();
+        let user = users::lookup(&guest.tree, &defaults.user).ok().flatten();
+        let nobody = || {
+            Status::new(Code::Unauthenticated, format!("invalid user: user '{}' not found", defaults.user))
+        };
+        Ok(Self { user: user.ok_or_else(nobody)?, workdir: defaults.workdir, guest })
+    }
+
+    fn tree(&self) -> &Arc<Tree> {
+        &self.guest.tree
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::from(&self.user)
+    }
+
+    fn resolve(&self, path: &str) -> Result<String, Status> {
+        let resolved = self.tree().resolve(path, &self.user, self.workdir.as_deref());
+        resolved.map_err(|error| Status::new(Code::InvalidArgument, error.to_string()))
+    }
+
+    fn entry(&self, path: &str) -> Result<Entry, Status> {
+        self.tree().stat(path).map_err(|error| internal(format!("error getting file info: {error}")))
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    guest: Arc<Guest>,
+    work: impl FnOnce(&Place) -> Result<T, Status> + Send + 'static,
+) -> Result<T, Status> {
+    run(move || work(&Place::find(guest)?)).await
+}
+
+async fn run<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Status> + Send + 'static,
+) -> Result<T, Status> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|panic| internal(format!("the operation did not finish: {panic}")))?
+}
+
+async fn start_watch(guest: Arc<Guest>, path: String, recursive: bool) -> Result<Watch, Status> {
+    blocking(guest, move |place| {
+        let path = place.resolve(&path)?;
+        Watch::new(Arc::clone(place.tree()), &path, recursive).map_err(|error| watch_status(&path, error))
+    })
+    .await
+}
+
+fn info(entry: Entry) -> wire::EntryInfo {
+    let kind = match entry.kind {
+        Kind::File => wire::FileType::File,
+        Kind::Directory => wire::FileType::Directory,
+        Kind::Other => wire::FileType::Unspecified,
+    };
+    wire::EntryInfo {
+        name: entry.name,
+        r#type: kind.into(),
+        path: entry.path,
+        size: entry.size,
+        mode: entry.mode,
+        permissions: entry.permissions,
+        owner: entry.owner,
+        group: entry.group,
+        modified_time: entry.modified.map(|(seconds, nanos)| prost_types::Timestamp { seconds, nanos }),
+        symlink_target: entry.link_target,
+    }
+}
+
+fn event(change: Change) -> wire::FilesystemEvent {
+    let kind = match change.kind {
+        ChangeKind::Create => wire::EventType::Create,
+        ChangeKind::Write => wire::EventType::Write,
+        ChangeKind::Remove => wire::EventType::Remove,
+        ChangeKind::Rename => wire::EventType::Rename,
+        ChangeKind::Chmod => wire::EventType::Chmod,
+    };
+    wire::FilesystemEvent { name: change.path, r#type: kind.into() }
+}
+
+fn make_dir_status(path: &str, error: &MakeDirError) -> Status {
+    match error {
+        MakeDirError::Exists => Status::new(Code::AlreadyExists, format!("directory already exists: {path}")),
+        MakeDirError::NotDirectory => invalid(format!("path exists but is not a directory: {path}")),
+        MakeDirError::Look(error) => internal(format!("error getting file info: {error}")),
+        MakeDirError::Make(error) => internal(format!("failed to create directory {path}: {error}")),
+    }
+}
+
+fn rename_status(error: RenameError) -> Status {
+    match error {
+        RenameError::Parents(error) => internal(format!("error ensuring directories: {error}")),
+        RenameError::Missing(error) => not_found(format!("source not found: {error}")),
+        RenameError::Rename(error) => internal(format!("error renaming: {error}")),
+    }
+}
+
+fn list_status(path: &str, error: ListError) -> Status {
+    match error {
+        ListError::Missing(error) => not_found(format!("path not found: {error}")),
+        ListError::Resolve(error) => internal(format!("error resolving path: {error}")),
+        ListError::NotDirectory => invalid(format!("path is not a directory: {path}")),
+        ListError::Read(error) => internal(format!("error reading directory: {error}")),
+    }
+}
+
+/// Real builds try a directory first and then a file, and tell of both.
+fn remove_status(error: RemoveError) -> Status {
+    let other = |errno: rustix::io::Errno| io::Error::from(errno);
+    let (as_dir, as_file) = match error {
+        RemoveError::Missing(error) => return not_found(format!("path not found: {error}")),
+        RemoveError::Directory(error) => (error, other(rustix::io::Errno::ISDIR)),
+        RemoveError::File(error) => (other(rustix::io::Errno::NOTDIR), error),
+    };
+    internal(format!("error removing: {as_dir}; also tried as file: {as_file}"))
+}
+
+fn watch_status(path: &str, error: WatchError) -> Status {
+    match error {
+        WatchError::Missing(error) => not_found(format!("failed to watch path: {error} about [{path:?}]")),
+        WatchError::NotDirectory => invalid(format!("path is not a directory: {path}")),
+        WatchError::Network => {
+            Status::new(Code::FailedPrecondition, "watching network mounts is not supported")
+        }
+        WatchError::Failed(error) => internal(format!("failed to watch path: {error} about [{path:?}]")),
+    }
+}
+
+fn take_status(id: &str, error: TakeError) -> Status {
+    match error {
+        TakeError::Unknown => not_found(format!("watcher not found: {id}")),
+        TakeError::Lost => {
+            Status::new(Code::ResourceExhausted, format!("watcher {id} has lost events: too many waited"))
+        }
+        TakeError::Failed(error) => internal(format!("error watching: {error}")),
+    }
+}
+
+fn invalid(message: impl Into<String>) -> Status {
+    Status::new(Code::InvalidArgument, message)
+}
+
+fn not_found(message: impl Into<String>) -> Status {
+    Status::new(Code::NotFound, message)
+}
+
+fn internal(message: impl Into<String>) -> Status {
+    Status::new(Code::Internal, message)
+}
