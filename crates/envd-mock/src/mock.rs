@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use envd_client::Client;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -61,6 +62,11 @@ impl MockEnvd {
     /// The address that envd is served on.
     pub fn addr(&self) -> SocketAddr {
         self.running.address
+    }
+
+    /// A new client of this guest, with the host's defaults.
+    pub fn client(&self) -> Client {
+        Client::builder().base_url(self.url()).build().expect("a bound address makes a base URL")
     }
 
     /// The base URL of the control port.

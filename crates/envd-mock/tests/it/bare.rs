@@ -7,32 +7,32 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// No test waits longer for anything.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A whole response.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// Names as they were on the wire.
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.text()))
     }
 
     /// Flag and payload of each envelope; panics when one is cut.
-    pub fn envelopes(&self) -> Vec<(u8, Vec<u8>)> {
+    pub(crate) fn envelopes(&self) -> Vec<(u8, Vec<u8>)> {
         let (mut rest, mut all) = (self.body.as_slice(), Vec::new());
         while let [flag, a, b, c, d, after @ ..] = rest {
             let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
@@ -44,7 +44,7 @@ impl Answer {
     }
 
     /// Code and message of the END_STREAM envelope's error.
-    pub fn end_error(&self) -> (String, String) {
+    pub(crate) fn end_error(&self) -> (String, String) {
         assert_eq!(self.status, 200, "{self:?}");
         let (flag, end) = self.envelopes().pop().expect("an envelope");
         assert_eq!(flag, 2);
@@ -56,47 +56,47 @@ impl Answer {
 
 /// A request in the making.
 #[derive(Debug, Clone)]
-pub struct Ask {
+pub(crate) struct Ask {
     line: String,
     headers: Vec<(String, String)>,
     body: Option<Vec<u8>>,
 }
 
 /// `ask("GET /health")`.
-pub fn ask(line: &str) -> Ask {
+pub(crate) fn ask(line: &str) -> Ask {
     Ask { line: line.to_owned(), headers: Vec::new(), body: None }
 }
 
 /// A unary call in JSON.
-pub fn unary(path: &str, json: &str) -> Ask {
+pub(crate) fn unary(path: &str, json: &str) -> Ask {
     ask(&format!("POST {path}")).with("content-type", "application/json").body(json)
 }
 
 /// A streaming call in JSON, of one message.
-pub fn stream(path: &str, json: &str) -> Ask {
+pub(crate) fn stream(path: &str, json: &str) -> Ask {
     ask(&format!("POST {path}")).with("content-type", "application/connect+json").body(envelope(0, json))
 }
 
 /// Flag, length and payload.
-pub fn envelope(flag: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn envelope(flag: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     let payload = payload.as_ref();
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&[flag], length.as_slice(), payload].concat()
 }
 
 impl Ask {
-    pub fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self
     }
 
     /// The bytes of the request, with the usual headers unless given.
-    pub fn bytes(&self, address: SocketAddr) -> Vec<u8> {
+    pub(crate) fn bytes(&self, address: SocketAddr) -> Vec<u8> {
         let mut head = format!("{} HTTP/1.1\r\n", self.line);
         let length = self.body.as_ref().map(|body| body.len().to_string());
         let host = Some(address.to_string());
@@ -115,7 +115,7 @@ impl Ask {
     }
 
     /// Sends it on a connection of its own and reads the whole answer.
-    pub async fn send(&self, address: SocketAddr) -> Answer {
+    pub(crate) async fn send(&self, address: SocketAddr) -> Answer {
         let mut wire = Wire::open(address).await;
         wire.write(&self.bytes(address)).await;
         let head = self.line.starts_with("HEAD");
@@ -124,29 +124,29 @@ impl Ask {
 }
 
 /// One connection and what was read ahead of it.
-pub struct Wire {
+pub(crate) struct Wire {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Wire {
-    pub async fn open(address: SocketAddr) -> Self {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
         Self { stream: TcpStream::connect(address).await.unwrap(), buffer: Vec::new() }
     }
 
     /// Writes, not minding a peer that has answered and closed.
-    pub async fn write(&mut self, bytes: &[u8]) {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) {
         let written = tokio::time::timeout(PATIENCE, self.stream.write_all(bytes)).await;
         let _ = written.expect("the peer reads");
     }
 
     /// Says that nothing more will come.
-    pub async fn finish(&mut self) {
+    pub(crate) async fn finish(&mut self) {
         self.stream.shutdown().await.unwrap();
     }
 
     /// Reads until `done` of what has come says so; returns what had come at that point.
-    pub async fn until(&mut self, done: impl Fn(&[u8]) -> bool) -> &[u8] {
+    pub(crate) async fn until(&mut self, done: impl Fn(&[u8]) -> bool) -> &[u8] {
         while !done(&self.buffer) {
             assert!(self.more().await, "the peer closed after {:?}", String::from_utf8_lossy(&self.buffer));
         }
@@ -154,13 +154,13 @@ impl Wire {
     }
 
     /// Reads to the end of the connection; true when it was orderly.
-    pub async fn ends(&mut self) -> bool {
+    pub(crate) async fn ends(&mut self) -> bool {
         while self.more().await {}
         true
     }
 
     /// Reads one response.
-    pub async fn answer(&mut self, head_only: bool) -> Answer {
+    pub(crate) async fn answer(&mut self, head_only: bool) -> Answer {
         let end = |bytes: &[u8]| find(bytes, b"\r\n\r\n").is_some();
         self.until(end).await;
         let at = find(&self.buffer, b"\r\n\r\n").unwrap();
