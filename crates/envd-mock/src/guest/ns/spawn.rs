@@ -323,10 +323,10 @@ impl Map {
             return Err(io::ErrorKind::InvalidData.into());
         }
         let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE);
-        Self::map(len, protection, flags, fd.as_raw_fd())
+        Self::fresh(len, protection, flags, fd.as_raw_fd())
     }
 
-    fn map(len: usize, protection: c_int, flags: c_int, fd: c_int) -> io::Result<Self> {
+    fn fresh(len: usize, protection: c_int, flags: c_int, fd: c_int) -> io::Result<Self> {
         // SAFETY: a fresh mapping at an address of the kernel's choice.
         let base = unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, fd, 0) };
         if base == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(Self { base: base.cast(), len }) }
@@ -352,7 +352,7 @@ impl Map {
 
 impl Drop for Map {
     fn drop(&mut self) {
-        // SAFETY: mapped by `map`, and nothing points into it any more.
+        // SAFETY: mapped by `fresh`, and nothing points into it any more.
         unsafe { libc::munmap(self.base.cast(), self.len) };
     }
 }
@@ -365,7 +365,7 @@ impl Stack {
 
     fn new() -> io::Result<Self> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK;
-        Ok(Self(Map::map(Self::SIZE, libc::PROT_READ | libc::PROT_WRITE, flags, -1)?))
+        Ok(Self(Map::fresh(Self::SIZE, libc::PROT_READ | libc::PROT_WRITE, flags, -1)?))
     }
 
     fn top(&self) -> *mut c_void {

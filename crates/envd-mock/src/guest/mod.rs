@@ -1,0 +1,22 @@
+//! The machine that the mock pretends to be: file tree, users, processes, life cycle, preload, clock. It answers
+//! questions and runs commands; it knows neither HTTP nor Connect, nor the faults that are laid over it.
+
+mod boot;
+pub(crate) mod clock;
+mod config;
+mod furnish;
+pub(crate) mod ids;
+pub(crate) mod life;
+mod ns;
+pub(crate) mod path;
+pub(crate) mod preload;
+pub(crate) mod process;
+mod skeleton;
+pub(crate) mod stats;
+pub(crate) mod tree;
+pub(crate) mod users;
+pub(crate) mod watch;
+
+pub use boot::{BootError, Guest};
+pub use config::{GuestConfig, RootSpec};
+pub use ns::LaunchError;
