@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"strings"
 	"time"
 )
 
@@ -59,13 +60,14 @@ type step struct {
 }
 
 func steps(ctx context.Context, about string, all []step) error {
+	before, names := time.Now(), []string{}
 	for _, s := range all {
-		before := time.Now()
 		if err := s.do(ctx); err != nil {
 			return fmt.Errorf("%s: %s: %w", about, s.name, err)
 		}
-		log.Printf("go: %s: %s (%d ms)", about, s.name, time.Since(before).Milliseconds())
+		names = append(names, s.name)
 	}
+	log.Printf("go: %s: %s (%d ms)", about, strings.Join(names, ", "), time.Since(before).Milliseconds())
 	return nil
 }
 

@@ -16,30 +16,38 @@ try {
 
 async function drive(mock) {
   const rest = new Rest(mock.url);
-  await step("guest", "health", () => rest.waitUntilReady());
-  await step("guest", "init", () => rest.init());
-  await step("guest", "64 MiB up and down", () => rest.bigFile(new Guest(rest, protocols[0])));
+  await steps("guest", {
+    health: () => rest.waitUntilReady(),
+    init: () => rest.init(),
+    "64 MiB up and down": () => rest.bigFile(new Guest(rest, protocols[0])),
+  });
   for (const protocol of protocols) {
     const guest = new Guest(rest, protocol);
-    await step(guest.name, "run a command", () => guest.runCommand());
-    await step(guest.name, "a missing program", () => guest.missingProgram());
-    await step(guest.name, "background and reconnect", () => guest.background());
-    await step(guest.name, "terminal", () => guest.terminal());
-    await step(guest.name, "standard input", () => guest.standardInput());
-    await step(guest.name, "files", () => guest.files());
-    await step(guest.name, "errors", () => guest.refusals());
+    await steps(guest.name, {
+      "run a command": () => guest.runCommand(),
+      "a missing program": () => guest.missingProgram(),
+      "background and reconnect": () => guest.background(),
+      terminal: () => guest.terminal(),
+      "standard input": () => guest.standardInput(),
+      files: () => guest.files(),
+      errors: () => guest.refusals(),
+    });
   }
-  await step("guest", "prepare a snapshot", () => rest.prepare());
-  await step("guest", "preload", () => rest.preload());
-  await step("guest", "SIGTERM", () => mock.terminate());
+  await steps("guest", {
+    "prepare a snapshot": () => rest.prepare(),
+    preload: () => rest.preload(),
+    SIGTERM: () => mock.terminate(),
+  });
 }
 
-async function step(about, name, act) {
+async function steps(about, all) {
   const before = performance.now();
-  try {
-    await act();
-  } catch (error) {
-    throw new Error(`${about}: ${name}`, { cause: error });
+  for (const [name, act] of Object.entries(all)) {
+    try {
+      await act();
+    } catch (error) {
+      throw new Error(`${about}: ${name}`, { cause: error });
+    }
   }
-  console.log(`node: ${about}: ${name} (${Math.round(performance.now() - before)} ms)`);
+  console.log(`node: ${about}: ${Object.keys(all).join(", ")} (${Math.round(performance.now() - before)} ms)`);
 }

@@ -22,32 +22,33 @@ def main():
 
 def drive(mock):
     rest = Rest(mock.url)
-    step("guest", "health", rest.wait_until_ready)
-    step("guest", "init", rest.init)
+    steps("guest", {"health": rest.wait_until_ready, "init": rest.init})
     with Guest(rest, *PROTOCOLS[0]) as guest:
-        step("guest", "64 MiB up and down", lambda: rest.big_file(guest))
+        steps("guest", {"64 MiB up and down": lambda: rest.big_file(guest)})
     for protocol in PROTOCOLS:
         with Guest(rest, *protocol) as guest:
-            step(guest.name, "run a command", guest.run_command)
-            step(guest.name, "a missing program", guest.missing_program)
-            step(guest.name, "background and reconnect", guest.background)
-            step(guest.name, "terminal", guest.terminal)
-            step(guest.name, "standard input", guest.standard_input)
-            step(guest.name, "files", guest.files)
-            step(guest.name, "errors", guest.refusals)
-    step("guest", "prepare a snapshot", rest.prepare)
-    step("guest", "preload", rest.preload)
-    step("guest", "SIGTERM", mock.terminate)
+            steps(guest.name, {
+                "run a command": guest.run_command,
+                "a missing program": guest.missing_program,
+                "background and reconnect": guest.background,
+                "terminal": guest.terminal,
+                "standard input": guest.standard_input,
+                "files": guest.files,
+                "errors": guest.refusals,
+            })
+    steps("guest", {"prepare a snapshot": rest.prepare, "preload": rest.preload, "SIGTERM": mock.terminate})
 
 
-def step(about, name, do):
+def steps(about, all_of_them):
     before = time.monotonic()
-    try:
-        do()
-    except Exception as error:
-        error.add_note(f"python: failed: {about}: {name}")
-        raise
-    print(f"python: {about}: {name} ({(time.monotonic() - before) * 1000:.0f} ms)", flush=True)
+    for name, do in all_of_them.items():
+        try:
+            do()
+        except Exception as error:
+            error.add_note(f"python: failed: {about}: {name}")
+            raise
+    took = (time.monotonic() - before) * 1000
+    print(f"python: {about}: {', '.join(all_of_them)} ({took:.0f} ms)", flush=True)
 
 
 if __name__ == "__main__":
