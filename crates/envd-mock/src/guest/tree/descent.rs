@@ -51,9 +51,8 @@ impl Descent {
     pub(super) fn leave(&mut self) -> io::Result<Option<CString>> {
         let Some(left) = self.names.pop() else { return Ok(None) };
         self.held.pop_back();
-        if self.held.is_empty() && !self.names.is_empty() {
-            let dir = self.find_again()?;
-            self.hold(dir);
+        if self.held.is_empty() {
+            self.find_again()?;
         }
         Ok(Some(left))
     }
@@ -70,21 +69,30 @@ impl Descent {
         self.held.push_back(dir);
     }
 
-    fn find_again(&self) -> io::Result<OwnedFd> {
-        let mut at: Option<OwnedFd> = None;
+    /// Opens the innermost directories anew, by their names from the start.
+    fn find_again(&mut self) -> io::Result<()> {
+        let far = self.names.len().saturating_sub(HELD);
+        let mut dir = self.base.try_clone()?;
         let mut path = Vec::new();
-        let last = self.names.len() - 1;
-        for (index, name) in self.names.iter().enumerate() {
+        for name in &self.names[..far] {
             path.extend_from_slice(name.to_bytes());
-            if path.len() < STRIDE && index < last {
-                path.push(b'/');
-                continue;
+            path.push(b'/');
+            if path.len() >= STRIDE {
+                dir = self.open_below(&dir, &std::mem::take(&mut path))?;
             }
-            let from = at.as_ref().unwrap_or(&self.base).as_fd();
-            at = Some(open_at(from, &c_name(&path)?, OFlags::PATH | OFlags::DIRECTORY, self.resolve)?);
-            path.clear();
         }
-        at.map_or_else(|| Ok(self.base.try_clone()?), Ok)
+        if !path.is_empty() {
+            dir = self.open_below(&dir, &path)?;
+        }
+        for index in far..self.names.len() {
+            dir = self.open_below(&dir, self.names[index].to_bytes())?;
+            self.hold(dir.try_clone()?);
+        }
+        Ok(())
+    }
+
+    fn open_below(&self, dir: &OwnedFd, path: &[u8]) -> io::Result<OwnedFd> {
+        Ok(open_at(dir.as_fd(), &c_name(path)?, OFlags::PATH | OFlags::DIRECTORY, self.resolve)?)
     }
 }
 

@@ -27,6 +27,14 @@ impl Tree {
         self.open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW)
     }
 
+    /// What is at a path without links, itself a link or not.
+    ///
+    /// # Errors
+    /// ENOENT when nothing is.
+    pub(crate) fn open_watched_entry(&self, path: &[u8]) -> io::Result<OwnedFd> {
+        self.locate(path)
+    }
+
     /// What `dir` holds; nothing where the kernel makes it up, since it tells of no changes there.
     ///
     /// # Errors

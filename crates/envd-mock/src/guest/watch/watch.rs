@@ -84,6 +84,11 @@ impl Watch {
         Ready::new(self.inotify.shared())
     }
 
+    #[cfg(test)]
+    pub(super) fn shared_for_tests(&self) -> std::sync::Weak<std::os::fd::OwnedFd> {
+        Arc::downgrade(&self.inotify.shared())
+    }
+
     /// What has happened since the last time, and whether some of it was lost.
     ///
     /// # Errors
@@ -116,9 +121,19 @@ impl Watch {
             Some(name) if name.to_bytes().starts_with(PASSING.as_bytes()) => {}
             Some(name) => {
                 let path = below(dir, name);
-                self.handle_entry(event, &path);
+                if !(is_nameless(name) && self.is_missing(&path)) {
+                    self.handle_entry(event, &path);
+                }
             }
         }
+    }
+
+    fn is_missing(&self, path: &[u8]) -> bool {
+        self.tree.open_watched_entry(&self.real_path(path)).is_err()
+    }
+
+    fn real_path(&self, path: &[u8]) -> Vec<u8> {
+        if path.is_empty() { self.real.clone() } else { [&self.real, &b"/"[..], path].concat() }
     }
 
     fn handle_root(&mut self, mask: ReadFlags) {
@@ -274,8 +289,7 @@ impl Watch {
         if self.dirs.len() >= DIRS {
             return Err(io::Error::other("too many directories below one watch"));
         }
-        let real = if path.is_empty() { self.real.clone() } else { [&self.real, &b"/"[..], path].concat() };
-        let dir = self.tree.open_watched(&real)?;
+        let dir = self.tree.open_watched(&self.real_path(path))?;
         if !path.is_empty() {
             let watch = self.inotify.add(dir.as_fd(), false)?;
             self.dirs.insert(watch, path.to_vec());
@@ -309,6 +323,11 @@ fn look_error(error: io::Error) -> WatchError {
 
 fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// How the kernel calls a file without a name, "#" and its inode: of that it tells changes of mode and owner.
+fn is_nameless(name: &CStr) -> bool {
+    matches!(name.to_bytes(), [b'#', inode @ ..] if !inode.is_empty() && inode.iter().all(u8::is_ascii_digit))
 }
 
 fn below(dir: &[u8], name: &CStr) -> Vec<u8> {
