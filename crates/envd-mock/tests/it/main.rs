@@ -1,11 +1,23 @@
 //! The mock from outside: over bare sockets, by its library and by its command.
 
 mod bare;
+mod binary;
 mod command;
 mod connections;
 mod control;
+mod downloads;
+mod filesystem;
 mod guard;
 mod init;
 mod limits;
+mod memory;
+mod processes;
 mod rest;
 mod rpc;
+mod uploads;
+mod walls;
+
+/// Runs a script with the guest's sh.
+async fn sh(client: &envd_client::Client, script: &str) -> envd_client::Output {
+    client.command("sh").args(["-c", script]).output().await.expect("the script runs to its end")
+}

@@ -12,7 +12,7 @@ use super::holder::{self, Handed};
 use super::message::{self, Message};
 use super::plan::{Plan, Root};
 use super::setup::Stage;
-use super::spawn::Switch;
+use super::spawn::{Manner, Switch};
 use super::sys;
 use crate::guest::ids::Ids;
 
@@ -56,8 +56,7 @@ pub enum LaunchError {
 pub(crate) struct Launched {
     pub(super) socket: OwnedFd,
     pub(super) pid: i32,
-    pub(super) switch: Switch,
-    pub(super) nested: Vec<u32>,
+    pub(super) manner: Manner,
     /// A descriptor of the guest's root directory, seen from inside.
     pub(crate) root: OwnedFd,
 }
@@ -122,7 +121,8 @@ pub(crate) fn launch(mut plan: Plan, ids: Ids) -> Result<Launched, LaunchError> 
         Ids::Identity => Switch::Never,
         Ids::Single { .. } => Switch::Nested,
     };
-    Ok(Launched { socket, pid, switch, nested: plan.nested, root })
+    let manner = Manner { switch, nested: plan.nested, walled };
+    Ok(Launched { socket, pid, manner, root })
 }
 
 fn pair() -> io::Result<(OwnedFd, OwnedFd)> {

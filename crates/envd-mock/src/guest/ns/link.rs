@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::launch::Launched;
 use super::message::{self, Message};
-use super::spawn::{Command, Switch};
+use super::spawn::{Command, Manner};
 use super::sys;
 
 /// How a process ended.
@@ -70,8 +70,7 @@ pub(crate) struct Link {
     reader: tokio::task::JoinHandle<()>,
     pid: i32,
     ended: Once,
-    switch: Switch,
-    nested: Vec<u32>,
+    manner: Manner,
 }
 
 impl Link {
@@ -80,11 +79,11 @@ impl Link {
     /// # Errors
     /// When the socket cannot be watched; the guest is then ended.
     pub(crate) fn new(launched: Launched) -> io::Result<(Self, OwnedFd)> {
-        let Launched { socket, pid, switch, nested, root } = launched;
+        let Launched { socket, pid, manner, root } = launched;
         rustix::io::ioctl_fionbio(&socket, true)?;
         let shared = Arc::new(Shared { socket: register(socket)?, open: Mutex::default() });
         let reader = tokio::spawn(read(Arc::clone(&shared)));
-        Ok((Self { shared, reader, pid, ended: Once::new(), switch, nested }, root))
+        Ok((Self { shared, reader, pid, ended: Once::new(), manner }, root))
     }
 
     /// Starts a command with the three standard descriptors.
@@ -92,7 +91,7 @@ impl Link {
     /// # Errors
     /// What fork, chdir, the change of user or exec said.
     pub(crate) async fn spawn(&self, command: &Command, standard: [BorrowedFd<'_>; 3]) -> io::Result<Spawned> {
-        let block = command.pack(self.switch, &self.nested)?;
+        let block = command.pack(&self.manner)?;
         let [input, output, error] = standard;
         let (tell, told) = oneshot::channel();
         let id = self.shared.register(Waiter::Spawn(tell))?;

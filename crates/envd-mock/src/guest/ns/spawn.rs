@@ -16,6 +16,8 @@ const PTY: u32 = 1;
 const GROUPS: u32 = 2;
 /// Flag: user and group are set by number; without it they stay the holder's.
 const IDS: u32 = 4;
+/// Flag: there are walls, and mounts to keep as they are.
+const WALLS: u32 = 8;
 
 /// A command to be run by the holder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,16 @@ pub(crate) struct Command {
     pub(crate) gid: u32,
     /// The standard descriptors are a terminal.
     pub(crate) pty: bool,
+}
+
+/// What of a guest's launch decides how its commands run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Manner {
+    pub(crate) switch: Switch,
+    /// The users with a namespace of their own, in the holder's order.
+    pub(crate) nested: Vec<u32>,
+    /// There are walls around the guest.
+    pub(crate) walled: bool,
 }
 
 /// How ids are changed for a command; the launch of the guest decides it.
@@ -71,8 +83,8 @@ impl Command {
     ///
     /// # Errors
     /// When a string holds a NUL byte ("nul byte found in provided data") or memory cannot be had.
-    pub(super) fn pack(&self, switch: Switch, nested: &[u32]) -> io::Result<OwnedFd> {
-        let block = self.block(switch, nested)?;
+    pub(super) fn pack(&self, manner: &Manner) -> io::Result<OwnedFd> {
+        let block = self.block(manner)?;
         let fd = memfd_create(c"command", MemfdFlags::CLOEXEC)?;
         let mut rest = block.as_slice();
         while !rest.is_empty() {
@@ -82,7 +94,7 @@ impl Command {
         Ok(fd)
     }
 
-    fn block(&self, switch: Switch, nested: &[u32]) -> io::Result<Vec<u8>> {
+    fn block(&self, manner: &Manner) -> io::Result<Vec<u8>> {
         let table = |n: usize| (n as u64 + 1) * 8;
         let candidates = size_of::<Head>() as u64;
         // One slot before argv, for the shell that runs a script without an interpreter line.
@@ -94,7 +106,7 @@ impl Command {
         out.table(argv, &self.argv)?;
         out.table(env, &self.env)?;
         let name = self.argv.first().map_or("", String::as_str);
-        let flags = if self.pty { PTY } else { 0 };
+        let flags = if self.pty { PTY } else { 0 } | if manner.walled { WALLS } else { 0 };
         let mut head = Head {
             flags,
             uid: self.uid,
@@ -110,9 +122,9 @@ impl Command {
             end_of_tables,
             len: out.bytes.len() as u64,
         };
-        match switch {
+        match manner.switch {
             Switch::Numbers => head.flags |= GROUPS | IDS,
-            Switch::Nested if self.uid != 0 => head.nested = position(nested, self.uid),
+            Switch::Nested if self.uid != 0 => head.nested = position(&manner.nested, self.uid),
             Switch::Nested | Switch::Never => {}
         }
         out.head(&head);
@@ -243,6 +255,9 @@ impl Child {
                 check(libc::setns(self.userns, libc::CLONE_NEWUSER))?;
             }
             sys::close_from(3);
+            if head.flags & WALLS != 0 {
+                sys::forbid_mounts();
+            }
             if head.flags & GROUPS != 0 {
                 // Not an error where the kernel forbids it; the list is then the holder's own.
                 libc::syscall(libc::SYS_setgroups, 0, ptr::null::<libc::gid_t>());
