@@ -1,0 +1,203 @@
+//! `POST /files` over a bare socket.
+
+use std::io::Write as _;
+
+use envd_mock::MockEnvd;
+
+use crate::bare::{Answer, Ask, Wire, ask};
+
+const FORM: &str = "multipart/form-data; boundary=BOUND";
+
+/// A form of parts: name, file name, content.
+fn form(parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, file, content) in parts {
+        let file = file.map(|file| format!("; filename=\"{file}\"")).unwrap_or_default();
+        let head = format!("--BOUND\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n");
+        body.extend([head.as_bytes(), content, b"\r\n"].concat());
+    }
+    body.extend(b"--BOUND--\r\n");
+    body
+}
+
+fn post(query: &str, body: Vec<u8>) -> Ask {
+    ask(&format!("POST /files{query}")).with("content-type", FORM).body(body)
+}
+
+fn message(answer: &Answer) -> (u16, String) {
+    (answer.status, answer.json()["message"].as_str().unwrap_or_default().to_owned())
+}
+
+fn names(mock: &MockEnvd, dir: &str) -> Vec<String> {
+    let dir = mock.guest().root().join(dir.trim_start_matches('/'));
+    let mut names: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_file_goes_where_the_query_says() {
+    let mock = MockEnvd::start().await.unwrap();
+    let body = form(&[("file", Some("upload"), b"content")]);
+    let answer = post("?path=/tmp/dir/a.txt&username=user", body).send(mock.addr()).await;
+    let expected = serde_json::json!([{ "path": "/tmp/dir/a.txt", "name": "a.txt", "type": "file" }]);
+    assert_eq!((answer.status, answer.json()), (200, expected));
+    assert_eq!(mock.guest().read_file("/tmp/dir/a.txt").unwrap(), b"content");
+    let entry = mock.client().stat("/tmp/dir/a.txt").await.unwrap();
+    assert_eq!((entry.owner.as_str(), entry.mode), ("user", 0o644));
+    assert_eq!(mock.client().stat("/tmp/dir").await.unwrap().owner, "user");
+}
+
+#[tokio::test]
+async fn without_a_path_each_part_goes_by_its_own_name() {
+    let mock = MockEnvd::start().await.unwrap();
+    let parts: [(&str, Option<&str>, &[u8]); 4] = [
+        ("file", Some("/tmp/one"), b"1"),
+        ("note", None, b"not a file"),
+        ("file", Some("sub/two"), b"2"),
+        ("file", None, b"3"),
+    ];
+    let answer = post("?username=user", form(&parts)).send(mock.addr()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    for (path, content) in [("/tmp/one", "1"), ("/home/user/sub/two", "2"), ("/home/user/upload", "3")] {
+        assert_eq!(mock.guest().read_file(path).unwrap(), content.as_bytes(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn parts_are_placed_one_by_one() {
+    let mock = MockEnvd::start().await.unwrap();
+    let twice = form(&[("file", None, b"first"), ("file", None, b"second")]);
+    let answer = post("?path=/tmp/a", twice).send(mock.addr()).await;
+    assert_eq!(message(&answer), (400, "cannot upload multiple files to same path '/tmp/a'".to_owned()));
+    assert_eq!(mock.guest().read_file("/tmp/a").unwrap(), b"first");
+    let failing = form(&[("file", Some("/tmp/b"), b"stays"), ("file", Some("/tmp"), b"fails")]);
+    let answer = post("", failing).send(mock.addr()).await;
+    assert_eq!(message(&answer), (400, "path is a directory: /tmp".to_owned()));
+    assert_eq!(mock.guest().read_file("/tmp/b").unwrap(), b"stays");
+}
+
+#[tokio::test]
+async fn a_form_without_a_file_is_refused() {
+    let mock = MockEnvd::start().await.unwrap();
+    for body in [Vec::new(), form(&[]), form(&[("other", Some("/tmp/x"), b"x")])] {
+        let answer = post("?path=/tmp/x", body).send(mock.addr()).await;
+        assert_eq!(message(&answer), (400, "no 'file' part in the upload".to_owned()));
+    }
+    assert!(names(&mock, "/tmp").is_empty());
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_says_why() {
+    let mock = MockEnvd::start().await.unwrap();
+    mock.guest().write_file("/tmp/file", "old").unwrap();
+    let body = || form(&[("file", None, b"x")]);
+    for (query, status, text) in [
+        ("?path=/tmp/file/x", 500, "error ensuring directories: path is a file: /tmp/file"),
+        ("?path=/tmp/new/", 500, "error opening file: Is a directory (os error 21)"),
+        ("?path=~user/x", 400, "cannot expand user-specific home dir"),
+        ("?path=/tmp/x&username=ghost", 401, "user 'ghost' not found"),
+        ("?path=/usr/bin/sh", 500, "error opening file: Read-only file system (os error 30)"),
+    ] {
+        assert_eq!(
+            message(&post(query, body()).send(mock.addr()).await),
+            (status, text.to_owned()),
+            "{query}"
+        );
+    }
+    let encoded = post("?path=/tmp/x", body()).with("content-encoding", "br").send(mock.addr()).await;
+    assert_eq!(
+        message(&encoded),
+        (400, "unsupported Content-Encoding: br, supported: [\"gzip\"]".to_owned())
+    );
+    let plain =
+        ask("POST /files?path=/tmp/x").with("content-type", "text/plain").body("x").send(mock.addr()).await;
+    let text = "error parsing multipart: Invalid `boundary` for `multipart/form-data` request";
+    assert_eq!(message(&plain), (500, text.to_owned()));
+    assert_eq!(mock.guest().read_file("/tmp/file").unwrap(), b"old");
+}
+
+#[tokio::test]
+async fn a_body_cut_short_changes_nothing() {
+    let mock = MockEnvd::start().await.unwrap();
+    mock.guest().write_file("/tmp/dir/old", "old").unwrap();
+    let whole = form(&[("file", None, &vec![b'x'; 300_000])]);
+    for end in [10, 100, 200_000, whole.len() - 10] {
+        let answer = post("?path=/tmp/dir/old", whole[..end].to_vec()).send(mock.addr()).await;
+        let text = "error reading field: Error parsing `multipart/form-data` request";
+        assert_eq!(message(&answer), (500, text.to_owned()), "cut at {end}");
+    }
+    assert_eq!(names(&mock, "/tmp/dir"), ["old"]);
+    assert_eq!(mock.guest().read_file("/tmp/dir/old").unwrap(), b"old");
+}
+
+#[tokio::test]
+async fn an_upload_that_its_client_leaves_changes_nothing() {
+    let mock = MockEnvd::start().await.unwrap();
+    mock.guest().write_file("/tmp/dir/old", "old").unwrap();
+    let bytes =
+        post("?path=/tmp/dir/old", form(&[("file", None, &vec![b'x'; 3_000_000])])).bytes(mock.addr());
+    for end in [400, 1_000_000, 2_900_000] {
+        let mut wire = Wire::open(mock.addr()).await;
+        wire.write(&bytes[..end]).await;
+        assert_eq!(names(&mock, "/tmp/dir"), ["old"]);
+        wire.finish().await;
+        wire.ends().await;
+    }
+    assert_eq!(names(&mock, "/tmp/dir"), ["old"]);
+    assert_eq!(mock.guest().read_file("/tmp/dir/old").unwrap(), b"old");
+}
+
+#[tokio::test]
+async fn gzip_is_of_each_part() {
+    let mock = MockEnvd::start().await.unwrap();
+    let content = b"content ".repeat(100_000);
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(&content).unwrap();
+    let packed = encoder.finish().unwrap();
+    let body =
+        form(&[("file", Some("/tmp/a"), &packed), ("file", Some("/tmp/b"), &packed[..packed.len() - 4])]);
+    let answer = post("", body).with("content-encoding", "gzip").send(mock.addr()).await;
+    let (status, text) = message(&answer);
+    assert!(status == 400 && text.starts_with("gzip decompression failed: "), "{answer:?}");
+    assert!(mock.guest().read_file("/tmp/a").unwrap() == content);
+    assert_eq!(names(&mock, "/tmp"), ["a"]);
+}
+
+#[tokio::test]
+async fn more_than_the_limit_is_refused() {
+    let mock = MockEnvd::builder().max_upload(1000).start().await.unwrap();
+    let exact = post("?path=/tmp/exact", form(&[("file", None, &[b'x'; 1000])])).send(mock.addr()).await;
+    assert_eq!(exact.status, 200);
+    let over = post("?path=/tmp/over", form(&[("file", None, &[b'x'; 1001])])).send(mock.addr()).await;
+    assert_eq!(message(&over), (413, "upload exceeds the limit of 1000 bytes".to_owned()));
+    assert_eq!(names(&mock, "/tmp"), ["exact"]);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_nothing_of_the_file_is_left() {
+    let mock = MockEnvd::builder().disk(8 << 20).start().await.unwrap();
+    let body = form(&[("file", None, &vec![b'x'; 16 << 20])]);
+    let answer = post("?path=/tmp/big", body).send(mock.addr()).await;
+    assert_eq!(message(&answer), (507, "not enough disk space available".to_owned()));
+    let client = mock.client();
+    assert!(client.list_dir("/tmp", 1).await.unwrap().is_empty());
+    let answer =
+        post("?path=/tmp/small&username=user", form(&[("file", None, b"fits")])).send(mock.addr()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(client.stat("/tmp/small").await.unwrap().owner, "user");
+    assert_eq!(client.read_file("/tmp/small").await.unwrap(), "fits");
+}
+
+#[tokio::test]
+async fn what_a_command_sees_is_what_was_uploaded() {
+    let mock = MockEnvd::start().await.unwrap();
+    let answer =
+        post("?path=~/a.txt&username=user", form(&[("file", None, b"content\n")])).send(mock.addr()).await;
+    assert_eq!(answer.status, 200);
+    let output = crate::sh(&mock.client(), "cat /home/user/a.txt; stat -c %U /home/user/a.txt").await;
+    assert!(output.stdout.starts_with(b"content\n"), "{output:?}");
+}
