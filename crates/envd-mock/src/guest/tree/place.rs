@@ -48,7 +48,7 @@ impl Spool {
             match replaces {
                 false => match self.link(tree, target) {
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                        self.link_in_passing(tree)?
+                        self.link_in_passing(tree)?;
                     }
                     other => return other,
                 },

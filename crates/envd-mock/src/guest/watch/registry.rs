@@ -9,8 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::events::Change;
+use super::follow::Watch;
 use super::ready::Ready;
-use super::watch::Watch;
 
 /// Changes that wait to be fetched from one watcher.
 const WAITING: usize = 1 << 16;

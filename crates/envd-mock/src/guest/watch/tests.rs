@@ -1,6 +1,7 @@
 //! Tests of watches over a temporary directory. What the kernel has queued is read at once, so nothing waits.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -48,11 +49,7 @@ fn a_file_is_told_of_from_its_making_to_its_end() {
     let mut watch = setup.watch(false);
     fs::write(setup.host("w/a"), "x").unwrap();
     fs::write(setup.host("w/a"), "").unwrap();
-    fs::set_permissions(
-        setup.host("w/a"),
-        fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o600)),
-    )
-    .unwrap();
+    fs::set_permissions(setup.host("w/a"), PermissionsExt::from_mode(0o600)).unwrap();
     fs::hard_link(setup.host("w/a"), setup.host("w/b")).unwrap();
     fs::remove_file(setup.host("w/b")).unwrap();
     let changes = taken(&mut watch);
@@ -80,11 +77,7 @@ fn a_rename_names_both_ends_twice_and_a_move_in_or_out_once() {
 fn the_watched_directory_is_told_of_by_its_own_path() {
     let setup = Setup::new();
     let mut watch = setup.watch(true);
-    fs::set_permissions(
-        setup.host("w"),
-        fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o700)),
-    )
-    .unwrap();
+    fs::set_permissions(setup.host("w"), PermissionsExt::from_mode(0o700)).unwrap();
     assert_eq!(taken(&mut watch), named(&[("/w", Chmod)]));
     fs::remove_dir(setup.host("w")).unwrap();
     assert!(taken(&mut watch).contains(&("/w".into(), Remove)));

@@ -75,7 +75,7 @@ impl<'r> Download<'r> {
         match (self.encoding, self.content.len) {
             (Encoding::Gzip, _) => Ok(self.compressed()),
             (Encoding::Identity, Some(len)) => self.parts(len),
-            (Encoding::Identity, None) => self.to_end(),
+            (Encoding::Identity, None) => self.read_out(),
         }
     }
 
@@ -153,7 +153,7 @@ impl<'r> Download<'r> {
     }
 
     /// A file whose length shows at its end: a short one is answered whole, a long one as it comes.
-    fn to_end(mut self) -> Result<Response, Refusal> {
+    fn read_out(mut self) -> Result<Response, Refusal> {
         let mut first = Vec::new();
         (&mut self.content.file).take(CHUNK as u64).read_to_end(&mut first).map_err(unreadable)?;
         let whole = first.len() < CHUNK;

@@ -228,7 +228,7 @@ impl Watch {
             seen += 1;
             match self.follow(&path) {
                 Ok(found) => {
-                    paths.extend(found.into_iter().filter(|e| e.is_dir).map(|e| below(&path, &e.name)))
+                    paths.extend(found.into_iter().filter(|e| e.is_dir).map(|e| below(&path, &e.name)));
                 }
                 Err(error) if seen <= first && !is_gone(&error) => return Err(error),
                 Err(error) => tracing::debug!(path = %String::from_utf8_lossy(&path), %error, "not watched"),
@@ -274,7 +274,8 @@ impl Watch {
             let Some(name) = &event.name else { continue };
             let made = event.mask.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO);
             let gone = event.mask.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM);
-            if (made || gone) && known.insert(name) && made {
+            let first = (made || gone) && known.insert(name);
+            if first && made {
                 queued.created.insert(name.clone());
             }
             if event.mask.contains(ReadFlags::MODIFY) {
