@@ -157,3 +157,13 @@ async fn a_watched_directory_starts_then_tells_then_keeps_alive() {
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{seen}");
     assert_eq!(seen.matches("filesystem").count(), 2, "{seen}");
 }
+
+#[tokio::test]
+async fn the_whole_tree_can_be_watched() {
+    let mock = MockEnvd::start().await.unwrap();
+    let made = call(&mock, "CreateWatcher", json!({ "path": "/", "recursive": true })).await.unwrap();
+    mock.guest().write_file("/home/user/a", "").unwrap();
+    let events = call(&mock, "GetWatcherEvents", json!({ "watcherId": made["watcherId"] })).await.unwrap();
+    let expected = json!([{ "name": "/home/user/a", "type": "EVENT_TYPE_CREATE" }]);
+    assert_eq!(events["events"], expected);
+}

@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatVfsMountFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 
 use super::owners::Owners;
@@ -213,6 +213,11 @@ pub(super) fn is_pseudo(fd: impl AsFd) -> io::Result<bool> {
 /// Whether the file system lies on another machine.
 pub(crate) fn is_network(fd: impl AsFd) -> io::Result<bool> {
     Ok(NETWORK.contains(&magic(fd)?))
+}
+
+/// Whether nothing can be changed through this mount.
+pub(super) fn is_read_only(fd: impl AsFd) -> io::Result<bool> {
+    Ok(rustix::fs::fstatvfs(fd)?.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
 /// Refuses to write where the kernel shows itself: as the host's root that would change the host.

@@ -7,7 +7,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, OFlags};
 
 use super::descent::names_in;
-use super::root::{Tree, is_pseudo, meta_at};
+use super::root::{Tree, is_pseudo, is_read_only, meta_at};
 
 /// An entry of a directory.
 #[derive(Debug, Clone)]
@@ -35,12 +35,12 @@ impl Tree {
         self.locate(path)
     }
 
-    /// What `dir` holds; nothing where the kernel makes it up, since it tells of no changes there.
+    /// What `dir` holds; nothing where nothing in it can change: on a read-only mount, or made up by the kernel.
     ///
     /// # Errors
     /// When it cannot be read.
     pub(crate) fn find(&self, dir: BorrowedFd<'_>) -> io::Result<Vec<Found>> {
-        if is_pseudo(dir)? {
+        if is_pseudo(dir)? || is_read_only(dir)? {
             return Ok(Vec::new());
         }
         let found = names_in(dir)?.into_iter().filter_map(|name| {
