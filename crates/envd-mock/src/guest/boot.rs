@@ -17,6 +17,7 @@ use super::preload::Preload;
 use super::process::Processes;
 use super::stats::Stats;
 use super::tree::Tree;
+use super::users::Names;
 use super::watch::Watchers;
 
 /// Why a guest could not be made.
@@ -83,7 +84,7 @@ impl Guest {
         let tree = Arc::new(Tree::new(root.try_clone()?, ids, Some(opener))?);
         let link = Arc::new(link);
         let guest = Arc::new(Self {
-            life: Life::new(),
+            life: Life::new(default_user(&tree, ids)),
             preload: Preload::new(config.preload.clone()),
             clock: Clock::default(),
             stats: Stats::default(),
@@ -157,6 +158,13 @@ impl Drop for Guest {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// root, but for a mock that cannot become anyone: the user that it runs as, should that have a name.
+fn default_user(tree: &Tree, ids: Ids) -> String {
+    let uid = rustix::process::geteuid().as_raw();
+    let name = if ids == Ids::Identity { Names::load(tree).user(uid) } else { "root".to_owned() };
+    if name.parse::<u32>().is_ok() { "root".to_owned() } else { name }
 }
 
 /// Removes a directory unless it is told not to.

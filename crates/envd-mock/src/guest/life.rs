@@ -80,9 +80,10 @@ struct State {
 }
 
 impl Life {
-    pub(crate) fn new() -> Self {
+    /// The state of a guest that has just booted; `user` is the default one until an init says otherwise.
+    pub(crate) fn new(user: String) -> Self {
         let env = BTreeMap::from([("WRENN_SANDBOX".to_owned(), "true".to_owned())]);
-        let defaults = Defaults { env, user: "root".to_owned(), workdir: None, token: None };
+        let defaults = Defaults { env, user, workdir: None, token: None };
         Self { state: Mutex::new(State { defaults, lifecycle: None, newest: None, prepared: false }) }
     }
 
@@ -265,7 +266,7 @@ mod tests {
 
     #[test]
     fn env_is_merged_and_never_emptied() {
-        let life = Life::new();
+        let life = Life::new("root".to_owned());
         let env =
             |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         life.init(with(|init| init.env = env(&[("A", "1"), ("B", "2")]))).unwrap();
@@ -275,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_token_is_set_once_and_then_checked() {
-        let life = Life::new();
+        let life = Life::new("root".to_owned());
         let token = |text: &str| with(|init| init.token = Some(text.into()));
         life.init(token("")).unwrap();
         assert!(life.admits(None));
@@ -290,7 +291,7 @@ mod tests {
 
     #[test]
     fn the_first_lifecycle_id_is_only_remembered() {
-        let life = Life::new();
+        let life = Life::new("root".to_owned());
         assert!(!life.init(lifecycle("a")).unwrap().reborn);
         assert!(!life.init(lifecycle("a")).unwrap().reborn);
         assert!(life.init(lifecycle("b")).unwrap().reborn);
@@ -298,7 +299,7 @@ mod tests {
 
     #[test]
     fn after_a_prepare_the_first_id_counts_as_a_change() {
-        let life = Life::new();
+        let life = Life::new("root".to_owned());
         life.prepare();
         assert!(life.init(lifecycle("a")).unwrap().reborn);
         assert!(!life.init(lifecycle("a")).unwrap().reborn);
@@ -306,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_timestamp_that_is_not_newer_leaves_the_defaults_alone() {
-        let life = Life::new();
+        let life = Life::new("root".to_owned());
         life.init(at("2026-01-01T00:00:00Z", "first")).unwrap();
         for stale in ["2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", "1767225599.9", "12"] {
             life.init(at(stale, "stale")).unwrap();
@@ -320,7 +321,7 @@ mod tests {
 
     #[test]
     fn the_clock_is_stepped_by_a_new_lifecycle_alone_even_when_stale() {
-        let life = Life::new();
+        let life = Life::new("root".to_owned());
         let both = |id: &str, time: &str| {
             with(|init| (init.lifecycle, init.timestamp) = (Some(id.into()), Some(time.into())))
         };
@@ -331,7 +332,7 @@ mod tests {
 
     #[test]
     fn names_become_variables_and_files() {
-        let life = Life::new();
+        let life = Life::new("root".to_owned());
         let init = with(|init| {
             (init.sandbox, init.domain) = (Some(String::new()), Some(String::new()));
             init.template = Some("tpl".into());
@@ -348,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_nul_or_a_bad_key_refuses_the_whole() {
-        let life = Life::new();
+        let life = Life::new("root".to_owned());
         let bad_key = |key: &str| {
             with(|init| {
                 init.user = Some("user".into());
@@ -366,7 +367,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_newest_timestamp_wins_whatever_the_order(times in proptest::collection::vec(0..10_000u32, 1..20)) {
-            let life = Life::new();
+            let life = Life::new("root".to_owned());
             for time in &times {
                 life.init(at(&time.to_string(), &time.to_string())).unwrap();
             }

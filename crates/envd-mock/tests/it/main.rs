@@ -1,5 +1,6 @@
 //! The mock from outside: over bare sockets, by its library and by its command.
 
+mod arrows;
 mod bare;
 mod binary;
 mod command;

@@ -4,7 +4,9 @@ use std::fs;
 
 use futures::StreamExt as _;
 
-use crate::binary::{Binary, client};
+use envd_client::Client;
+
+use crate::binary::Binary;
 
 const GIB: u64 = 1 << 30;
 const CHUNK: usize = 1 << 20;
@@ -23,7 +25,7 @@ fn reset_peak(pid: u32) {
 #[tokio::test]
 async fn a_gibibyte_up_and_down_takes_less_than_32_mebibytes() {
     let mock = Binary::start(&[]);
-    let client = client(&mock);
+    let client = Client::builder().base_url(mock.field("url")).gzip(false).build().unwrap();
     client.write_file("/tmp/warm", "up").await.unwrap();
     client.read_file("/tmp/warm").await.unwrap();
     reset_peak(mock.pid());

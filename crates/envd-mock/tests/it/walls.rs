@@ -122,7 +122,11 @@ async fn what_is_shown_of_the_host_stays_read_only() {
     let client = mock.client();
     assert_eq!(client.read_file("/mnt/shown/file").await.unwrap(), "shown");
     let spoil = "mount -o remount,bind,rw /mnt/shown; umount /mnt/shown; echo spoilt > /mnt/shown/file; touch /mnt/shown/new";
-    for script in [spoil.to_owned(), format!("unshare -Urm sh -c '{spoil}'"), format!("nsenter -t 1 -m sh -c '{spoil}'")] {
+    for script in [
+        spoil.to_owned(),
+        format!("unshare -Urm sh -c '{spoil}'"),
+        format!("nsenter -t 1 -m sh -c '{spoil}'"),
+    ] {
         assert_ne!(sh(&client, &script).await.exit.code, 0);
     }
     assert!(client.write_file("/mnt/shown/file", "spoilt").await.is_err());
@@ -209,7 +213,7 @@ async fn busy_mock(marker: &str, extra: &[&str]) -> (Binary, PathBuf) {
     let script = format!(
         "trap '' TERM HUP INT; setsid sh -c 'sleep 1000; :' {marker} & sh -c 'sleep 1000; :' {marker}"
     );
-    client(&mock).command("sh").args(["-c", &script]).background().await.unwrap();
+    client(&mock).command("sh").args(["-c", &script]).cwd("/").background().await.unwrap();
     until("the commands run", || runs(marker)).await;
     let root = mock.root();
     (mock, root)

@@ -1,0 +1,61 @@
+//! Which part may know which: the arrows of ARCHITECTURE.md, read off the sources.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
+    let (mut left, mut found) = (vec![dir.to_owned()], Vec::new());
+    while let Some(dir) = left.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                left.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    found
+}
+
+/// The files below `dir` that use `name` in a path, `except` left out.
+fn users(dir: &str, name: &str, except: &[&str]) -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
+    let all = sources(&dir);
+    assert!(!all.is_empty(), "no sources in {}", dir.display());
+    let named = |text: &str| {
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        code.flat_map(|line| line.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')))
+            .any(|word| word.starts_with(&format!("{name}::")))
+    };
+    let excepted = |path: &Path| except.iter().any(|one| path.ends_with(one));
+    all.into_iter().filter(|(path, text)| !excepted(path) && named(text)).map(|(path, _)| path).collect()
+}
+
+#[test]
+fn the_guest_knows_no_http() {
+    for name in ["axum", "http", "hyper", "connectrpc", "tower", "crate::routes"] {
+        assert_eq!(users("src/guest", name, &[]), Vec::<PathBuf>::new(), "{name}");
+    }
+}
+
+#[test]
+fn the_connect_runtime_is_used_in_one_module() {
+    let outside: Vec<_> = users("src", "connectrpc", &[]);
+    assert!(!outside.is_empty());
+    assert!(outside.iter().all(|path| path.to_string_lossy().contains("/routes/connect/")), "{outside:?}");
+}
+
+#[test]
+fn the_client_is_known_where_it_is_handed_out() {
+    assert_eq!(users("src", "envd_client", &["mock.rs"]), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn the_clients_transport_alone_knows_http() {
+    for name in ["reqwest", "http", "connectrpc"] {
+        let outside = users("../envd-client/src", name, &[]);
+        assert!(outside.iter().all(|path| path.to_string_lossy().contains("/transport/")), "{name}: {outside:?}");
+    }
+}
