@@ -5,9 +5,11 @@ its own. Called as anyone else it has nothing to add to `cargo test`, and says s
 impossible it refuses; it never passes without having run the tests.
 """
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -94,16 +96,17 @@ def mount(*arguments):
 def as_other(command, scratch, cwd, environment=None, **options):
     prefix = ["setpriv", f"--reuid={UID}", f"--regid={GID}", "--clear-groups", "--inh-caps=-all", "--"]
     clean = {"PATH": os.environ["PATH"], "HOME": scratch, "TMPDIR": scratch, "LANG": "C.UTF-8"}
-    return subprocess.run([*prefix, *command], cwd=cwd, env=clean | (environment or {}),
-                          stdin=subprocess.DEVNULL, timeout=DEADLINE_S, **options)
+    return subprocess.Popen([*prefix, *command], cwd=cwd, env=clean | (environment or {}),
+                            stdin=subprocess.DEVNULL, start_new_session=True, **options)
 
 
 def require_namespaces(scratch):
     probe = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "true"]
-    done = as_other(probe, scratch, scratch, stderr=subprocess.PIPE, text=True)
-    if done.returncode != 0:
+    process = as_other(probe, scratch, scratch, stderr=subprocess.PIPE, text=True)
+    _, why = process.communicate(timeout=30)
+    if process.returncode != 0:
         refuse("an unprivileged user may not make user, mount and PID namespaces on this machine "
-               f"({done.stderr.strip()}): allow it (sysctl kernel.unprivileged_userns_clone=1, "
+               f"({why.strip()}): allow it (sysctl kernel.unprivileged_userns_clone=1, "
                "kernel.apparmor_restrict_unprivileged_userns=0, or a container started with a wider seccomp profile)")
 
 
@@ -119,16 +122,24 @@ def run_all(binaries, scratch):
             "PROPTEST_FAILURE_PERSISTENCE": "off",
             "RUST_BACKTRACE": "1",
         }
-        try:
-            done = as_other([test["executable"], "--quiet"], scratch, crate, environment)
-        except subprocess.TimeoutExpired:
-            failed.append(f"{crate.name}/{test['name']} (not done after {DEADLINE_S} s)")
-            continue
-        if done.returncode != 0:
-            failed.append(f"{crate.name}/{test['name']}")
+        why = run_one(as_other([test["executable"], "--quiet"], scratch, crate, environment))
+        if why:
+            failed.append(f"{crate.name}/{test['name']} ({why})")
     if failed:
         sys.exit(f"unprivileged: failed: {', '.join(failed)}")
     print(f"unprivileged: {len(binaries)} test binaries passed as uid {UID}")
+
+
+def run_one(process):
+    """Why the run failed; nothing, when it passed. Whatever it started ends with it."""
+    try:
+        code = process.wait(timeout=DEADLINE_S)
+        return f"exit code {code}" if code else None
+    except subprocess.TimeoutExpired:
+        return f"not done after {DEADLINE_S} s"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def refuse(why):
