@@ -2,6 +2,7 @@
 //! last. Knows HTTP's framing and no route; nothing else touches a socket.
 
 mod listener;
+mod patient;
 mod serve;
 
 pub(crate) use listener::Listener;

@@ -17,8 +17,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::patient::Patient;
+
 /// For the first call to begin and for each head; longer than the 90 s that Go's client keeps idle connections.
 const HEAD_DEADLINE: Duration = Duration::from_secs(120);
+/// For a peer who takes nothing of what it is sent.
+const LONGEST_STALL: Duration = Duration::from_secs(300);
 /// For calls in flight, once the server stops.
 const GRACE: Duration = Duration::from_millis(150);
 const HTTP2_STREAM_WINDOW: u32 = 1 << 20;
@@ -45,7 +49,8 @@ where
         async move { Ok::<_, Infallible>(response.await) }
     });
     let builder = builder();
-    let mut served = pin!(builder.serve_connection(TokioIo::new(transport), service));
+    let mut served =
+        pin!(builder.serve_connection(TokioIo::new(Patient::new(transport, LONGEST_STALL)), service));
     let mut first_call = pin!(tokio::time::timeout(HEAD_DEADLINE, begun.notified()));
     let mut waiting = true;
     loop {
