@@ -1,4 +1,5 @@
 //! The mock from outside: over bare sockets, by its library and by its command.
+#![expect(clippy::unwrap_used, reason = "in a test, a failed expectation is a failed test")]
 
 mod arrows;
 mod bare;
