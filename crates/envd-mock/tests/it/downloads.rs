@@ -7,8 +7,8 @@ use envd_mock::MockEnvd;
 use crate::bare::{Answer, Ask, ask};
 
 async fn mock(content: &[u8]) -> MockEnvd {
-    let mock = MockEnvd::start().await.unwrap();
-    mock.guest().write_file("/home/user/a.txt", content).unwrap();
+    let mock = MockEnvd::start().await.expect("the mock starts");
+    mock.guest().write_file("/home/user/a.txt", content).expect("the guest takes a file");
     mock
 }
 
@@ -24,7 +24,7 @@ async fn file(mock: &MockEnvd, headers: &[(&str, &str)]) -> Answer {
 fn message(answer: &Answer) -> (u16, String) {
     let json = answer.json();
     assert_eq!(json["code"], answer.status, "{json}");
-    (answer.status, json["message"].as_str().unwrap().to_owned())
+    (answer.status, json["message"].as_str().expect("a message").to_owned())
 }
 
 #[tokio::test]

@@ -30,10 +30,9 @@ fn message(answer: &Answer) -> (u16, String) {
 
 fn names(mock: &MockEnvd, dir: &str) -> Vec<String> {
     let dir = mock.guest().root().join(dir.trim_start_matches('/'));
-    let mut names: Vec<_> = std::fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let entries = std::fs::read_dir(dir).expect("the directory is there");
+    let mut names: Vec<_> =
+        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }
