@@ -100,7 +100,9 @@ impl ClientBuilder {
         self
     }
 
-    /// The time limit for the head of an answer, counted while the guest is the one to move; 30 s by default.
+    /// How long the guest may take to move when it is its turn: to send the head of its answer, the event that opens a
+    /// stream, the next piece of a download, or to take the next piece of an upload; 30 s by default. A command may be
+    /// silent for as long as it likes.
     #[must_use]
     pub fn response_header_timeout(mut self, limit: Duration) -> Self {
         self.settings.head_timeout = limit;

@@ -51,6 +51,11 @@ impl Client {
         self.transport.close_idle();
     }
 
+    /// How long the guest may take for its first move.
+    pub(crate) fn start_limit(&self) -> Duration {
+        self.transport.settings.head_timeout
+    }
+
     /// A short call that may be made twice.
     pub(crate) fn repeatable(&self, name: &'static str) -> Call {
         Call { name, lane: Lane::Unary, repeatable: true, timeout: self.timeout }

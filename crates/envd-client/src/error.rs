@@ -122,6 +122,10 @@ pub enum Phase {
 pub enum Wait {
     /// The head of the answer.
     Head,
+    /// The event that opens a stream.
+    Start,
+    /// More of a body that is under way.
+    Piece,
     /// The whole answer.
     Answer,
 }
@@ -249,6 +253,8 @@ impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Head => "answer's head",
+            Self::Start => "start event",
+            Self::Piece => "next piece",
             Self::Answer => "whole answer",
         })
     }

@@ -11,7 +11,7 @@ use futures::stream::{Stream, StreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::client::Client;
-use crate::error::Result;
+use crate::error::{Result, Wait};
 use crate::transport::{Call, Lane, Messages};
 
 const PING: HeaderName = HeaderName::from_static("keepalive-ping-interval");
@@ -67,7 +67,8 @@ impl Client {
         let request = wire::WatchDirRequest { path: path.into(), recursive };
         let extra = HeaderMap::from_iter([(PING, PING_SECONDS)]);
         let mut messages = self.transport.server_stream::<rpc::WatchDir>(&call, &request, extra).await?;
-        match messages.next().await.transpose()?.and_then(|message| message.event) {
+        let first = call.wait(Wait::Start, self.start_limit(), async { messages.next().await.transpose() });
+        match first.await?.and_then(|message| message.event) {
             Some(Event::Start(_)) => Ok(Watch { messages }),
             other => Err(call.protocol("a start event", format!("{other:?}"))),
         }

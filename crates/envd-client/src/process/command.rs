@@ -173,7 +173,8 @@ impl Command {
     pub async fn background(self) -> Result<Process> {
         let client = self.client.clone();
         let call = self.call();
-        let pid = call.within(None, async { self.stream().await?.started().await }).await?;
+        let limit = client.start_limit();
+        let pid = call.within(None, async { self.stream().await?.started(limit).await }).await?;
         Ok(client.process(pid))
     }
 
@@ -185,7 +186,7 @@ impl Command {
         let command = if self.size.is_some() { self } else { self.pty(80, 24) };
         let client = command.client.clone();
         let mut events = command.stream().await?;
-        let pid = events.started().await?;
+        let pid = events.started(client.start_limit()).await?;
         Ok(Terminal::new(client.process(pid), pid, events))
     }
 

@@ -76,7 +76,7 @@ impl Process {
     /// # Errors
     /// When the guest does not answer with a stream. That it does not run comes as the stream's first item.
     pub async fn connect(&self) -> Result<EventStream> {
-        let call = Call { lane: Lane::Streaming, ..self.client.repeatable("process.Process/Connect") };
+        let call = self.repeatable("process.Process/Connect");
         let request = wire::ConnectRequest { process: self.selector.wire() };
         let messages =
             self.client.transport.server_stream::<rpc::Connect>(&call, &request, HeaderMap::new()).await?;
@@ -89,7 +89,7 @@ impl Process {
     /// When it does not run (`not_found`).
     pub async fn terminal(&self) -> Result<Terminal> {
         let mut events = self.connect().await?;
-        let pid = events.started().await?;
+        let pid = events.started(self.client.start_limit()).await?;
         Ok(Terminal::new(self.clone(), pid, events))
     }
 

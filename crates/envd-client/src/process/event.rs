@@ -3,13 +3,14 @@
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use envd_proto::process as wire;
 use envd_proto::process::process_event::{self, data_event::Output};
 use futures::stream::{BoxStream, Stream, StreamExt};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Wait};
 use crate::transport::{Call, Messages};
 
 /// One thing that happened to a process.
@@ -86,10 +87,11 @@ impl EventStream {
     }
 
     /// Waits for the first event, which must be the start.
-    pub(super) async fn started(&mut self) -> Result<u32> {
-        match self.next().await.transpose()? {
+    pub(super) async fn started(&mut self, limit: Duration) -> Result<u32> {
+        let call = self.call;
+        match call.wait(Wait::Start, limit, async { self.next().await.transpose() }).await? {
             Some(Event::Start { pid }) => Ok(pid),
-            other => Err(self.call.protocol("a start event", format!("{other:?}"))),
+            other => Err(call.protocol("a start event", format!("{other:?}"))),
         }
     }
 

@@ -7,6 +7,7 @@ mod envelope;
 mod failure;
 mod gzip;
 mod messages;
+mod pace;
 mod pool;
 mod rest;
 mod rpc;

@@ -17,6 +17,7 @@ use tokio_util::io::{ReaderStream, StreamReader};
 use super::body::OutBody;
 use super::failure::classify;
 use super::gzip::{self, GzipError};
+use super::pace::Pace;
 use super::{Call, Transport};
 use crate::error::{Error, ErrorKind, Phase, Result};
 
@@ -105,7 +106,7 @@ impl Transport {
         call.within(Some(self.settings.unary_timeout), async {
             let response = self.send_rest(call, request).await?;
             let status = response.status().as_u16();
-            Ok(Reply { status, body: whole_body(call, response, limit).await? })
+            Ok(Reply { status, body: self.body(call, response, limit).await? })
         })
         .await
     }
@@ -115,21 +116,28 @@ impl Transport {
         call.within(None, async {
             let response = self.send_rest(call, request).await?;
             let status = response.status().as_u16();
-            Ok(Reply { status, body: whole_body(call, response, self.settings.message_limit).await? })
+            Ok(Reply { status, body: self.body(call, response, self.settings.message_limit).await? })
         })
         .await
     }
 
     /// Sends and gives the body in pieces; a cut one ends in an error.
     pub(crate) async fn download(&self, call: &Call, request: Rest, expected: &[u16]) -> Result<Download> {
+        let pace = Pace::new(*call, self.settings.head_timeout);
         let response = call.within(None, self.send_rest(call, request)).await?;
         if !expected.contains(&response.status().as_u16()) {
             let status = response.status().as_u16();
-            let body = whole_body(call, response, self.settings.message_limit).await?;
+            let body = self.body(call, response, self.settings.message_limit).await?;
             Reply { status, body }.expect(call, expected)?;
             unreachable!("a status that is not expected is an error");
         }
-        pieces(*call, response)
+        let Download { length, stream } = pieces(*call, response)?;
+        Ok(Download { length, stream: pace.of(stream) })
+    }
+
+    /// Reads a whole body of at most `limit` bytes, unpacked, within the time limit of a unary call.
+    pub(super) async fn body(&self, call: &Call, response: reqwest::Response, limit: usize) -> Result<Bytes> {
+        call.within(Some(self.settings.unary_timeout), whole_body(call, response, limit)).await
     }
 
     async fn send_rest(&self, call: &Call, mut request: Rest) -> Result<reqwest::Response> {
@@ -140,8 +148,7 @@ impl Transport {
     }
 }
 
-/// Reads all of `response`, unpacked, if that is at most `limit` bytes.
-pub(crate) async fn whole_body(call: &Call, mut response: reqwest::Response, limit: usize) -> Result<Bytes> {
+async fn whole_body(call: &Call, mut response: reqwest::Response, limit: usize) -> Result<Bytes> {
     let gzipped = is_gzipped(call, response.headers())?;
     let too_large = || call.error(ErrorKind::TooLarge { what: "the answer", limit });
     if response.content_length().is_some_and(|length| length > limit as u64) {

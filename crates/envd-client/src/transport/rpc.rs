@@ -9,7 +9,7 @@ use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, H
 
 use super::body::OutBody;
 use super::envelope::{COMPRESSED, Envelope};
-use super::rest::{error_text, whole_body};
+use super::rest::error_text;
 use super::{Call, Messages, Transport, gzip, wire_error};
 use crate::error::{Code, Error, ErrorKind, Result};
 
@@ -27,8 +27,8 @@ impl Transport {
         call.within(Some(self.settings.unary_timeout), async {
             let response =
                 self.post::<M>(call, self.unary_headers(call), self.unary_body(call, request)?).await?;
-            let response = insist(call, response, self.settings.codec.unary_type()).await?;
-            let body = whole_body(call, response, self.settings.message_limit).await?;
+            let response = self.insist(call, response, self.settings.codec.unary_type()).await?;
+            let body = self.body(call, response, self.settings.message_limit).await?;
             self.settings.codec.decode(body).map_err(|why| call.protocol("the method's response", why))
         })
         .await
@@ -74,7 +74,7 @@ impl Transport {
         response: reqwest::Response,
         began: tokio::time::Instant,
     ) -> Result<Messages<T>> {
-        let response = insist(&call, response, self.settings.codec.stream_type()).await?;
+        let response = self.insist(&call, response, self.settings.codec.stream_type()).await?;
         let encoding = response.headers().get(STREAM_ENCODING).map(|value| value.as_bytes().to_vec());
         let gzipped = match encoding.as_deref() {
             None | Some(b"identity") => false,
@@ -86,6 +86,32 @@ impl Transport {
         };
         let deadline = call.timeout.map(|limit| began + limit);
         Ok(Messages::new(call, &self.settings, response, gzipped, deadline))
+    }
+
+    /// Insists on status 200 and a content type; what else comes is the guest's error.
+    async fn insist(
+        &self,
+        call: &Call,
+        response: reqwest::Response,
+        content_type: &str,
+    ) -> Result<reqwest::Response> {
+        let status = response.status().as_u16();
+        if status != 200 {
+            let body = self.body(call, response, 1 << 20).await?;
+            let unexplained = || ErrorKind::Rpc {
+                code: Code::from_http(status),
+                message: format!("status {status}: {}", error_text(&body)),
+                details: Vec::new(),
+            };
+            return Err(call.error(wire_error::from_body(&body).unwrap_or_else(unexplained)));
+        }
+        let seen = response.headers().get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        let bare = seen.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        if bare.eq_ignore_ascii_case(content_type.as_bytes()) {
+            return Ok(response);
+        }
+        let seen = format!("{:?}", String::from_utf8_lossy(seen));
+        Err(call.protocol(format!("content-type {content_type:?}"), seen))
     }
 
     async fn post<M: Method>(
@@ -163,27 +189,6 @@ fn within_limit(data: &[u8], limit: usize) -> Result<(), String> {
 
 fn millis(limit: Duration) -> u64 {
     u64::try_from(limit.as_millis().clamp(1, MAX_TIMEOUT_MS)).expect("ten digits fit")
-}
-
-/// Insists on status 200 and a content type; what else comes is the guest's error.
-async fn insist(call: &Call, response: reqwest::Response, content_type: &str) -> Result<reqwest::Response> {
-    let status = response.status().as_u16();
-    if status != 200 {
-        let body = whole_body(call, response, 1 << 20).await?;
-        let unexplained = || ErrorKind::Rpc {
-            code: Code::from_http(status),
-            message: format!("status {status}: {}", error_text(&body)),
-            details: Vec::new(),
-        };
-        return Err(call.error(wire_error::from_body(&body).unwrap_or_else(unexplained)));
-    }
-    let seen = response.headers().get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    let bare = seen.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    if bare.eq_ignore_ascii_case(content_type.as_bytes()) {
-        return Ok(response);
-    }
-    let seen = format!("{:?}", String::from_utf8_lossy(seen));
-    Err(call.protocol(format!("content-type {content_type:?}"), seen))
 }
 
 /// The one message of a stream that may bring no more than one.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 use super::body::{OutBody, Progress, Watched};
 use super::failure::classify;
@@ -46,8 +46,17 @@ impl Call {
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         let Some(limit) = self.timeout.into_iter().chain(at_most).min() else { return work.await };
-        let late = |_| self.error(ErrorKind::Timeout { what: Wait::Answer, limit });
-        timeout_at(Instant::now() + limit, work).await.map_err(late)?
+        self.wait(Wait::Answer, limit, work).await
+    }
+
+    /// Runs `work`, which is waiting for `what`, for at most `limit`.
+    pub(crate) async fn wait<T>(
+        &self,
+        what: Wait,
+        limit: Duration,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        timeout(limit, work).await.map_err(|_| self.error(ErrorKind::Timeout { what, limit }))?
     }
 }
 

@@ -55,11 +55,9 @@ async fn a_download_that_only_the_connection_ends_is_refused() {
 
 #[tokio::test]
 async fn a_download_in_gzip_is_unpacked() {
-    {
-        let answer = gzip_answer(usize::MAX);
-        assert_eq!(answered(&answer, read).await.unwrap(), vec![b'x'; 100_000]);
-        assert_eq!(answered(&answer, read_in_pieces).await.unwrap(), vec![b'x'; 100_000]);
-    }
+    let answer = gzip_answer(usize::MAX);
+    assert_eq!(answered(&answer, read).await.unwrap(), vec![b'x'; 100_000]);
+    assert_eq!(answered(&answer, read_in_pieces).await.unwrap(), vec![b'x'; 100_000]);
 }
 
 #[tokio::test]
@@ -181,4 +179,25 @@ fn gzip_answer(keep: usize) -> Vec<u8> {
     body.truncate(keep);
     let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", body.len());
     [head.as_bytes(), &body].concat()
+}
+
+#[tokio::test]
+async fn a_download_that_stalls_runs_into_the_guests_time_limit() {
+    let peer = Peer::bind().await;
+    let client = peer.builder().response_header_timeout(Duration::from_millis(100)).build().unwrap();
+    for (client, what) in
+        [(client.clone(), Wait::Piece), (client.with_timeout(Duration::from_millis(50)), Wait::Answer)]
+    {
+        let (outcome, _conn) = soon(async {
+            tokio::join!(read_in_pieces(client), async {
+                let mut conn = peer.accept().await;
+                conn.request().await;
+                conn.send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx").await;
+                conn
+            })
+        })
+        .await;
+        let error = outcome.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Timeout { what: seen, .. } if *seen == what), "{error}");
+    }
 }

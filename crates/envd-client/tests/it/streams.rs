@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use envd_client::{Blame, Client, Code, ErrorKind, Event, Output, Retry};
+use std::time::Duration;
+
+use envd_client::{Blame, Client, Code, ErrorKind, Event, Output, Retry, Wait};
 
 use crate::peer::{
     END, END_STREAM, HI, KEEPALIVE, NO, Peer, START, STREAM, answered, chunk, end_stream, soon, stream,
@@ -274,4 +276,37 @@ fn gzipped(data: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(data).unwrap();
     encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn a_start_event_that_does_not_come_runs_into_the_time_limit() {
+    let peer = Peer::bind().await;
+    let client = peer.builder().response_header_timeout(Duration::from_millis(100)).build().unwrap();
+    let (outcome, _conn) = soon(async {
+        tokio::join!(client.command("x").background(), async {
+            let mut conn = peer.accept().await;
+            conn.request().await;
+            conn.send([STREAM.as_bytes(), &chunk(KEEPALIVE)].concat()).await;
+            conn
+        })
+    })
+    .await;
+    let error = outcome.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Timeout { what: Wait::Start, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_stream_ends_at_the_callers_time_limit() {
+    let peer = Peer::bind().await;
+    let client = peer.client();
+    let (outcome, ()) = soon(async {
+        tokio::join!(client.command("x").timeout(Duration::from_millis(100)).output(), async {
+            let mut conn = peer.accept().await;
+            conn.request().await;
+            conn.send([STREAM.as_bytes(), &chunk([START, HI].concat())].concat()).await;
+            conn.closed().await;
+        })
+    })
+    .await;
+    assert_eq!(outcome.unwrap_err().code(), Some(Code::DeadlineExceeded));
 }
