@@ -8,6 +8,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("/etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost\n"),
     ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
     ("/etc/profile", "umask 022\n"),
+    ("/run/wrenn/.WRENN_SANDBOX", "true"),
 ];
 
 const PASSWD: &str = "\
