@@ -73,11 +73,12 @@ impl Reply {
         if expected.contains(&self.status) {
             return Ok(self.body);
         }
-        Err(call.error(ErrorKind::Status {
-            expected: expected[0],
-            seen: self.status,
-            body: error_text(&self.body),
-        }))
+        Err(self.refusal(call, expected))
+    }
+
+    fn refusal(&self, call: &Call, expected: &[u16]) -> Error {
+        let body = error_text(&self.body);
+        call.error(ErrorKind::Status { expected: expected[0], seen: self.status, body })
     }
 
     /// Insists on status 200 and JSON.
@@ -128,8 +129,7 @@ impl Transport {
         if !expected.contains(&response.status().as_u16()) {
             let status = response.status().as_u16();
             let body = self.body(call, response, self.settings.message_limit).await?;
-            Reply { status, body }.expect(call, expected)?;
-            unreachable!("a status that is not expected is an error");
+            return Err(Reply { status, body }.refusal(call, expected));
         }
         let Download { length, stream } = pieces(*call, response)?;
         Ok(Download { length, stream: pace.of(stream) })
