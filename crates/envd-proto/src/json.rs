@@ -4,7 +4,9 @@
 use std::sync::LazyLock;
 
 use prost::{Message, Name};
-use prost_reflect::{DeserializeOptions, DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
+use prost_reflect::{
+    DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor, SerializeOptions,
+};
 
 /// Why a text is not the JSON form of a message.
 pub type Error = serde_json::Error;
@@ -37,7 +39,8 @@ pub fn decode<M: Message + Name + Default>(text: &[u8]) -> Result<M, Error> {
 }
 
 fn descriptor<M: Name>() -> MessageDescriptor {
-    POOL.get_message_by_name(&M::full_name()).expect("every generated message is in the checked-in descriptors")
+    POOL.get_message_by_name(&M::full_name())
+        .expect("every generated message is in the checked-in descriptors")
 }
 
 #[cfg(test)]
@@ -64,7 +67,8 @@ mod tests {
 
     #[test]
     fn defaults_are_left_out() {
-        let end = process_event::EndEvent { exited: true, status: "exit status: 0".into(), ..Default::default() };
+        let end =
+            process_event::EndEvent { exited: true, status: "exit status: 0".into(), ..Default::default() };
         let event = ProcessEvent { event: Some(process_event::Event::End(end)) };
         assert_eq!(encode(&event).unwrap(), br#"{"end":{"exited":true,"status":"exit status: 0"}}"#);
     }

@@ -30,7 +30,8 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn respond(request: &CodeGeneratorRequest) -> CodeGeneratorResponse {
-    let wanted = |file: &&FileDescriptorProto| request.file_to_generate.iter().any(|name| name == file.name());
+    let wanted =
+        |file: &&FileDescriptorProto| request.file_to_generate.iter().any(|name| name == file.name());
     CodeGeneratorResponse {
         supported_features: Some(Feature::Proto3Optional as u64),
         file: request
