@@ -64,7 +64,7 @@ pub struct Cli {
     /// Permit addresses that are not loopback: whoever reaches them can run commands in the guest
     #[arg(long)]
     allow_remote: bool,
-    /// Admit one more Host or Origin than the loopback ones: https://app.example, or a host alone
+    /// Admit one more Host or Origin than the loopback ones: `https://app.example`, or a host alone
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<Origin>,
     /// Shape of the log on stderr; RUST_LOG chooses what is in it
