@@ -26,7 +26,10 @@ fn runtime() -> Runtime {
 async fn bare() -> String {
     let router = Router::new()
         .route("/health", get(|| async { axum::Json(serde_json::json!({"version": "0"})) }))
-        .route("/process.Process/List", post(|_: Bytes| async { ([("content-type", "application/proto")], Body::empty()) }))
+        .route(
+            "/process.Process/List",
+            post(|_: Bytes| async { ([("content-type", "application/proto")], Body::empty()) }),
+        )
         .route("/run", post(run))
         .route("/stream", get(|| async { Body::from_stream(zeros(BULK)) }))
         .route("/file", get(download).post(upload));
@@ -134,7 +137,10 @@ fn calls(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("64 unary List at once", name), |b| {
             b.to_async(&runtime).iter(|| async {
                 let calls = (0..64).map(|_| client.list());
-                futures::future::join_all(calls).await.into_iter().for_each(|answer| drop(answer.expect("an answer")));
+                futures::future::join_all(calls)
+                    .await
+                    .into_iter()
+                    .for_each(|answer| drop(answer.expect("an answer")));
             });
         });
     }
@@ -172,7 +178,8 @@ fn bulk(c: &mut Criterion) {
     });
     let content = Bytes::from(vec![7; BULK as usize]);
     group.bench_function(BenchmarkId::new("upload", "mock"), |b| {
-        b.to_async(&runtime).iter(|| async { guest.write_file("/tmp/bulk", content.clone()).await.expect("room") });
+        b.to_async(&runtime)
+            .iter(|| async { guest.write_file("/tmp/bulk", content.clone()).await.expect("room") });
     });
     group.bench_function(BenchmarkId::new("upload", "bare axum"), |b| {
         b.to_async(&runtime).iter(|| async {

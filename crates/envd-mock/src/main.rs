@@ -37,6 +37,9 @@ async fn run(cli: Cli) -> ExitCode {
     };
     match started {
         Ok(mock) => {
+            if let Err(error) = mock.guarded().await {
+                tracing::warn!(%error, "nobody will remove the guest's tree should the mock be killed");
+            }
             announce(&mock);
             ends.next().await;
             mock.stop().await;
@@ -56,7 +59,11 @@ struct Ends {
 impl Ends {
     fn watch(input: bool) -> std::io::Result<Self> {
         let input = if input { Some(end_of_input()?) } else { None };
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, input })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            input,
+        })
     }
 
     async fn next(&mut self) {
@@ -91,7 +98,8 @@ fn announce(mock: &MockEnvd) {
     let (url, control, generation) = (mock.url(), mock.control_url(), mock.generation());
     let root = mock.guest().root().display().to_string();
     let mut stdout = std::io::stdout().lock();
-    let line = writeln!(stdout, "envd-mock ready url={url} control={control} generation={generation} root={root}");
+    let line =
+        writeln!(stdout, "envd-mock ready url={url} control={control} generation={generation} root={root}");
     if let Err(error) = line.and_then(|()| stdout.flush()) {
         tracing::warn!(%error, "nobody reads the ready line");
     }

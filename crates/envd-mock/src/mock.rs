@@ -84,6 +84,17 @@ impl MockEnvd {
         GuestHandle::new(Arc::clone(&self.running.guest))
     }
 
+    /// Waits until the guest's tree would be removed even if this process were killed: a moment after the start, so
+    /// that the first answer need not wait for it.
+    ///
+    /// # Errors
+    /// When the process that would remove it cannot be started.
+    pub async fn guarded(&self) -> std::io::Result<()> {
+        let guest = Arc::clone(&self.running.guest);
+        let guarded = tokio::task::spawn_blocking(move || guest.watch_over()).await;
+        guarded.map_err(|panic| std::io::Error::other(panic.to_string()))?
+    }
+
     /// Ends the mock and waits until nothing of it is left; never more than about a second.
     pub async fn stop(mut self) {
         self.stop.cancel();

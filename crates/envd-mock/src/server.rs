@@ -78,12 +78,25 @@ pub(crate) async fn run(
         Err(error) => drop(ready.send(Err(error))),
         Ok(server) => {
             let (guest, running) = (Arc::clone(&server.guest), server.running());
+            let watch = watch_over(&guest);
             if ready.send(Ok(running)).is_ok() {
                 server.serve(stop).await;
             }
+            // Started before the end, or not at all.
+            let _ = watch.await;
             end(guest).await;
         }
     }
+}
+
+/// Off the way to the first answer: the tree is guarded against a killed mock a moment after it is up.
+fn watch_over(guest: &Arc<Guest>) -> tokio::task::JoinHandle<()> {
+    let guest = Arc::clone(guest);
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = guest.watch_over() {
+            tracing::warn!(%error, "nobody will remove the guest's tree should the mock be killed");
+        }
+    })
 }
 
 async fn end(guest: Arc<Guest>) {

@@ -57,7 +57,18 @@ pub struct Guest {
     pub(crate) root: OwnedFd,
     link: Arc<Link>,
     place: Place,
-    janitor: Mutex<Option<Janitor>>,
+    watch: Mutex<Watch>,
+}
+
+/// Who removes the tree should the mock be killed.
+#[derive(Debug)]
+enum Watch {
+    /// Nobody yet.
+    Due,
+    /// A process that outlives the mock.
+    On(#[expect(dead_code, reason = "held: dropping it ends the watch")] Janitor),
+    /// Nobody any more: the mock has removed it, or there is nothing to remove.
+    Over,
 }
 
 /// Where a guest's tree lies on the host.
@@ -70,14 +81,12 @@ struct Place {
 }
 
 impl Guest {
-    /// Builds a guest.
+    /// Builds a guest; blocks the calling thread for about a millisecond.
     ///
     /// # Errors
     /// [`BootError`], with nothing left behind.
     pub async fn boot(config: GuestConfig) -> Result<Arc<Self>, BootError> {
-        let wanted = config.clone();
-        let built = tokio::task::spawn_blocking(move || build(&wanted)).await;
-        let (launched, place, ids) = built.map_err(|panic| io::Error::other(panic.to_string()))??;
+        let (launched, place, ids) = build(&config)?;
         let cleanup = Cleanup(place.temporary.clone());
         let (link, root) = Link::new(launched)?;
         let opener: super::tree::Opener = Arc::new(link.opener());
@@ -96,41 +105,55 @@ impl Guest {
             root,
             link,
             place,
-            janitor: Mutex::new(None),
+            watch: Mutex::new(Watch::Due),
         });
         cleanup.dismiss();
         guest.furnish().await?;
         Ok(guest)
     }
 
-    /// What cannot be done before the guest stands: owners that only the mock knows, files to copy, the janitor.
+    /// What cannot be done before the guest stands: owners that only the mock knows, and files to copy.
     async fn furnish(self: &Arc<Self>) -> Result<(), BootError> {
+        let recorded = self.config.root == RootSpec::Fresh && matches!(self.ids, Ids::Single { .. });
+        if !recorded && self.config.files.is_none() {
+            return Ok(());
+        }
         let guest = Arc::clone(self);
         let work = tokio::task::spawn_blocking(move || -> Result<(), BootError> {
-            if guest.config.root == RootSpec::Fresh && matches!(guest.ids, Ids::Single { .. }) {
+            if recorded {
                 guest.tree.set_owner("/home/user", 1000, 1000)?;
             }
-            guest.copy_files()?;
-            guest.watch_over()
+            guest.copy_files()
         });
         work.await.map_err(|panic| io::Error::other(panic.to_string()))?
     }
 
     fn copy_files(&self) -> Result<(), BootError> {
         let Some(files) = &self.config.files else { return Ok(()) };
-        let unusable = |error: CopyError| BootError::Unusable { what: "files", path: error.path, source: error.source };
+        let unusable =
+            |error: CopyError| BootError::Unusable { what: "files", path: error.path, source: error.source };
         Furnisher { root: &self.root, tree: &self.tree }.copy(files).map_err(unusable)
     }
 
-    fn watch_over(&self) -> Result<(), BootError> {
-        if let Some(dir) = self.place.temporary.as_deref().filter(|_| !self.config.keep) {
-            *self.janitor() = Some(Janitor::new(dir, self.link.holder())?);
+    /// Sees to it that the tree is removed even when the mock is killed. Blocking, less than a millisecond.
+    ///
+    /// # Errors
+    /// When no process can be started.
+    pub(crate) fn watch_over(&self) -> io::Result<()> {
+        let mut watch = self.watch();
+        if let (Watch::Due, Some(dir)) = (&*watch, self.removed()) {
+            *watch = Watch::On(Janitor::new(dir, self.link.holder())?);
         }
         Ok(())
     }
 
-    fn janitor(&self) -> std::sync::MutexGuard<'_, Option<Janitor>> {
-        self.janitor.lock().unwrap_or_else(PoisonError::into_inner)
+    fn watch(&self) -> std::sync::MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The directory that goes with the guest.
+    fn removed(&self) -> Option<&Path> {
+        self.place.temporary.as_deref().filter(|_| !self.config.keep)
     }
 
     /// Where the guest's root lies on the host; "/" when the guest is the machine itself.
@@ -142,11 +165,8 @@ impl Guest {
     /// guest does the same.
     pub fn end(&self) {
         self.link.end();
-        let janitor = self.janitor().take();
-        if let Some(janitor) = janitor {
-            janitor.dismiss();
-        }
-        if let Some(dir) = self.place.temporary.as_deref().filter(|_| !self.config.keep)
+        *self.watch() = Watch::Over;
+        if let Some(dir) = self.removed()
             && let Err(error) = remove(dir)
         {
             tracing::warn!(dir = %dir.display(), %error, "the guest's tree could not be removed");
@@ -254,7 +274,8 @@ fn prepare(place: &Place, ids: Ids, root: &Root) -> io::Result<()> {
 fn nested_users(root: &Path) -> Vec<u32> {
     let passwd = fs::read_to_string(root.join("etc/passwd")).unwrap_or_default();
     let uid = |line: &str| line.split(':').nth(2).and_then(|uid| uid.parse::<u32>().ok());
-    let mut uids: Vec<_> = passwd.lines().filter_map(uid).filter(|uid| (1000..65_000).contains(uid)).take(16).collect();
+    let mut uids: Vec<_> =
+        passwd.lines().filter_map(uid).filter(|uid| (1000..65_000).contains(uid)).take(16).collect();
     if !uids.contains(&1000) {
         uids.push(1000);
     }

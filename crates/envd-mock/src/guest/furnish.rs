@@ -53,7 +53,8 @@ impl Furnisher<'_> {
             path.to_str().map(str::to_owned).ok_or_else(refused)
         };
         let (path, meta) = (text(guest)?, fs::symlink_metadata(host)?);
-        let owner = if guest.starts_with("/home/user") { Owner { uid: 1000, gid: 1000 } } else { Owner::ROOT };
+        let owner =
+            if guest.starts_with("/home/user") { Owner { uid: 1000, gid: 1000 } } else { Owner::ROOT };
         if meta.is_symlink() {
             self.tree.symlink(&text(&fs::read_link(host)?)?, &path, owner)?;
             return Ok(false);

@@ -11,7 +11,9 @@ use futures::{Stream, StreamExt as _};
 
 use super::status::{Code, Status};
 use crate::guest::Guest;
-use crate::guest::process::{Chunk, End, Event, Input, Process, ProcessError, Request, Selector, Size, Spec, Subscription};
+use crate::guest::process::{
+    Chunk, End, Event, Input, Process, ProcessError, Request, Selector, Size, Spec, Subscription,
+};
 use crate::guest::users::{self, User};
 
 impl From<ProcessError> for Status {
@@ -23,9 +25,13 @@ impl From<ProcessError> for Status {
             E::NotPty | E::NoTerminal | E::NoStdin | E::PtyStdin => Code::FailedPrecondition,
             E::Full { .. } => Code::ResourceExhausted,
             E::Gone => Code::Unavailable,
-            E::NoUser(_) | E::Start(_) | E::OpenPty(_) | E::StartPty(_) | E::Write { .. } | E::Signal(_) | E::Resize(_) => {
-                Code::Internal
-            }
+            E::NoUser(_)
+            | E::Start(_)
+            | E::OpenPty(_)
+            | E::StartPty(_)
+            | E::Write { .. }
+            | E::Signal(_)
+            | E::Resize(_) => Code::Internal,
         };
         Self::new(code, error.to_string())
     }
@@ -37,7 +43,11 @@ pub(crate) async fn start(
 ) -> Result<impl Stream<Item = Result<wire::StartResponse, Status>> + Send + 'static, Status> {
     let config = request.process.ok_or_else(|| invalid("process config required"))?;
     let defaults = guest.life.defaults();
-    let place = Place { user: defaults.user.clone(), workdir: defaults.workdir.clone(), cwd: config.cwd.unwrap_or_default() };
+    let place = Place {
+        user: defaults.user.clone(),
+        workdir: defaults.workdir.clone(),
+        cwd: config.cwd.unwrap_or_default(),
+    };
     let (user, cwd) = place.find(&guest).await?;
     let spec = Spec {
         cmd: config.cmd,
@@ -66,7 +76,10 @@ pub(crate) async fn list(guest: Arc<Guest>, _: wire::ListRequest) -> Result<wire
     Ok(wire::ListResponse { processes: guest.processes.list().iter().map(|process| info(process)).collect() })
 }
 
-pub(crate) async fn update(guest: Arc<Guest>, request: wire::UpdateRequest) -> Result<wire::UpdateResponse, Status> {
+pub(crate) async fn update(
+    guest: Arc<Guest>,
+    request: wire::UpdateRequest,
+) -> Result<wire::UpdateResponse, Status> {
     let process = guest.processes.find(&selector(request.process)?)?;
     if let Some(cells) = request.pty.and_then(|pty| pty.size) {
         process.resize(size(cells))?;
@@ -142,7 +155,8 @@ impl Place {
     }
 
     fn look_up(self, guest: &Guest) -> Result<(User, String), ProcessError> {
-        let user = users::lookup(&guest.tree, &self.user).ok().flatten().ok_or(ProcessError::NoUser(self.user))?;
+        let user =
+            users::lookup(&guest.tree, &self.user).ok().flatten().ok_or(ProcessError::NoUser(self.user))?;
         let mut cwd = guest.tree.resolve(&self.cwd, &user, self.workdir.as_deref())?;
         if cwd.is_empty() {
             cwd.push('/');
@@ -183,7 +197,10 @@ fn events_of(
 fn lost(guest: &Guest, events: &Subscription) -> Status {
     if events.stalled() {
         let limit = guest.config.stall_limit;
-        return Status::new(Code::ResourceExhausted, format!("nothing was taken from this stream for {limit:?}"));
+        return Status::new(
+            Code::ResourceExhausted,
+            format!("nothing was taken from this stream for {limit:?}"),
+        );
     }
     ProcessError::Gone.into()
 }

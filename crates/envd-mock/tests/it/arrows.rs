@@ -56,6 +56,9 @@ fn the_client_is_known_where_it_is_handed_out() {
 fn the_clients_transport_alone_speaks_http() {
     for name in ["reqwest", "hyper", "connectrpc"] {
         let outside = users("../envd-client/src", name, &[]);
-        assert!(outside.iter().all(|path| path.to_string_lossy().contains("/transport/")), "{name}: {outside:?}");
+        assert!(
+            outside.iter().all(|path| path.to_string_lossy().contains("/transport/")),
+            "{name}: {outside:?}"
+        );
     }
 }

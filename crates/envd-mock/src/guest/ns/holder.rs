@@ -146,7 +146,10 @@ fn start(plan: &Plan, received: &message::Received) -> io::Result<i32> {
 
 fn open(path: &[u8], args: [i32; 6]) -> io::Result<OwnedFd> {
     let path = CStr::from_bytes_until_nul(path).map_err(|_| io::Error::from(Errno::INVAL))?;
-    let flags = OFlags::from_bits_retain(args[0].cast_unsigned()) | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = OFlags::from_bits_retain(args[0].cast_unsigned())
+        | OFlags::CLOEXEC
+        | OFlags::NONBLOCK
+        | OFlags::NOCTTY;
     Ok(rustix::fs::open(path, flags, Mode::from_raw_mode(args[1].cast_unsigned()))?)
 }
 
@@ -155,7 +158,8 @@ fn open(path: &[u8], args: [i32; 6]) -> io::Result<OwnedFd> {
 fn end_descendants() {
     loop {
         let mut children = [0; 4096];
-        let file = rustix::fs::open("/proc/thread-self/children", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        let file =
+            rustix::fs::open("/proc/thread-self/children", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
         let read = file.and_then(|file| rustix::io::read(&file, &mut children)).unwrap_or(0);
         if read == 0 {
             return;

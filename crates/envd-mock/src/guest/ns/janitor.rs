@@ -14,7 +14,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::sys;
 
-/// Watches over a directory that must not outlive the mock.
+/// Watches over a directory that must not outlive the mock; dropping it ends the watch.
 #[derive(Debug)]
 pub(crate) struct Janitor {
     pid: i32,
@@ -43,11 +43,6 @@ impl Janitor {
         sys::set_signal_mask(&mask);
         Ok(Self { pid: forked?, _alive: alive })
     }
-
-    /// Ends the watch: the mock removes the directory itself.
-    pub(crate) fn dismiss(self) {
-        drop(self);
-    }
 }
 
 impl Drop for Janitor {
@@ -58,7 +53,12 @@ impl Drop for Janitor {
 }
 
 /// The watching process: sleeps until the mock is gone, then until the guest is, then becomes `argv`.
-fn wait_and_remove(watch: &OwnedFd, holder: Option<&OwnedFd>, argv: &[*const c_char], env: &[*const c_char]) -> ! {
+fn wait_and_remove(
+    watch: &OwnedFd,
+    holder: Option<&OwnedFd>,
+    argv: &[*const c_char],
+    env: &[*const c_char],
+) -> ! {
     sys::default_signals();
     // SAFETY: plain system calls; the two descriptors in use are moved out of the way of the closing.
     unsafe {
@@ -102,6 +102,10 @@ fn open_up(dir: &Path) {
     while let Some(dir) = left.pop() {
         let _ = fs::set_permissions(&dir, fs::Permissions::from_mode(0o700));
         let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
-        left.extend(entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()));
+        left.extend(
+            entries
+                .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+                .map(|entry| entry.path()),
+        );
     }
 }

@@ -105,7 +105,8 @@ pub(crate) fn launch(mut plan: Plan, ids: Ids) -> Result<Launched, LaunchError> 
     } else {
         0
     };
-    let pid = fork(&mut plan, &handed, flags).map_err(|source| refused("create namespaces", source, walled))?;
+    let pid =
+        fork(&mut plan, &handed, flags).map_err(|source| refused("create namespaces", source, walled))?;
     drop(handed);
     let guard = Unfinished(pid);
     if walled {
@@ -189,12 +190,17 @@ fn refused(what: &str, source: io::Error, walls: bool) -> LaunchError {
         Some(libc::EPERM | libc::EACCES | libc::ENOSPC | libc::ENOSYS | libc::EUSERS | libc::EINVAL)
     );
     let what = what.to_owned();
-    if walls && forbidden { LaunchError::Forbidden { what, source } } else { LaunchError::Failed { what, source } }
+    if walls && forbidden {
+        LaunchError::Forbidden { what, source }
+    } else {
+        LaunchError::Failed { what, source }
+    }
 }
 
 /// The memory areas of arguments and environment: fields 48 to 51 of /proc/self/stat.
 fn areas(stat: &str) -> Option<[(usize, usize); 2]> {
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(45).map(|word| word.parse::<usize>().ok());
+    let mut fields =
+        stat.rsplit_once(')')?.1.split_whitespace().skip(45).map(|word| word.parse::<usize>().ok());
     let mut next = || fields.next().flatten();
     Some([(next()?, next()?), (next()?, next()?)])
 }
@@ -215,7 +221,10 @@ mod tests {
 
     #[test]
     fn a_full_map_gives_the_high_range() {
-        assert_eq!(range("         0          0 4294967295\n"), Ids::Range { base: FIRST_ID, count: ID_COUNT });
+        assert_eq!(
+            range("         0          0 4294967295\n"),
+            Ids::Range { base: FIRST_ID, count: ID_COUNT }
+        );
     }
 
     #[test]
@@ -225,7 +234,10 @@ mod tests {
 
     #[test]
     fn the_areas_are_fields_48_to_51() {
-        let stat = format!("7 (a) b) S {} 48 49 50 51 52", (4..=47).map(|n| n.to_string()).collect::<Vec<_>>().join(" "));
+        let stat = format!(
+            "7 (a) b) S {} 48 49 50 51 52",
+            (4..=47).map(|n| n.to_string()).collect::<Vec<_>>().join(" ")
+        );
         assert_eq!(areas(&stat), Some([(48, 49), (50, 51)]));
     }
 

@@ -90,12 +90,18 @@ impl Link {
     ///
     /// # Errors
     /// What fork, chdir, the change of user or exec said.
-    pub(crate) async fn spawn(&self, command: &Command, standard: [BorrowedFd<'_>; 3]) -> io::Result<Spawned> {
+    pub(crate) async fn spawn(
+        &self,
+        command: &Command,
+        standard: [BorrowedFd<'_>; 3],
+    ) -> io::Result<Spawned> {
         let block = command.pack(&self.manner)?;
         let [input, output, error] = standard;
         let (tell, told) = oneshot::channel();
         let id = self.shared.register(Waiter::Spawn(tell))?;
-        self.shared.send(Message::new(message::SPAWN, id, &[]), &[], &[block.as_fd(), input, output, error]).await?;
+        self.shared
+            .send(Message::new(message::SPAWN, id, &[]), &[], &[block.as_fd(), input, output, error])
+            .await?;
         told.await.map_err(|_| gone())?
     }
 
@@ -127,7 +133,9 @@ impl Link {
     }
 
     /// Opens files as the guest's root would, for what the mock itself may not open. Blocking.
-    pub(crate) fn opener(&self) -> impl Fn(&CStr, OFlags, u32) -> io::Result<OwnedFd> + Send + Sync + 'static {
+    pub(crate) fn opener(
+        &self,
+    ) -> impl Fn(&CStr, OFlags, u32) -> io::Result<OwnedFd> + Send + Sync + 'static {
         let shared = Arc::downgrade(&self.shared);
         move |path, flags, mode| shared.upgrade().ok_or_else(gone)?.open_blocking(path, flags, mode)
     }

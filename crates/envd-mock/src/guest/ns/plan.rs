@@ -21,13 +21,34 @@ pub(crate) enum Root {
 /// One thing to make in the guest; what is there already is left alone.
 #[derive(Debug)]
 pub(super) enum Step {
-    Dir { path: CString, mode: u32, owner: u32 },
-    File { path: CString, mode: u32, content: Vec<u8> },
-    Link { path: CString, target: CString },
-    Bind { slot: usize, target: CString, dir: bool },
-    Mount { kind: &'static std::ffi::CStr, target: CString, data: CString },
+    Dir {
+        path: CString,
+        mode: u32,
+        owner: u32,
+    },
+    File {
+        path: CString,
+        mode: u32,
+        content: Vec<u8>,
+    },
+    Link {
+        path: CString,
+        target: CString,
+    },
+    Bind {
+        slot: usize,
+        target: CString,
+        dir: bool,
+    },
+    Mount {
+        kind: &'static std::ffi::CStr,
+        target: CString,
+        data: CString,
+    },
     /// A directory of the guest's own that becomes read-only.
-    Freeze { path: CString },
+    Freeze {
+        path: CString,
+    },
 }
 
 /// A mount of the host that the guest sees.

@@ -7,8 +7,8 @@ use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, IntoRawFd as _, Owned
 use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_change, move_mount,
-    open_tree, unmount,
+    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_change,
+    move_mount, open_tree, unmount,
 };
 use rustix::process::{chdir, pivot_root};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
@@ -33,7 +33,9 @@ pub(super) enum Stage {
 impl Stage {
     pub(super) fn from_code(code: i32) -> Option<Self> {
         use Stage::{Handover, Ids, Nested, Pivot, Private, Root, Sources, Step};
-        [Private, Sources, Root, Ids, Pivot, Step, Nested, Handover].into_iter().find(|&stage| stage as i32 == code)
+        [Private, Sources, Root, Ids, Pivot, Step, Nested, Handover]
+            .into_iter()
+            .find(|&stage| stage as i32 == code)
     }
 }
 
@@ -55,7 +57,8 @@ fn io_at(stage: Stage, step: usize) -> impl Fn(io::Error) -> Failure {
 
 /// Builds the guest around the calling process. `mapped`: ids come from a range, of which the holder takes 0.
 pub(super) fn build(plan: &mut Plan, mapped: bool) -> Result<(), Failure> {
-    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(at(Stage::Private, 0))?;
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+        .map_err(at(Stage::Private, 0))?;
     open_sources(plan)?;
     // Paths of the host are walked as the user that started the mock, what is made belongs to the guest's root.
     bind_root(plan).map_err(at(Stage::Root, 0))?;
@@ -77,7 +80,8 @@ pub(super) fn build(plan: &mut Plan, mapped: bool) -> Result<(), Failure> {
 
 fn open_sources(plan: &mut Plan) -> Result<(), Failure> {
     for (index, source) in plan.sources.iter_mut().enumerate() {
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+        let flags =
+            OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
         let tree = open_tree(CWD, source.path.as_c_str(), flags).map_err(at(Stage::Sources, index))?;
         let fd = tree.as_fd();
         sys::restrict(fd, !source.devices, source.devices).map_err(io_at(Stage::Sources, index))?;
@@ -88,7 +92,8 @@ fn open_sources(plan: &mut Plan) -> Result<(), Failure> {
 
 fn bind_root(plan: &Plan) -> rustix::io::Result<()> {
     let path = plan.root_path.as_c_str();
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    let flags =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
     let tree = open_tree(CWD, path, flags)?;
     move_mount(&tree, c"", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
     chdir(path)
@@ -122,12 +127,14 @@ fn carry_out(plan: &Plan, index: usize) -> rustix::io::Result<()> {
             attach(&source, target)
         }
         Step::Mount { kind, target, data } => {
-            let flags = MountFlags::NOSUID | if *kind == c"proc" { MountFlags::NODEV } else { MountFlags::empty() };
+            let flags =
+                MountFlags::NOSUID | if *kind == c"proc" { MountFlags::NODEV } else { MountFlags::empty() };
             mount(*kind, target.as_c_str(), *kind, flags, data.as_c_str())
         }
         Step::Freeze { path } => {
-            let flags =
-                OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+            let flags = OpenTreeFlags::OPEN_TREE_CLONE
+                | OpenTreeFlags::OPEN_TREE_CLOEXEC
+                | OpenTreeFlags::AT_RECURSIVE;
             let tree = open_tree(CWD, path.as_c_str(), flags)?;
             sys::restrict(tree.as_fd(), true, false)
                 .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
@@ -157,7 +164,13 @@ fn make_dir(path: &std::ffi::CStr, mode: u32, owner: u32) -> rustix::io::Result<
     rustix::fs::chmod(path, Mode::from_raw_mode(mode))?;
     if owner != 0 {
         // Refused where only one id is mapped: the mock then keeps the owner in its own record.
-        let _ = rustix::fs::chownat(CWD, path, Some(Uid::from_raw(owner)), Some(Gid::from_raw(owner)), AtFlags::empty());
+        let _ = rustix::fs::chownat(
+            CWD,
+            path,
+            Some(Uid::from_raw(owner)),
+            Some(Gid::from_raw(owner)),
+            AtFlags::empty(),
+        );
     }
     Ok(())
 }

@@ -162,7 +162,8 @@ impl Packer {
 
     fn head(&mut self, head: &Head) {
         // SAFETY: `Head` is plain data without padding that matters, and the block starts with room for it.
-        let bytes = unsafe { std::slice::from_raw_parts(ptr::from_ref(head).cast::<u8>(), size_of::<Head>()) };
+        let bytes =
+            unsafe { std::slice::from_raw_parts(ptr::from_ref(head).cast::<u8>(), size_of::<Head>()) };
         self.bytes[..bytes.len()].copy_from_slice(bytes);
     }
 }
@@ -344,7 +345,11 @@ impl Map {
     fn fresh(len: usize, protection: c_int, flags: c_int, fd: c_int) -> io::Result<Self> {
         // SAFETY: a fresh mapping at an address of the kernel's choice.
         let base = unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, fd, 0) };
-        if base == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(Self { base: base.cast(), len }) }
+        if base == libc::MAP_FAILED {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(Self { base: base.cast(), len })
+        }
     }
 
     /// Turns the offsets of the tables into pointers.

@@ -8,9 +8,9 @@ mod registry;
 mod start;
 mod terminal;
 
+pub(crate) use input::Input;
 pub(crate) use output::{Chunk, End, Event, Subscription};
 pub(crate) use registry::{Process, Processes, Selector};
-pub(crate) use input::Input;
 pub(crate) use start::{Request, Size, Spec};
 
 /// Why a request about a process was refused. The texts are the contract's, section 4.
@@ -26,7 +26,9 @@ pub(crate) enum ProcessError {
     BadPath(#[from] crate::guest::path::PathError),
     #[error("cwd '{0}' does not exist")]
     NoCwd(String),
-    #[error("environment variable {0:?}: a name is not empty and holds neither '=' nor NUL, a value holds no NUL")]
+    #[error(
+        "environment variable {0:?}: a name is not empty and holds neither '=' nor NUL, a value holds no NUL"
+    )]
     BadEnv(String),
     #[error("error starting process: {0}")]
     Start(std::io::Error),

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use tokio::net::unix::pipe;
 
+use super::ProcessError;
 use super::environment::{assemble, candidates};
 use super::input::Inlet;
 use super::output::{Chunk, End, Hub, Subscription};
 use super::registry::{Process, Processes};
 use super::terminal::Terminal;
-use super::ProcessError;
 use crate::guest::ns::{Command, Exit, Spawned};
 use crate::guest::users::User;
 
@@ -197,6 +197,9 @@ mod tests {
         assert_eq!(end(Exit::Code(3)).status, "exit status: 3");
         assert_eq!(end(Exit::Signal(9, false)).status, "signal: 9 (SIGKILL)");
         assert_eq!(end(Exit::Signal(6, true)).status, "signal: 6 (SIGABRT) (core dumped)");
-        assert_eq!((end(Exit::Signal(15, false)).exit_code, end(Exit::Signal(15, false)).exited), (-1, false));
+        assert_eq!(
+            (end(Exit::Signal(15, false)).exit_code, end(Exit::Signal(15, false)).exited),
+            (-1, false)
+        );
     }
 }

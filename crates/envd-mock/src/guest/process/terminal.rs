@@ -24,7 +24,9 @@ impl Terminal {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         let ours = rustix::fs::openat2(root, "dev/ptmx", flags, rustix::fs::Mode::empty(), resolve)?;
         rustix::pty::unlockpt(&ours)?;
-        let peer = rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY | rustix::pty::OpenptFlags::CLOEXEC;
+        let peer = rustix::pty::OpenptFlags::RDWR
+            | rustix::pty::OpenptFlags::NOCTTY
+            | rustix::pty::OpenptFlags::CLOEXEC;
         let theirs = rustix::pty::ioctl_tiocgptpeer(&ours, peer)?;
         let terminal = Self(Arc::new(crate::guest::ns::register(ours)?));
         terminal.resize(size)?;
