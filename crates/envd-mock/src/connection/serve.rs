@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::linger::lingering;
 use super::patient::Patient;
 
 /// For the first call to begin and for each head; longer than the 90 s that Go's client keeps idle connections.
@@ -45,7 +46,9 @@ where
     let begun = Arc::new(Notify::new());
     let service = service_fn(|request: Request<Incoming>| {
         begun.notify_one();
-        let response = answer(request.map(Body::new));
+        let (head, body) = request.into_parts();
+        let body = lingering(body, head.version, &head.headers);
+        let response = answer(Request::from_parts(head, body));
         async move { Ok::<_, Infallible>(response.await) }
     });
     let builder = builder();

@@ -307,7 +307,7 @@ async fn a_guest_that_is_dropped_leaves_nothing() {
 async fn a_full_disk_is_the_guests_own() {
     let mock = MockEnvd::builder().disk(4 << 20).start().await.unwrap();
     let client = mock.client();
-    let error = client.write_file("/tmp/big", vec![7; 8 << 20]).await.unwrap_err();
+    let error = client.write_file("/tmp/big", vec![7; 48 << 20]).await.unwrap_err();
     assert_eq!(error.status(), Some(507), "{error}");
     assert!(client.stat("/tmp/big").await.is_err(), "an upload that failed left something");
     assert_ne!(sh(&client, "head -c 8000000 /dev/zero > /tmp/big").await.exit.code, 0);
