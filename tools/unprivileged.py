@@ -34,7 +34,8 @@ def main():
         again = ["unshare", "--mount", "--propagation", "private", sys.executable, __file__, INSIDE]
         sys.exit(subprocess.run(again).returncode)
     for directory in hidden:
-        open_up(directory, [REPO, *(Path(b["executable"]).parent for b in binaries)])
+        # This interpreter goes on loading its own modules.
+        open_up(directory, [REPO, Path(sys.base_prefix), *(Path(b["executable"]).parent for b in binaries)])
     with tempfile.TemporaryDirectory(prefix="envd-unprivileged-") as scratch:
         os.chown(scratch, UID, GID)
         require_namespaces(scratch)
@@ -83,7 +84,8 @@ def open_up(directory, needed):
     for path, handle in handles:
         if not path.exists():
             path.mkdir(parents=True)
-            mount("--bind", f"/proc/{os.getpid()}/fd/{handle}", str(path))
+            # Not canonicalised: the name leads to what is below the cover, and the path would not.
+            mount("--no-canonicalize", "--bind", f"/proc/{os.getpid()}/fd/{handle}", str(path))
         os.close(handle)
 
 
