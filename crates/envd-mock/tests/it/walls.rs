@@ -193,10 +193,12 @@ async fn a_command_as_user_is_user() {
     client.init(&Init::new().default_user("user")).await.unwrap();
     let output = sh(
         &client,
-        "id -u; id -g; echo $HOME $USER; pwd; touch x; stat -c %U x; test -w /root || echo no; touch /root/x",
+        "id -u; id -g; echo $HOME $USER; pwd; touch x; stat -c %U x; test -w /root && echo yes || echo no",
     )
     .await;
-    assert_eq!(output.stdout, "1000\n1000\n/home/user user\n/home/user\nuser\nno\n");
+    // A mock that is not root has one id for both, so the kernel cannot tell root's files from the user's.
+    let may_write = if rustix::process::geteuid().is_root() { "no" } else { "yes" };
+    assert_eq!(output.stdout, format!("1000\n1000\n/home/user user\n/home/user\nuser\n{may_write}\n"));
 }
 
 /// Whether a process of the host carries `marker` in its arguments.
