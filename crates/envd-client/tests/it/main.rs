@@ -5,6 +5,7 @@ mod connections;
 mod downloads;
 mod lifecycle;
 mod peer;
+mod recorded;
 mod requests;
 mod streams;
 mod unary;

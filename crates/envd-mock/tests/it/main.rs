@@ -14,6 +14,7 @@ mod init;
 mod limits;
 mod memory;
 mod processes;
+mod recorded;
 mod rest;
 mod rpc;
 mod uploads;

@@ -15,8 +15,8 @@ pub(crate) struct Recording {
 
 /// What went one way.
 pub(crate) struct Direction {
-    head: Vec<String>,
-    body: Vec<u8>,
+    pub(crate) head: Vec<String>,
+    pub(crate) body: Vec<u8>,
     /// The full name of the messages in the body.
     pub(crate) kind: String,
     /// The canonical JSON form of each of them.
