@@ -172,7 +172,10 @@ fn await_ready(socket: &OwnedFd, plan: &Plan) -> Result<OwnedFd, LaunchError> {
     let source = io::Error::from_raw_os_error(errno);
     let step = usize::try_from(step).unwrap_or(usize::MAX);
     Err(match Stage::from_code(stage) {
-        Some(Stage::Step) => refused(&plan.describe(step), source, true),
+        Some(Stage::Step) => {
+            let mounts = plan.mounts_at(step) && source.raw_os_error() != Some(libc::ENOSPC);
+            refused(&plan.describe(step), source, mounts)
+        }
         Some(stage @ (Stage::Private | Stage::Nested)) => refused(&format!("{stage:?}"), source, true),
         Some(Stage::Sources) => {
             let path = plan.sources.get(step).map(|source| source.path.to_string_lossy().into_owned());

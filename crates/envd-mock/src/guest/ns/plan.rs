@@ -225,6 +225,11 @@ impl Plan {
         Ok(())
     }
 
+    /// Whether step `index` is a mount, which a machine may forbid.
+    pub(super) fn mounts_at(&self, index: usize) -> bool {
+        matches!(self.steps.get(index), Some(Step::Bind { .. } | Step::Mount { .. } | Step::Freeze { .. }))
+    }
+
     /// What step `index` was about, for a message.
     pub(super) fn describe(&self, index: usize) -> String {
         match self.steps.get(index) {
