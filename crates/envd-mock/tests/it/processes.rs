@@ -9,7 +9,12 @@ use futures::StreamExt as _;
 use crate::sh;
 
 /// A pattern in which a lost, doubled or moved byte shows.
-const PATTERN: &str = "import sys\nfor n in range(int(sys.argv[1])): sys.stdout.write('%015d\\n' % n)";
+const PATTERN: &str = "\
+import sys
+for n in range(int(sys.argv[1])):
+    sys.stdout.write('%015d\\n' % n)
+    if n == 20000: open('/tmp/well-on', 'w')
+";
 
 fn check_pattern(seen: &mut u64, rest: &mut Vec<u8>, data: &[u8]) {
     rest.extend_from_slice(data);
@@ -55,8 +60,10 @@ async fn a_late_reader_of_much_output_gets_every_byte() {
     let lines = 2_000_000;
     let mut events =
         mock.client().command("python3").args(["-c", PATTERN, &lines.to_string()]).stream().await.unwrap();
-    // The process meets a full pipe long before anyone reads.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // Several times what a pipe holds has been written before anyone reads.
+    while !mock.guest().exists("/tmp/well-on") {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     let (mut seen, mut rest, mut ended) = (0, Vec::new(), false);
     while let Some(event) = events.next().await {
         match event.unwrap() {

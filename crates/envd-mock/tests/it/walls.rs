@@ -306,6 +306,23 @@ async fn a_guest_that_is_dropped_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_test_that_panics_leaves_nothing() {
+    let marker = format!("panicked-{}", std::process::id());
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let script = format!("sh -c 'sleep 1000; :' {marker}");
+    let test = tokio::spawn(async move {
+        let mock = MockEnvd::start().await.unwrap();
+        mock.client().command("sh").args(["-c", &script]).background().await.unwrap();
+        tell.send(mock.guest().root().to_owned()).unwrap();
+        panic!("on purpose");
+    });
+    let root = told.await.unwrap();
+    assert!(test.await.unwrap_err().is_panic());
+    assert!(!runs(&marker));
+    assert!(!root.exists());
+}
+
+#[tokio::test]
 async fn a_full_disk_is_the_guests_own() {
     let mock = MockEnvd::builder().disk(4 << 20).start().await.unwrap();
     let client = mock.client();
