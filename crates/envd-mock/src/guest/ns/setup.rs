@@ -72,10 +72,15 @@ pub(super) fn build(plan: &mut Plan, mapped: bool) -> Result<(), Failure> {
     for index in 0..plan.steps.len() {
         carry_out(plan, index).map_err(at(Stage::Step, index))?;
     }
-    // The old root lies on top of the new one until here: /proc may only be mounted while one can be seen.
-    unmount(".", UnmountFlags::DETACH).map_err(at(Stage::Pivot, 1))?;
-    chdir("/").map_err(at(Stage::Pivot, 2))?;
     nest(plan)
+}
+
+/// Takes the host's tree away, which lies on top of the guest's root until here: /proc may only be mounted while one
+/// can be seen. It is a matter of the kernel's patience, so the mock is told that the guest stands before it is done;
+/// no command runs until then.
+pub(super) fn seal() -> rustix::io::Result<()> {
+    unmount(".", UnmountFlags::DETACH)?;
+    chdir("/")
 }
 
 fn open_sources(plan: &mut Plan) -> Result<(), Failure> {
