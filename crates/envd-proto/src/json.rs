@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 
 use prost::{Message, Name};
 use prost_reflect::{
-    DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor, SerializeOptions,
+    DescriptorPool, DeserializeOptions, DynamicMessage, Kind, MessageDescriptor, SerializeOptions,
 };
+use serde_json::Value;
 
 /// Why a text is not the JSON form of a message.
 pub type Error = serde_json::Error;
@@ -31,8 +32,51 @@ pub fn encode<M: Message + Name>(message: &M) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// When `text` is not JSON, or not of this message; the error tells line and column.
 pub fn decode<M: Message + Name + Default>(text: &[u8]) -> Result<M, Error> {
+    read(text, false)
+}
+
+/// Reads the JSON form of a request as a guest does: as [`decode`], but the name of no enum value is an error.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_request<M: Message + Name + Default>(text: &[u8]) -> Result<M, Error> {
+    match read(text, true) {
+        Err(error) if !error.to_string().starts_with(UNKNOWN_VALUE) => {
+            let message = read(text, false)?;
+            check_enums(&serde_json::from_slice(text)?, &descriptor::<M>())?;
+            Ok(message)
+        }
+        done => done,
+    }
+}
+
+/// How the reader begins to tell of an unknown enum value.
+const UNKNOWN_VALUE: &str = "unrecognized enum value";
+
+fn check_enums(value: &Value, message: &MessageDescriptor) -> Result<(), Error> {
+    for (key, value) in value.as_object().into_iter().flatten() {
+        let field = message.get_field_by_json_name(key).or_else(|| message.get_field_by_name(key));
+        let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        match field.map(|field| field.kind()) {
+            Some(Kind::Enum(kind)) => {
+                if let Some(name) = values
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .find(|name| kind.get_value_by_name(name).is_none())
+                {
+                    return Err(Error::io(std::io::Error::other(format!("{UNKNOWN_VALUE} '{name}'"))));
+                }
+            }
+            Some(Kind::Message(inner)) => values.iter().try_for_each(|value| check_enums(value, &inner))?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn read<M: Message + Name + Default>(text: &[u8], strict: bool) -> Result<M, Error> {
     let mut input = serde_json::Deserializer::from_slice(text);
-    let options = DeserializeOptions::new().deny_unknown_fields(false);
+    let options = DeserializeOptions::new().deny_unknown_fields(strict);
     let dynamic = DynamicMessage::deserialize_with_options(descriptor::<M>(), &mut input, &options)?;
     input.end()?;
     Ok(dynamic.transcode_to().expect("a message matches its own descriptor"))
@@ -47,7 +91,7 @@ fn descriptor<M: Name>() -> MessageDescriptor {
 mod tests {
     use super::*;
     use crate::filesystem::{EntryInfo, FileType};
-    use crate::process::{ProcessConfig, ProcessEvent, StartRequest, process_event};
+    use crate::process::{ProcessConfig, ProcessEvent, SendSignalRequest, StartRequest, process_event};
     use proptest::prelude::*;
 
     #[test]
@@ -80,6 +124,21 @@ mod tests {
         let error = decode::<StartRequest>(b"{\n\"process\":1}").unwrap_err();
         assert_eq!(error.line(), 2);
         assert!(decode::<StartRequest>(b"").unwrap_err().is_eof());
+    }
+
+    #[test]
+    fn a_request_names_known_enum_values_only() {
+        let signal = |text: &str| decode_request::<SendSignalRequest>(text.as_bytes());
+        assert_eq!(signal(r#"{"signal":"SIGNAL_SIGTERM","later":1}"#).unwrap().signal, 15);
+        assert_eq!(signal(r#"{"signal":77}"#).unwrap().signal, 77);
+        for text in [r#"{"signal":"NOPE"}"#, r#"{"later":1,"signal":"NOPE"}"#] {
+            assert!(
+                signal(text).unwrap_err().to_string().starts_with("unrecognized enum value 'NOPE'"),
+                "{text}"
+            );
+            assert_eq!(decode::<SendSignalRequest>(text.as_bytes()).unwrap().signal, 0);
+        }
+        assert!(signal("").unwrap_err().is_eof());
     }
 
     proptest! {

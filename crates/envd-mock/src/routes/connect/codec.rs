@@ -12,7 +12,9 @@ pub(super) fn decode<M: Message + Name + Default>(
     format: CodecFormat,
 ) -> Result<M, ConnectError> {
     let (name, decoded) = match format {
-        CodecFormat::Json => ("JSON", envd_proto::json::decode(&bytes).map_err(|error| error.to_string())),
+        CodecFormat::Json => {
+            ("JSON", envd_proto::json::decode_request(&bytes).map_err(|error| error.to_string()))
+        }
         _ => ("proto", M::decode(bytes).map_err(|error| proto_text(&error))),
     };
     decoded.map_err(|text| ConnectError::invalid_argument(format!("failed to decode {name} request: {text}")))
