@@ -80,6 +80,22 @@ async fn parts_are_placed_one_by_one() {
 }
 
 #[tokio::test]
+async fn a_form_cut_anywhere_leaves_what_was_there() {
+    let mock = MockEnvd::start().await.unwrap();
+    mock.guest().write_file("/tmp/a", "old").unwrap();
+    let body = form(&[("file", None, b"new")]);
+    let needed = body.len() - "\r\n".len();
+    for end in 1..needed {
+        let answer = post("?path=/tmp/a", body[..end].to_vec()).send(mock.addr()).await;
+        assert_eq!(answer.status, 500, "cut at {end}");
+        assert_eq!(mock.guest().read_file("/tmp/a").unwrap(), b"old", "cut at {end}");
+    }
+    assert_eq!(names(&mock, "/tmp"), ["a"]);
+    assert_eq!(post("?path=/tmp/a", body[..needed].to_vec()).send(mock.addr()).await.status, 200);
+    assert_eq!(mock.guest().read_file("/tmp/a").unwrap(), b"new");
+}
+
+#[tokio::test]
 async fn a_form_without_a_file_is_refused() {
     let mock = MockEnvd::start().await.unwrap();
     for body in [Vec::new(), form(&[]), form(&[("other", Some("/tmp/x"), b"x")])] {

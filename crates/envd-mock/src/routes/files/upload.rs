@@ -65,6 +65,12 @@ async fn receive(guest: Arc<Guest>, asked: Asked, request: Request) -> Result<Ve
         .await
 }
 
+/// A part that has come to its end and is not in place yet.
+struct Fetched {
+    path: String,
+    receiving: Receiving,
+}
+
 /// A form that is being received.
 struct Receipt {
     allowed: Arc<Allowed>,
@@ -78,8 +84,9 @@ struct Receipt {
 
 impl Receipt {
     async fn take(mut self, mut form: Multipart<'static>) -> Result<Vec<Placed>, Refusal> {
-        let mut taken = HashSet::new();
+        let (mut taken, mut last) = (HashSet::new(), None);
         while let Some(mut field) = self.next_field(&mut form).await? {
+            self.place(last.take()).await?;
             self.progress.made();
             if field.name() != Some("file") {
                 self.skip(&mut field).await?;
@@ -91,8 +98,9 @@ impl Receipt {
                     "cannot upload multiple files to same path '{path}'"
                 )));
             }
-            self.place(&mut field, path).await?;
+            last = Some(self.fetch(&mut field, path).await?);
         }
+        self.place(last).await?;
         if self.placed.is_empty() {
             return Err(Refusal::bad_request("no 'file' part in the upload"));
         }
@@ -128,7 +136,7 @@ impl Receipt {
     }
 
     /// Receives one part. The upload goes to a thread for each piece and back: whenever this is dropped, so is it.
-    async fn place(&mut self, field: &mut Field<'static>, path: String) -> Result<(), Refusal> {
+    async fn fetch(&mut self, field: &mut Field<'static>, path: String) -> Result<Fetched, Refusal> {
         let (allowed, gzip, allowance) = (Arc::clone(&self.allowed), self.gzip, self.allowance);
         let target = path.clone();
         let mut receiving = blocking(move || {
@@ -142,6 +150,12 @@ impl Receipt {
             })
             .await?;
         }
+        Ok(Fetched { path, receiving })
+    }
+
+    /// Puts a part in place, once what follows it has shown that the form was not cut in the part's last line.
+    async fn place(&mut self, part: Option<Fetched>) -> Result<(), Refusal> {
+        let Some(Fetched { path, receiving }) = part else { return Ok(()) };
         self.allowance = blocking(move || receiving.finish()).await?;
         let name =
             Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
