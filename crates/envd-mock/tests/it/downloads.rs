@@ -57,6 +57,19 @@ async fn head_tells_the_same_and_sends_nothing() {
 }
 
 #[tokio::test]
+async fn head_names_no_length_that_get_would_not_have() {
+    let mock = mock(b"content").await;
+    let head = || ask("HEAD /files?path=/home/user/a.txt");
+    let gzip = head().with("accept-encoding", "gzip").send(mock.addr()).await;
+    assert_eq!((gzip.status, gzip.header("content-encoding")), (200, Some("gzip")));
+    let unchanged = head().with("if-none-match", "*").send(mock.addr()).await;
+    assert_eq!(unchanged.status, 304);
+    for answer in [gzip, unchanged] {
+        assert_eq!(answer.header("content-length"), None, "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_told_by_name() {
     let mock = mock(b"content").await;
     for (path, status, text) in [

@@ -80,11 +80,11 @@ impl<'r> Download<'r> {
     }
 
     fn bodiless(&self, status: StatusCode) -> Response {
-        self.with_headers(status, Body::empty(), None)
+        self.with_headers(status, None)
     }
 
     fn compressed(self) -> Response {
-        let mut response = self.with_headers(StatusCode::OK, Body::empty(), None);
+        let mut response = self.with_headers(StatusCode::OK, None);
         put(response.headers_mut(), header::CONTENT_ENCODING, "gzip");
         if !self.head {
             let len = self.content.len.unwrap_or(u64::MAX);
@@ -144,7 +144,7 @@ impl<'r> Download<'r> {
         segments: Vec<Segment>,
     ) -> Result<Response, Refusal> {
         let len: u64 = segments.iter().map(Segment::len).sum();
-        let mut response = self.with_headers(status, Body::empty(), kind);
+        let mut response = self.with_headers(status, kind);
         put(response.headers_mut(), header::CONTENT_LENGTH, &len.to_string());
         if !self.head {
             *response.body_mut() = segments_body(self.content.file, segments, len).map_err(unreadable)?;
@@ -160,7 +160,7 @@ impl<'r> Download<'r> {
         if first.is_empty() && self.headers.contains_key(header::RANGE) {
             return Ok(self.unsatisfiable(0));
         }
-        let mut response = self.with_headers(StatusCode::OK, Body::empty(), None);
+        let mut response = self.with_headers(StatusCode::OK, None);
         if whole {
             put(response.headers_mut(), header::CONTENT_LENGTH, &first.len().to_string());
         }
@@ -174,8 +174,8 @@ impl<'r> Download<'r> {
         Ok(response)
     }
 
-    fn with_headers(&self, status: StatusCode, body: Body, kind: Option<&str>) -> Response {
-        let mut response = Response::new(body);
+    fn with_headers(&self, status: StatusCode, kind: Option<&str>) -> Response {
+        let mut response = Response::new(if self.head { of_unknown_length() } else { Body::empty() });
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
@@ -218,6 +218,11 @@ fn segments_body(file: File, segments: Vec<Segment>, len: u64) -> io::Result<Bod
         bytes.extend_from_slice(&chunk);
     }
     Ok(Bytes::from(bytes).into())
+}
+
+/// Nothing, of which no server concludes that GET would give nothing.
+fn of_unknown_length() -> Body {
+    Body::from_stream(futures::stream::empty::<io::Result<Bytes>>())
 }
 
 fn content_range(part: &Range<u64>, len: u64) -> String {
