@@ -39,6 +39,8 @@ pub(crate) struct Init {
     pub(crate) sandbox: Option<String>,
     pub(crate) template: Option<String>,
     pub(crate) domain: Option<String>,
+    /// Targets and paths of network volumes, which are checked and not mounted.
+    pub(crate) volumes: Vec<String>,
 }
 
 /// Why nothing of an init was applied.
@@ -198,6 +200,9 @@ fn check_values(init: &Init) -> Result<(), Refusal> {
         if value.contains('\0') {
             return malformed(format!("envVars: the value of {key:?} holds a NUL byte"));
         }
+    }
+    if init.volumes.iter().any(|text| text.contains('\0')) {
+        return malformed("volume_mounts holds a NUL byte".to_owned());
     }
     let values = [
         ("access_token", &init.token),

@@ -45,7 +45,9 @@ struct Volume {
 pub(crate) async fn post(State(guest): State<Arc<Guest>>, body: Option<Json<Body>>) -> Response {
     let Json(mut body) = body.unwrap_or_default();
     let volumes = body.volume_mounts.take().unwrap_or_default();
-    match guest.life.init(body.into()) {
+    let mut init = Init::from(body);
+    init.volumes = volumes.iter().flat_map(|volume| [&volume.nfs_target, &volume.path]).cloned().collect();
+    match guest.life.init(init) {
         Ok(effects) => {
             volumes.iter().for_each(report_unmounted);
             carry_out(guest, effects).await;
@@ -113,6 +115,7 @@ impl From<Body> for Init {
             sandbox: body.sandbox_id,
             template: body.template_id,
             domain: body.proxy_domain,
+            volumes: Vec::new(),
         }
     }
 }

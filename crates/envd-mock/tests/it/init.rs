@@ -90,6 +90,7 @@ async fn a_nul_or_a_bad_key_is_400_and_nothing_is_applied() {
         r#"{"envVars":{"A":"1"},"proxy_domain":"a\u0000"}"#,
         r#"{"envVars":{"A":"1"},"defaultUser":"a\u0000"}"#,
         r#"{"envVars":{"A":"1"},"access_token":"a\u0000"}"#,
+        r#"{"envVars":{"A":"1"},"volume_mounts":[{"nfs_target":"a:/b","path":"/x\u0000"}]}"#,
     ];
     for json in bad {
         let answer = init(&mock, json).await;
