@@ -29,6 +29,14 @@ async fn a_unary_body_over_the_limit_is_429() {
 }
 
 #[tokio::test]
+async fn a_body_that_announces_itself_as_too_long_is_not_waited_for() {
+    let mock = MockEnvd::start().await.unwrap();
+    let call = unary(LIST, "{").with("content-length", &(LIMIT + 1).to_string());
+    let answer = call.send(mock.addr()).await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (429, Some("resource_exhausted")));
+}
+
+#[tokio::test]
 async fn a_message_that_unpacks_beyond_the_limit_is_429() {
     let mock = MockEnvd::start().await.unwrap();
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());

@@ -142,6 +142,16 @@ async fn stream_errors_are_200_with_one_end_envelope() {
             "internal",
             "received compressed message without connect-content-encoding header",
         ),
+        (
+            stream(START, "{}").with("connect-protocol-version", "2"),
+            "invalid_argument",
+            "unsupported protocol version",
+        ),
+        (
+            stream(START, "{}").with("connect-content-encoding", "br"),
+            "unimplemented",
+            "unsupported compression encoding: br",
+        ),
         (body(envelope(0, "[]")), "invalid_argument", "failed to decode JSON request: "),
         (body(envelope(0, "{}")), "invalid_argument", "process config required"),
         (
@@ -167,8 +177,14 @@ async fn unknown_json_fields_are_ignored_and_enums_are_names_or_numbers() {
         let answer = unary("/process.Process/SendSignal", &json).send(mock.addr()).await;
         assert_eq!((answer.status, answer.json()["code"].as_str()), (404, Some("not_found")), "{signal}");
     }
-    let unknown = unary("/process.Process/SendSignal", r#"{"signal":"SIGNAL_NOPE"}"#).send(mock.addr()).await;
-    assert_eq!(unknown.status, 400);
+    for json in [r#"{"signal":"SIGNAL_NOPE"}"#, r#"{"later":[1],"signal":"SIGNAL_NOPE"}"#] {
+        let unknown = unary("/process.Process/SendSignal", json).send(mock.addr()).await;
+        let message = unknown.json()["message"].as_str().unwrap().to_owned();
+        assert!(
+            message.starts_with("failed to decode JSON request: unrecognized enum value 'SIGNAL_NOPE'"),
+            "{message}"
+        );
+    }
 }
 
 #[tokio::test]

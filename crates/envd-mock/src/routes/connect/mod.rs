@@ -3,6 +3,7 @@
 
 mod body;
 mod codec;
+mod head;
 mod service;
 mod table;
 

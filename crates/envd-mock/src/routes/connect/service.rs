@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse as _, Response};
 use connectrpc::{CompressionPolicy, ConnectRpcService, DeadlinePolicy, Limits, Protocol};
 use envd_proto::rpc::Kind;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use tower::ServiceExt;
 
 use super::body::RequestBody;
+use super::head::{self, error};
 use super::table::Rpcs;
 
 /// The largest request body and the largest message, in bytes.
@@ -48,7 +49,10 @@ impl Connect {
             return self.refuse_method(&request);
         }
         drop_zero_timeout(request.headers_mut());
-        let kind = self.kind(request.uri().path());
+        let kind = self.kind(request.uri().path()).filter(|_| request.method() == Method::POST);
+        if let Some(refusal) = kind.and_then(|kind| head::refuse(request.headers(), kind, LIMIT)) {
+            return refusal;
+        }
         let framed = Protocol::detect(request.headers()).is_some_and(|detected| detected.is_streaming);
         let request = request.map(|body| match (kind, framed) {
             (Some(Kind::ClientStream), true) => RequestBody::new(body),
@@ -76,10 +80,6 @@ impl Connect {
             error(StatusCode::METHOD_NOT_ALLOWED, "unknown", "only GET and POST methods are supported");
         ([(header::ALLOW, "POST")], refusal).into_response()
     }
-}
-
-fn error(status: StatusCode, code: &str, message: &str) -> Response {
-    (status, axum::Json(serde_json::json!({ "code": code, "message": message }))).into_response()
 }
 
 /// A timeout of zero means none to the real guest, and an ended call to this runtime.
