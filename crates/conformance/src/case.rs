@@ -1,0 +1,81 @@
+//! What a case is: a requirement with its source, what is done to see it, and the judge. Runs nothing.
+
+use futures::future::BoxFuture;
+
+use crate::observation::Observation;
+use crate::probe::{Probe, Trouble};
+use crate::verdict::Judged;
+
+/// How much a requirement binds, in the sense of RFC 2119.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// A build that misses it does not conform.
+    Must,
+    /// A build that misses it conforms, and is told.
+    Should,
+}
+
+impl Level {
+    /// The word that lists and reports print.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Must => "must",
+            Self::Should => "should",
+        }
+    }
+}
+
+/// Which envd a case may act on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    /// The one of the whole run: the case leaves nothing behind that others could notice.
+    Shared,
+    /// One of its own: the case changes what cannot be changed back, such as the token.
+    Own,
+}
+
+/// What acting came to: `Err` is trouble of the harness, never a judgement.
+pub type Acted = Result<(), Trouble>;
+
+/// One requirement and how it is checked.
+#[derive(Debug, Clone, Copy)]
+pub struct Case {
+    /// `area/operation/claim`; it never changes once published.
+    pub id: &'static str,
+    /// How much it binds.
+    pub level: Level,
+    /// Where the requirement comes from, such as `contract 4.1`.
+    pub source: &'static str,
+    /// The requirement, in one line.
+    pub requirement: &'static str,
+    /// What breaks for a host when it is missed, in one line.
+    pub why: &'static str,
+    /// Cases without which this one says nothing.
+    pub needs: &'static [&'static str],
+    /// Which envd it may act on.
+    pub ground: Ground,
+    /// Acts on the subject; everything seen is in the probe's observation afterwards.
+    pub act: for<'a> fn(&'a mut Probe) -> BoxFuture<'a, Acted>,
+    /// Judges what was seen: a pure function.
+    pub judge: fn(&Observation) -> Judged,
+}
+
+impl Case {
+    /// What a table entry starts from.
+    pub const BASE: Self = Self {
+        id: "",
+        level: Level::Must,
+        source: "",
+        requirement: "",
+        why: "",
+        needs: &[],
+        ground: Ground::Shared,
+        act: |_| Box::pin(async { Ok(()) }),
+        judge: |_| Ok(()),
+    };
+
+    /// The first part of the id.
+    pub fn area(&self) -> &'static str {
+        self.id.split('/').next().unwrap_or_default()
+    }
+}

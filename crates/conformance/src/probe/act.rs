@@ -1,0 +1,203 @@
+//! What cases do, in few words; each call is written down under a label.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::ask::Ask;
+use super::socket::{Open, Trouble};
+use crate::observation::{Exchange, Observation, Step};
+use crate::verdict::Run;
+
+/// What is to be removed at the end of a run: the tags of processes.
+pub type Swept = Arc<Mutex<Vec<String>>>;
+
+/// Acts on one subject for one case.
+#[derive(Debug)]
+pub struct Probe {
+    address: SocketAddr,
+    host: String,
+    patience: Duration,
+    tag: String,
+    swept: Swept,
+    observation: Observation,
+}
+
+impl Probe {
+    /// A probe for a case called `name`, under the run's unique `mark`.
+    pub fn new(
+        (address, host): (SocketAddr, String),
+        mark: &str,
+        name: &str,
+        patience: Duration,
+        swept: Swept,
+    ) -> Self {
+        let slug = name.replace('/', ".");
+        let observation = Observation { dir: format!("/tmp/{mark}/{slug}"), steps: Vec::new() };
+        Self { address, host, patience, tag: format!("{mark}/{slug}"), swept, observation }
+    }
+
+    /// What was seen.
+    pub fn into_observation(self) -> Observation {
+        self.observation
+    }
+
+    /// A path below the case's own directory in the guest.
+    pub fn path(&self, name: &str) -> String {
+        format!("{}/{name}", self.observation.dir)
+    }
+
+    /// A process tag of the case's own.
+    pub fn tag(&self, name: &str) -> String {
+        format!("{}/{name}", self.tag)
+    }
+
+    /// Sends and reads to the end.
+    ///
+    /// # Errors
+    /// [`Trouble::Connect`]; whatever else happens is written down.
+    pub async fn send(&mut self, label: &str, ask: Ask) -> Result<&Exchange, Trouble> {
+        let mut open = self.open(ask).await?;
+        open.to_end().await;
+        Ok(self.keep(label, open))
+    }
+
+    /// Sends, and leaves the reading to the caller.
+    ///
+    /// # Errors
+    /// [`Trouble::Connect`].
+    pub async fn open(&self, ask: Ask) -> Result<Open, Trouble> {
+        Open::send(self.address, &self.host, ask, self.patience).await
+    }
+
+    /// Writes down what `open` has seen, and leaves it.
+    pub fn keep(&mut self, label: &str, open: Open) -> &Exchange {
+        let exchange = open.into_seen();
+        self.observation.steps.push(Step { label: label.to_owned(), exchange });
+        &self.observation.steps.last().expect("one was pushed").exchange
+    }
+
+    /// Reads the rest of `open` and writes it down.
+    pub async fn finish(&mut self, label: &str, mut open: Open) -> &Exchange {
+        open.to_end().await;
+        self.keep(label, open)
+    }
+
+    /// GET.
+    ///
+    /// # Errors
+    /// As [`Probe::send`], like all that follow.
+    pub async fn get(&mut self, label: &str, target: &str) -> Result<(), Trouble> {
+        self.send(label, Ask::new("GET", target)).await.map(drop)
+    }
+
+    /// A unary RPC in JSON; the answer's JSON, or null.
+    ///
+    /// # Errors
+    /// As [`Probe::send`].
+    pub async fn unary(&mut self, label: &str, rpc: &str, message: Value) -> Result<Value, Trouble> {
+        let seen = self.send(label, Ask::unary(rpc, &message)).await?;
+        Ok(serde_json::from_slice(&seen.body).unwrap_or_default())
+    }
+
+    /// A streaming RPC in JSON with one message, read to the end.
+    ///
+    /// # Errors
+    /// As [`Probe::send`].
+    pub async fn stream(&mut self, label: &str, rpc: &str, message: Value) -> Result<(), Trouble> {
+        self.send(label, Ask::stream(rpc, &[message])).await.map(drop)
+    }
+
+    /// `/init`.
+    ///
+    /// # Errors
+    /// As [`Probe::send`].
+    pub async fn init(&mut self, label: &str, body: Value) -> Result<(), Trouble> {
+        self.send(label, Ask::init(&body)).await.map(drop)
+    }
+
+    /// An upload of `content` to `path`.
+    ///
+    /// # Errors
+    /// As [`Probe::send`].
+    pub async fn upload(&mut self, label: &str, path: &str, content: &[u8]) -> Result<(), Trouble> {
+        self.send(label, Ask::upload(path, "file", content)).await.map(drop)
+    }
+
+    /// A shell script, run to its end without stdin.
+    ///
+    /// # Errors
+    /// As [`Probe::send`].
+    pub async fn sh(&mut self, label: &str, script: &str) -> Result<(), Trouble> {
+        let ask = self.start_ask(label, json!({ "process": shell(script), "stdin": false }));
+        self.send(label, ask).await.map(drop)
+    }
+
+    /// Starts a process under a tag of the case's own, and returns when its start event is there.
+    ///
+    /// # Errors
+    /// As [`Probe::send`].
+    pub async fn start(&mut self, name: &str, request: Value) -> Result<Open, Trouble> {
+        let mut open = self.open(self.start_ask(name, request)).await?;
+        open.until_frames(1).await;
+        Ok(open)
+    }
+
+    /// As [`Probe::start`], for a script with stdin.
+    ///
+    /// # Errors
+    /// As [`Probe::send`].
+    pub async fn start_sh(&mut self, name: &str, script: &str) -> Result<Open, Trouble> {
+        self.start(name, json!({ "process": shell(script), "stdin": true })).await
+    }
+
+    /// Sends stdin to a process of the case.
+    ///
+    /// # Errors
+    /// As [`Probe::send`].
+    pub async fn input(&mut self, label: &str, name: &str, input: &str) -> Result<(), Trouble> {
+        let message = json!({ "process": { "tag": self.tag(name) }, "input": { "stdin": base64(input) } });
+        self.unary(label, "process.Process/SendInput", message).await.map(drop)
+    }
+
+    /// Kills a process of the case, whatever comes of it.
+    ///
+    /// # Errors
+    /// As [`Probe::send`].
+    pub async fn kill(&mut self, name: &str) -> Result<(), Trouble> {
+        let message = json!({ "process": { "tag": self.tag(name) }, "signal": "SIGNAL_SIGKILL" });
+        self.unary("kill", "process.Process/SendSignal", message).await.map(drop)
+    }
+
+    /// A request for `Start` with a tag of the case's own, which is swept at the end of the run.
+    pub fn start_ask(&self, name: &str, mut request: Value) -> Ask {
+        let tag = self.tag(name);
+        request["tag"] = tag.clone().into();
+        self.swept.lock().unwrap_or_else(PoisonError::into_inner).push(tag);
+        Ask::stream("process.Process/Start", &[request])
+    }
+}
+
+/// The pid in the start event of a JSON stream.
+///
+/// # Errors
+/// [`Trouble::Missing`] without one.
+pub fn pid(open: &Open) -> Result<u64, Trouble> {
+    Run::of(&open.seen().body).pid.ok_or_else(|| Trouble::Missing {
+        step: "start".to_owned(),
+        what: "start event with a pid".to_owned(),
+    })
+}
+
+/// A process that runs a shell script.
+pub fn shell(script: &str) -> Value {
+    json!({ "cmd": "/bin/sh", "args": ["-c", script] })
+}
+
+/// Standard base64, as JSON carries bytes.
+pub fn base64(text: impl AsRef<[u8]>) -> String {
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
+    BASE64_STANDARD.encode(text)
+}

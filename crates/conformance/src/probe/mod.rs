@@ -1,0 +1,12 @@
+//! Acts on the subject and writes down what comes: its own rude HTTP/1.1 and envelope code over a bare socket, which
+//! shares nothing with what it looks at. Never judges.
+
+mod act;
+mod answer;
+pub mod ask;
+pub mod envelope;
+mod socket;
+
+pub use act::{Probe, Swept, base64, pid, shell};
+pub use ask::Ask;
+pub use socket::{Open, Trouble};

@@ -1,0 +1,120 @@
+//! One request on one connection, and its answer as it comes. Every wait has a deadline.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::answer::Answer;
+use super::ask::Ask;
+use super::envelope;
+use crate::observation::{Ended, Exchange};
+
+/// More than this of one body is not taken, so that a flood ends.
+const MOST_BODY: usize = 64 << 20;
+
+/// Why the harness could not act: nothing that a case could hold against the subject.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Trouble {
+    /// Nobody listens, or nobody accepts.
+    #[error("subject: cannot connect to {address}: {why}")]
+    Connect {
+        /// Whom.
+        address: SocketAddr,
+        /// The system's words.
+        why: String,
+    },
+    /// A subject could not be started.
+    #[error("subject: {0}")]
+    Start(String),
+    /// The case cannot go on because an earlier answer lacks what it needs.
+    #[error("harness: the answer to {step:?} has no {what}")]
+    Missing {
+        /// The label of that answer.
+        step: String,
+        /// What is not there.
+        what: String,
+    },
+}
+
+/// A request that was sent, whose answer is being read.
+#[derive(Debug)]
+pub struct Open {
+    socket: TcpStream,
+    answer: Answer,
+    seen: Exchange,
+    since: Instant,
+    patience: Duration,
+}
+
+impl Open {
+    pub(super) async fn send(
+        address: SocketAddr,
+        host: &str,
+        ask: Ask,
+        patience: Duration,
+    ) -> Result<Self, Trouble> {
+        let failed = |why: String| Trouble::Connect { address, why };
+        let socket = timeout(patience, TcpStream::connect(address))
+            .await
+            .map_err(|_| failed(format!("no answer within {patience:?}")))?
+            .map_err(|error| failed(error.to_string()))?;
+        let bytes = ask.bytes(host);
+        let Ask { method, target, headers, body } = ask;
+        let seen = Exchange {
+            host: host.to_owned(),
+            method,
+            target,
+            sent_headers: headers,
+            sent: body,
+            ..Exchange::default()
+        };
+        let mut open = Self { socket, answer: Answer::new(), seen, since: Instant::now(), patience };
+        // A subject may answer before it has read all: what it says then is in the answer, not in this error.
+        let _ = timeout(patience, open.socket.write_all(&bytes)).await;
+        Ok(open)
+    }
+
+    /// Reads until `enough` says so, the answer is over, or the deadline has passed.
+    pub async fn until(&mut self, enough: impl Fn(&Exchange) -> bool) {
+        let deadline = Instant::now() + self.patience;
+        let mut buffer = vec![0; 64 << 10];
+        while !self.answer.over() && !enough(&self.seen) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match timeout(left, self.socket.read(&mut buffer)).await {
+                Err(_) => return self.seen.ended = Ended::Late(self.patience),
+                Ok(Err(error)) => self.answer.close(&error.to_string(), &mut self.seen),
+                Ok(Ok(0)) => self.answer.close("", &mut self.seen),
+                Ok(Ok(n)) => self.answer.feed(&buffer[..n], self.since.elapsed(), &mut self.seen),
+            }
+            if self.seen.body.len() > MOST_BODY {
+                return self.seen.ended = Ended::Cut(format!("looked away after {MOST_BODY} bytes"));
+            }
+        }
+    }
+
+    /// Reads until so many envelopes are there.
+    pub async fn until_frames(&mut self, count: usize) {
+        self.until(|seen| envelope::read(&seen.body).0.len() >= count).await;
+    }
+
+    /// Reads until `text` is in an output event or the answer is over; only for JSON streams.
+    pub async fn until_output(&mut self, text: &str) {
+        self.until(|seen| crate::verdict::Run::of(&seen.body).shows(text)).await;
+    }
+
+    /// What was seen so far.
+    pub fn seen(&self) -> &Exchange {
+        &self.seen
+    }
+
+    pub(super) async fn to_end(&mut self) {
+        self.until(|_| false).await;
+    }
+
+    pub(super) fn into_seen(self) -> Exchange {
+        self.seen
+    }
+}

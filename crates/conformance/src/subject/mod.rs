@@ -1,0 +1,110 @@
+//! Where the envd under test comes from: embedded, at an address, or started by command. Judges nothing.
+
+mod embedded;
+mod spawn;
+
+use std::any::Any;
+use std::net::SocketAddr;
+
+use futures::future::BoxFuture;
+
+use crate::probe::Trouble;
+
+pub use embedded::Embedded;
+pub use spawn::{Spawn, SpawnError};
+
+/// One envd that is up. Dropping it ends it, if the kit has started it.
+pub struct Subject {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What the Host header says.
+    pub host: String,
+    /// What keeps it up.
+    pub guard: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl std::fmt::Debug for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subject").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// A source of subjects.
+pub trait Subjects: Send + Sync {
+    /// One more subject: a fresh one if [`Subjects::renewable`], else always the same.
+    fn start(&self) -> BoxFuture<'_, Result<Subject, Trouble>>;
+
+    /// Whether each start gives a fresh envd.
+    fn renewable(&self) -> bool {
+        true
+    }
+
+    /// What a report calls it.
+    fn name(&self) -> String;
+}
+
+/// An envd that is already up at an address.
+#[derive(Debug, Clone)]
+pub struct At {
+    host: String,
+}
+
+/// Why a text is no address of a guest: the caller's mistake.
+#[derive(Debug, thiserror::Error)]
+#[error("url {0:?} is not of the form http://HOST:PORT")]
+pub struct BadUrl(String);
+
+impl At {
+    /// Reads `http://HOST:PORT`; without a port it is envd's own, 49983.
+    ///
+    /// # Errors
+    /// [`BadUrl`].
+    pub fn url(url: &str) -> Result<Self, BadUrl> {
+        let bad = || BadUrl(url.to_owned());
+        let authority = url.strip_prefix("http://").ok_or_else(bad)?.trim_end_matches('/');
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+        if authority.is_empty() || !authority.bytes().all(allowed) {
+            return Err(bad());
+        }
+        let name_end = authority.rfind(']').unwrap_or(0);
+        let host = match authority[name_end..].split_once(':') {
+            None => format!("{authority}:49983"),
+            Some((_, port)) => port.parse::<u16>().map(|_| authority.to_owned()).map_err(|_| bad())?,
+        };
+        Ok(Self { host })
+    }
+}
+
+impl Subjects for At {
+    fn start(&self) -> BoxFuture<'_, Result<Subject, Trouble>> {
+        Box::pin(async {
+            let found = tokio::net::lookup_host(&self.host).await;
+            let address = found.ok().and_then(|mut all| all.next());
+            let address = address.ok_or_else(|| Trouble::Start(format!("{} has no address", self.host)))?;
+            Ok(Subject { address, host: self.host.clone(), guard: None })
+        })
+    }
+
+    fn renewable(&self) -> bool {
+        false
+    }
+
+    fn name(&self) -> String {
+        format!("http://{}", self.host)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_host_and_port() {
+        let host = |url| At::url(url).map(|at| at.host).ok();
+        assert_eq!(host("http://127.0.0.1:1234/").as_deref(), Some("127.0.0.1:1234"));
+        assert_eq!(host("http://[::1]").as_deref(), Some("[::1]:49983"));
+        for bad in ["127.0.0.1:1", "https://a", "http://", "http://a/b", "http://a:b", "http://a:70000"] {
+            assert_eq!(host(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A build that is started by command: a fresh port, a wait for health, and an end for its whole process group.
+
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Subject, Subjects};
+use crate::probe::{Ask, Probe, Swept, Trouble};
+
+/// How long a build may take to answer its first GET /health.
+const BOOT: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
+const ONE_TRY: Duration = Duration::from_secs(1);
+
+/// Starts a build by a shell command.
+#[derive(Debug, Clone)]
+pub struct Spawn {
+    command: String,
+}
+
+/// Why a command cannot start a subject: the caller's mistake.
+#[derive(Debug, thiserror::Error)]
+#[error("command {0:?} does not say where the port goes: write {{port}} in it")]
+pub struct SpawnError(String);
+
+impl Spawn {
+    /// A shell command with `{port}` where the port goes.
+    ///
+    /// # Errors
+    /// [`SpawnError`] without it.
+    pub fn command(command: &str) -> Result<Self, SpawnError> {
+        if !command.contains("{port}") {
+            return Err(SpawnError(command.to_owned()));
+        }
+        Ok(Self { command: command.to_owned() })
+    }
+
+    async fn up(&self) -> Result<Subject, Trouble> {
+        let address = free_port().map_err(|error| Trouble::Start(format!("no free port: {error}")))?;
+        let line = self.command.replace("{port}", &address.port().to_string());
+        let child = Command::new("/bin/sh")
+            .args(["-c", &line])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .map_err(|error| Trouble::Start(format!("{line:?} cannot be started: {error}")))?;
+        let mut group = Group { child };
+        group.healthy(address, &line).await?;
+        Ok(Subject { address, host: address.to_string(), guard: Some(Box::new(group)) })
+    }
+}
+
+impl Subjects for Spawn {
+    fn start(&self) -> BoxFuture<'_, Result<Subject, Trouble>> {
+        Box::pin(self.up())
+    }
+
+    fn name(&self) -> String {
+        format!("`{}`", self.command)
+    }
+}
+
+/// The leader of a process group, which ends with it.
+struct Group {
+    child: Child,
+}
+
+impl Group {
+    async fn healthy(&mut self, address: SocketAddr, line: &str) -> Result<(), Trouble> {
+        let until = Instant::now() + BOOT;
+        loop {
+            if health(address).await {
+                return Ok(());
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(Trouble::Start(format!("{line:?} ended before it was healthy: {status}")));
+            }
+            if Instant::now() > until {
+                return Err(Trouble::Start(format!("{line:?}: no 200 from GET /health within {BOOT:?}")));
+            }
+            sleep(PAUSE).await;
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Nothing to kill is no matter: then it has ended by itself.
+        if let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
+    }
+}
+
+async fn health(address: SocketAddr) -> bool {
+    let mut probe = Probe::new((address, address.to_string()), "", "", ONE_TRY, Swept::default());
+    let asked = timeout(ONE_TRY, probe.send("health", Ask::new("GET", "/health"))).await;
+    matches!(asked, Ok(Ok(seen)) if seen.status == Some(200))
+}
+
+fn free_port() -> std::io::Result<SocketAddr> {
+    std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_says_where_the_port_goes() {
+        assert!(Spawn::command("envd --port 1").unwrap_err().to_string().contains("{port}"));
+    }
+
+    #[tokio::test]
+    async fn a_command_that_ends_is_trouble_at_once() {
+        let error = Spawn::command("exit 3 # {port}").unwrap().start().await.unwrap_err();
+        assert!(error.to_string().contains("exit status: 3"), "{error}");
+    }
+}

@@ -1,0 +1,3 @@
+//! Cases.
+use crate::case::Case;
+pub(super) const CASES: &[Case] = &[];

@@ -1,0 +1,45 @@
+//! The cases, one file for each part of the contract.
+
+mod files;
+mod filesystem;
+mod init;
+mod input;
+mod process;
+mod rest;
+mod wire;
+
+use crate::case::Case;
+
+/// Every case, in the order in which they are listed.
+pub fn all() -> Vec<Case> {
+    [rest::CASES, init::CASES, files::CASES, process::CASES, input::CASES, filesystem::CASES, wire::CASES]
+        .concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_case_says_all_of_itself_and_is_there_once() {
+        let mut known = BTreeSet::new();
+        for case in all() {
+            assert!(known.insert(case.id), "{} is there twice", case.id);
+            assert_eq!(case.id.split('/').count(), 3, "{}", case.id);
+            for text in [case.source, case.requirement, case.why] {
+                assert!(!text.is_empty() && !text.ends_with('.'), "{}: {text:?}", case.id);
+            }
+        }
+    }
+
+    #[test]
+    fn needs_are_cases_that_come_before() {
+        let mut known = BTreeSet::new();
+        for case in all() {
+            assert!(case.needs.iter().all(|need| known.contains(need)), "{} needs {:?}", case.id, case.needs);
+            known.insert(case.id);
+        }
+    }
+}

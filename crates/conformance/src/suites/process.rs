@@ -1,0 +1,411 @@
+//! Start, Connect and List (contract 4.1 to 4.3).
+
+use serde_json::{Value, json};
+
+use crate::case::Case;
+use crate::probe::{Ask, pid, shell};
+use crate::verdict::{Run, Seen};
+
+/// The case that all of a process's streams rest on.
+pub(super) const EVENTS: &[&str] = &["process/start/events"];
+
+/// As many lines as fill several reads of a pipe, in which a lost or moved byte shows.
+const LINES: u64 = 40_000;
+
+pub(super) const CASES: &[Case] = &[
+    Case {
+        id: "process/start/events",
+        source: "contract 4.1",
+        requirement: "Start streams one start with a pid, then data, then one end, then END_STREAM",
+        why: "a host that waits for the end event never returns without it",
+        act: |p| Box::pin(async move { p.sh("run", "echo hello").await }),
+        judge: |o| {
+            let seen = o.at("run")?;
+            let run = seen.run()?;
+            let mut squeezed: Vec<char> = run.order.chars().filter(|kind| *kind != 'k').collect();
+            squeezed.dedup();
+            seen.same("order of events", squeezed.iter().collect::<String>().as_str(), "sde")?;
+            seen.holds(run.pid.is_some_and(|pid| pid > 0), "a pid above 0", run.pid)?;
+            seen.bytes("stdout", &run.stdout, b"hello\n")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/start/exit-code",
+        source: "contract 4.1",
+        requirement: "the end event of exit 7 says exitCode 7, exited, status \"exit status: 7\"",
+        why: "the host reports the exit code of every command from it",
+        needs: EVENTS,
+        act: |p| Box::pin(async move { p.sh("run", "exit 7").await }),
+        judge: |o| {
+            let seen = o.at("run")?;
+            let expected = json!({ "exitCode": 7, "exited": true, "status": "exit status: 7" });
+            seen.same("end event", seen.run()?.end, Some(expected))
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/start/killed",
+        source: "contract 4.1 and 10",
+        requirement: "the end event of a killed process says -1, not exited, status \"signal: 9 (SIGKILL)\"",
+        why: "an out-of-memory kill must not look like an exit",
+        needs: EVENTS,
+        act: |p| Box::pin(async move { p.sh("run", "kill -9 $$").await }),
+        judge: |o| {
+            let seen = o.at("run")?;
+            let end = seen.run()?.end.unwrap_or_default();
+            seen.same("exitCode", end["exitCode"].as_i64(), Some(-1))?;
+            seen.same("exited", end["exited"].as_bool().unwrap_or(false), false)?;
+            seen.same("status", end["status"].as_str(), Some("signal: 9 (SIGKILL)"))
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/start/two-streams",
+        source: "contract 4.1",
+        requirement: "stdout and stderr come apart, each in order",
+        why: "a caller that parses stdout breaks on what belongs to stderr",
+        needs: EVENTS,
+        act: |p| Box::pin(async move { p.sh("run", "echo a; echo x >&2; echo b; echo y >&2").await }),
+        judge: |o| {
+            let seen = o.at("run")?;
+            let run = seen.succeeded()?;
+            seen.bytes("stdout", &run.stdout, b"a\nb\n")?;
+            seen.bytes("stderr", &run.stderr, b"x\ny\n")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/start/big-output",
+        source: "contract 4.1 and 10",
+        requirement: "640 kB of output arrive byte for byte",
+        why: "silent loss corrupts what a command prints, such as an archive",
+        needs: EVENTS,
+        act: |p| Box::pin(async move { p.sh("run", &format!("seq -f '%015.0f' 1 {LINES}")).await }),
+        judge: |o| {
+            let seen = o.at("run")?;
+            let expected: String = (1..=LINES).map(|n| format!("{n:015}\n")).collect();
+            seen.bytes("stdout", &seen.succeeded()?.stdout, expected.as_bytes())
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/start/raw-bytes",
+        source: "contract 4.1",
+        requirement: "bytes that are no text arrive as they are",
+        why: "commands print binary data, cut anywhere between reads",
+        needs: EVENTS,
+        act: |p| Box::pin(async move { p.sh("run", r"printf '\000\377\303\n\200'").await }),
+        judge: |o| {
+            let seen = o.at("run")?;
+            seen.bytes("stdout", &seen.succeeded()?.stdout, b"\x00\xff\xc3\n\x80")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/start/prompt-flush",
+        source: "contract 4.1 and H1",
+        requirement: "start and each chunk are on the wire while the process still runs",
+        why: "the host gives up when no headers come in 30 s, and a terminal needs every key at once",
+        needs: EVENTS,
+        act: |p| {
+            Box::pin(async move {
+                let mut open = p.start_sh("run", "echo ready; read line; echo got $line").await?;
+                open.until_output("ready").await;
+                p.keep("while it runs", open);
+                p.kill("run").await
+            })
+        },
+        judge: |o| {
+            let seen = o.at("while it runs")?;
+            let run = Run::of(&seen.exchange.body);
+            seen.holds(run.pid.is_some() && run.end.is_none(), "start, and no end yet", &run.order)?;
+            seen.bytes("stdout", &run.stdout, b"ready\n")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/start/not-found",
+        source: "contract 4.1",
+        requirement: "a program that is not there is exit code 127 with a word on stderr, not an RPC error",
+        why: "the host shows it as the command's own failure",
+        needs: EVENTS,
+        act: |p| {
+            Box::pin(async move {
+                let process = json!({ "process": { "cmd": "envd-conformance-no-such" }, "stdin": false });
+                let ask = p.start_ask("run", process);
+                p.send("run", ask).await.map(drop)
+            })
+        },
+        judge: |o| {
+            let seen = o.at("run")?;
+            let run = seen.run()?;
+            seen.same("exit code", run.exit_code(), Some(127))?;
+            seen.holds(!run.stderr.is_empty(), "a message on stderr", "nothing")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/start/environment",
+        source: "contract 4.1",
+        requirement: "the process gets PATH, HOME, USER, LOGNAME and what the request says, which wins",
+        why: "commands find programs and their home by it",
+        needs: EVENTS,
+        act: |p| {
+            Box::pin(async move {
+                let mut process = shell("echo $A-$USER-$LOGNAME; test -n \"$PATH\" && test -n \"$HOME\"");
+                process["envs"] = json!({ "A": "b c", "LOGNAME": "mine" });
+                let ask = p.start_ask("run", json!({ "process": process, "stdin": false }));
+                p.send("run", ask).await.map(drop)
+            })
+        },
+        judge: |o| {
+            let seen = o.at("run")?;
+            seen.same("stdout", seen.succeeded()?.text().as_str(), "b c-root-mine\n")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/start/arguments",
+        source: "contract 4.1 and 10",
+        requirement: "arguments reach the program as they are, without a shell between",
+        why: "quoting by a hidden shell is an injection",
+        needs: EVENTS,
+        act: |p| {
+            Box::pin(async move {
+                let args = ["-c", "printf '%s|' \"$@\"", "0", "$HOME", "~", "a  b", "", "*"];
+                let ask = p.start_ask("run", json!({ "process": { "cmd": "/bin/sh", "args": args } }));
+                p.send("run", ask).await.map(drop)
+            })
+        },
+        judge: |o| {
+            let seen = o.at("run")?;
+            seen.same("stdout", seen.succeeded()?.text().as_str(), "$HOME|~|a  b||*|")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/start/cwd",
+        source: "contract 4.1",
+        requirement: "the process starts in cwd",
+        why: "a build in the wrong directory fails, or worse, does not",
+        needs: EVENTS,
+        act: |p| {
+            Box::pin(async move {
+                let mut process = shell("pwd");
+                process["cwd"] = "/usr".into();
+                let ask = p.start_ask("run", json!({ "process": process, "stdin": false }));
+                p.send("run", ask).await.map(drop)
+            })
+        },
+        judge: |o| {
+            let seen = o.at("run")?;
+            seen.same("stdout", seen.succeeded()?.text().as_str(), "/usr\n")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/start/cwd-missing",
+        source: "contract 4.1",
+        requirement: "a cwd that does not exist is invalid_argument",
+        why: "the host tells its caller which argument is wrong",
+        act: |p| {
+            Box::pin(async move {
+                let mut process = shell("pwd");
+                process["cwd"] = "/envd-conformance-no-such".into();
+                let ask = p.start_ask("run", json!({ "process": process, "stdin": false }));
+                p.send("run", ask).await.map(drop)
+            })
+        },
+        judge: |o| {
+            o.at("run")?.stream_error("invalid_argument", "cwd '/envd-conformance-no-such' does not exist")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/start/config-missing",
+        source: "contract 4.1",
+        requirement: "Start without a process is invalid_argument, in the END_STREAM envelope alone",
+        why: "an error before the first event must end the stream",
+        act: |p| Box::pin(async move { p.stream("run", "process.Process/Start", json!({})).await }),
+        judge: |o| {
+            let seen = o.at("run")?;
+            seen.same("envelopes", seen.frames()?.len(), 1)?;
+            seen.stream_error("invalid_argument", "process config required")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/start/stdin-off",
+        source: "contract 4.1",
+        requirement: "with stdin false the process reads the end of its input at once",
+        why: "every Exec of the host says so; a command that reads would hang",
+        needs: EVENTS,
+        act: |p| Box::pin(async move { p.sh("run", "cat; echo over").await }),
+        judge: |o| {
+            let seen = o.at("run")?;
+            seen.same("stdout", seen.succeeded()?.text().as_str(), "over\n")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/start/pid",
+        source: "contract 4.1",
+        requirement: "the pid of the start event is the program's own, and the one that List shows",
+        why: "the host signals by pid",
+        needs: EVENTS,
+        act: |p| {
+            Box::pin(async move {
+                let mut open = p.start_sh("run", "echo $$; read line").await?;
+                open.until_output("\n").await;
+                p.keep("start", open);
+                p.unary("list", "process.Process/List", json!({})).await?;
+                p.kill("run").await
+            })
+        },
+        judge: |o| {
+            let seen = o.at("start")?;
+            let run = Run::of(&seen.exchange.body);
+            seen.same("$$", run.text().trim().parse().ok(), run.pid)?;
+            let list = o.at("list")?;
+            let listed = own(&list, &format!("{}/run", tag_of(&o.dir)))?;
+            list.same("pid", listed["pid"].as_u64(), run.pid)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/start/survives-drop",
+        source: "contract 4.1",
+        requirement: "a process goes on when the stream that started it is dropped",
+        why: "the host starts background processes so: it drops the stream after the start event",
+        needs: EVENTS,
+        act: |p| {
+            Box::pin(async move {
+                let open = p.start_sh("run", "read line; echo got $line; exit 5").await?;
+                p.keep("start", open);
+                let tag = p.tag("run");
+                let message = json!({ "process": { "tag": tag } });
+                let mut again = p.open(Ask::stream("process.Process/Connect", &[message])).await?;
+                again.until_frames(1).await;
+                p.input("input", "run", "this\n").await?;
+                p.finish("connect", again).await;
+                Ok(())
+            })
+        },
+        judge: |o| {
+            o.at("input")?.ok()?;
+            let seen = o.at("connect")?;
+            let run = seen.run()?;
+            seen.same("stdout", run.text().as_str(), "got this\n")?;
+            seen.same("exit code", run.exit_code(), Some(5))
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/connect/joins",
+        source: "contract 4.2",
+        requirement: "Connect by pid streams a start with that pid, what follows, and the end, beside the first stream",
+        why: "a host that was restarted finds its processes again by it",
+        needs: EVENTS,
+        act: |p| {
+            Box::pin(async move {
+                let first = p.start_sh("run", "read line; echo got $line").await?;
+                let message = json!({ "process": { "pid": pid(&first)? } });
+                let mut again = p.open(Ask::stream("process.Process/Connect", &[message])).await?;
+                again.until_frames(1).await;
+                p.input("input", "run", "it\n").await?;
+                p.finish("connect", again).await;
+                p.finish("first", first).await;
+                Ok(())
+            })
+        },
+        judge: |o| {
+            let first = o.at("first")?.succeeded()?;
+            let seen = o.at("connect")?;
+            let run = seen.succeeded()?;
+            seen.same("pid", run.pid, first.pid)?;
+            seen.holds(run.order.starts_with('s'), "start first", &run.order)?;
+            seen.same("stdout", run.text(), first.text())?;
+            seen.same("stdout", run.text().as_str(), "got it\n")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/connect/unknown",
+        source: "contract 4.2",
+        requirement: "Connect to an unknown tag is not_found: HTTP 200 and an error in END_STREAM",
+        why: "the host tells by it that a process is over",
+        act: |p| {
+            Box::pin(async move {
+                let message = json!({ "process": { "tag": "envd-conformance-no-such" } });
+                p.stream("connect", "process.Process/Connect", message).await
+            })
+        },
+        judge: |o| {
+            let words = "process with tag envd-conformance-no-such not found";
+            o.at("connect")?.stream_error("not_found", words)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/list/shows",
+        source: "contract 4.3",
+        requirement: "List shows a running process with its config and tag",
+        why: "the host finds its background processes by tag",
+        needs: EVENTS,
+        act: |p| {
+            Box::pin(async move {
+                let mut process = shell("read line");
+                process["cwd"] = "/usr".into();
+                process["envs"] = json!({ "A": "b" });
+                let open = p.start("run", json!({ "process": process, "stdin": true })).await?;
+                p.unary("list", "process.Process/List", json!({})).await?;
+                p.kill("run").await?;
+                p.keep("start", open);
+                Ok(())
+            })
+        },
+        judge: |o| {
+            let seen = o.at("list")?;
+            let mut expected = shell("read line");
+            expected["cwd"] = "/usr".into();
+            expected["envs"] = json!({ "A": "b" });
+            seen.same("config", own(&seen, &format!("{}/run", tag_of(&o.dir)))?["config"].clone(), expected)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/list/forgets",
+        source: "contract 4.1",
+        requirement: "once its stream has ended, List shows a process no more and its tag is not_found",
+        why: "dead processes that stay are taken for running ones, and pile up",
+        needs: EVENTS,
+        act: |p| {
+            Box::pin(async move {
+                p.sh("run", "true").await?;
+                p.unary("list", "process.Process/List", json!({})).await?;
+                p.kill("run").await
+            })
+        },
+        judge: |o| {
+            o.at("run")?.succeeded()?;
+            let list = o.at("list")?;
+            let listed = list.ok()?.to_string().contains(&format!("{}/run", tag_of(&o.dir)));
+            list.same("the dead process is listed:", listed, false)?;
+            o.at("kill")?.error(404, "not_found", "not found")
+        },
+        ..Case::BASE
+    },
+];
+
+/// The case's process tag without the name: its directory, without `/tmp/`.
+fn tag_of(dir: &str) -> &str {
+    dir.strip_prefix("/tmp/").unwrap_or(dir)
+}
+
+fn own(list: &Seen<'_>, tag: &str) -> Result<Value, crate::verdict::Objection> {
+    let json = list.ok()?;
+    let mut all = json["processes"].as_array().into_iter().flatten();
+    let found = all.find(|info| info["tag"] == tag).cloned();
+    found.ok_or_else(|| list.wrong(format!("a process with tag {tag:?}"), json.to_string()))
+}
