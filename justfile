@@ -51,7 +51,7 @@ docs:
 
 # Runs the tests.
 test:
-    cargo test --workspace --locked --quiet
+    cargo test --workspace --locked --quiet --no-fail-fast
 
 # Runs the tests as an unprivileged user (when called as root; otherwise `just test` did).
 test-unprivileged:
