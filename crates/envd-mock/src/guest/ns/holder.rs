@@ -27,8 +27,9 @@ pub(super) struct Handed {
 
 /// The life of the holder; never returns to the mock's code.
 pub(super) fn run(plan: &mut Plan, handed: &Handed) -> ! {
-    sys::default_signals();
+    // First of all: until then this process, too, holds the ends of other guests' pipes.
     let Some(socket) = keep_only(&handed.socket) else { sys::exit(1) };
+    sys::default_signals();
     if let Err(failure) = begin(plan, handed, &socket) {
         let args = [failure.stage as i32, failure.step as i32, failure.errno];
         let _ = message::send(socket.as_fd(), Message::new(message::FAILED, 0, &args), &[], &[]);

@@ -59,11 +59,8 @@ fn wait_and_remove(
     argv: &[*const c_char],
     env: &[*const c_char],
 ) -> ! {
-    sys::default_signals();
     // SAFETY: plain system calls; the two descriptors in use are moved out of the way of the closing.
     unsafe {
-        libc::setsid();
-        sys::set_signal_mask(&std::mem::zeroed());
         let watch = libc::fcntl(watch.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 64);
         let holder = holder.map(|holder| libc::fcntl(holder.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 64));
         let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
@@ -73,6 +70,9 @@ fn wait_and_remove(
         libc::dup3(watch, 3, libc::O_CLOEXEC);
         libc::dup3(holder.unwrap_or(watch), 4, libc::O_CLOEXEC);
         sys::close_from(5);
+        libc::setsid();
+        sys::default_signals();
+        sys::set_signal_mask(&std::mem::zeroed());
         let mut byte = 0_u8;
         while libc::read(3, (&raw mut byte).cast(), 1) < 0 && *libc::__errno_location() == libc::EINTR {}
         if holder.is_some() {
