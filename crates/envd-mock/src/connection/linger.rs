@@ -1,13 +1,13 @@
 //! A request body that nobody wants to the end: what the client is still sending is taken and thrown away for a
 //! while, because closing a socket with unread bytes resets it, and the client would lose the answer that tells
-//! why.
+//! why. A stream of HTTP/2 is reset alone, but not every client reads an answer that a reset follows.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -25,9 +25,8 @@ pub(super) struct Lingering {
 }
 
 /// The body as the handlers get it.
-pub(super) fn lingering(inner: Incoming, version: Version, headers: &HeaderMap) -> axum::body::Body {
-    // A stream of HTTP/2 is ended by itself, without harm to what was answered.
-    if version >= Version::HTTP_2 || inner.is_end_stream() {
+pub(super) fn lingering(inner: Incoming, headers: &HeaderMap) -> axum::body::Body {
+    if inner.is_end_stream() {
         return axum::body::Body::new(inner);
     }
     // A client that waits for `100 Continue` sends nothing before the handler asks for it.

@@ -47,7 +47,7 @@ where
     let service = service_fn(|request: Request<Incoming>| {
         begun.notify_one();
         let (head, body) = request.into_parts();
-        let body = lingering(body, head.version, &head.headers);
+        let body = lingering(body, &head.headers);
         let response = answer(Request::from_parts(head, body));
         async move { Ok::<_, Infallible>(response.await) }
     });

@@ -10,6 +10,7 @@ mod control;
 mod downloads;
 mod filesystem;
 mod guard;
+mod http2;
 mod init;
 mod limits;
 mod memory;
