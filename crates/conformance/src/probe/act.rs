@@ -85,6 +85,18 @@ impl Probe {
         self.keep(label, open)
     }
 
+    /// A header of an answer that was written down.
+    ///
+    /// # Errors
+    /// [`Trouble::Missing`] without it.
+    pub fn header(&self, label: &str, name: &str) -> Result<String, Trouble> {
+        let step = self.observation.steps.iter().find(|step| step.label == label);
+        let mut headers = step.into_iter().flat_map(|step| &step.exchange.headers);
+        let found =
+            headers.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
+        found.ok_or_else(|| Trouble::Missing { step: label.to_owned(), what: format!("header {name}") })
+    }
+
     /// GET.
     ///
     /// # Errors
