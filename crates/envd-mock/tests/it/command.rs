@@ -110,8 +110,8 @@ fn a_bad_flag_or_root_is_one_line_and_exit_2() {
     let cases: [&[&str]; 6] = [
         &["--nope"],
         &["--generation", "3"],
-        &["--root", "/does/not/exist"],
-        &["--files", "/does/not/exist"],
+        &["--listen", "127.0.0.1:0", "--root", "/does/not/exist"],
+        &["--listen", "127.0.0.1:0", "--files", "/does/not/exist"],
         &["--listen", "0.0.0.0:0"],
         &["--disk", "much"],
     ];
