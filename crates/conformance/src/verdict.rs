@@ -2,6 +2,7 @@
 //! in which step; nothing here acts.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::case::Case;
@@ -86,7 +87,7 @@ impl Seen<'_> {
     ///
     /// # Errors
     /// A finding, like all that follow.
-    pub fn same<T: PartialEq + std::fmt::Debug>(&self, what: &str, observed: T, expected: T) -> Judged {
+    pub fn same<T: PartialEq + Serialize>(&self, what: &str, observed: T, expected: T) -> Judged {
         if observed == expected {
             return Ok(());
         }
@@ -97,7 +98,7 @@ impl Seen<'_> {
     ///
     /// # Errors
     /// A finding.
-    pub fn holds(&self, holds: bool, expected: &str, observed: impl std::fmt::Debug) -> Judged {
+    pub fn holds(&self, holds: bool, expected: &str, observed: impl Serialize) -> Judged {
         if holds { Ok(()) } else { Err(self.wrong(expected, brief(&observed))) }
     }
 
@@ -358,12 +359,17 @@ impl Run {
     }
 }
 
-/// A short printable form of bytes.
+/// A short printable form of bytes, on one line.
 pub fn excerpt(bytes: &[u8]) -> String {
-    brief(&String::from_utf8_lossy(&bytes[..bytes.len().min(200)]))
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LONG)]);
+    let show = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    let more = if bytes.len() > LONG { "…" } else { "" };
+    text.chars().map(show).chain([more.to_owned()]).collect()
 }
 
-fn brief(value: &impl std::fmt::Debug) -> String {
-    let text = format!("{value:?}");
-    if text.chars().count() <= 240 { text } else { text.chars().take(239).chain(['…']).collect() }
+/// What a report shows of one value, in bytes.
+const LONG: usize = 400;
+
+fn brief(value: &impl Serialize) -> String {
+    excerpt(serde_json::to_string(value).unwrap_or_default().as_bytes())
 }

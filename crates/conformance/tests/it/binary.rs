@@ -1,0 +1,88 @@
+//! The command: its exit codes, what it prints, and that nothing it started is left.
+
+use std::process::{Command, Output};
+
+fn kit(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_envd-conformance")).args(args).output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
+}
+
+#[test]
+fn it_judges_the_embedded_mock_and_writes_junit() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("report.xml");
+    let output = kit(&["--only", "health/*", "--junit", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains("conforms: 2 passed"), "{}", text(&output));
+    let xml = std::fs::read_to_string(file).unwrap();
+    assert!(xml.contains("testsuite name=\"health\" tests=\"2\""), "{xml}");
+}
+
+#[test]
+fn a_mistake_of_the_caller_is_2() {
+    let spawn_without_port = ["--spawn", "envd"];
+    for args in [
+        &["--only", "nope/*"][..],
+        &["--skip", "*"],
+        &["--url", "nope"],
+        &spawn_without_port,
+        &["--no-such-flag"],
+        &["explain", "nope"],
+        &["--url", "http://a", "--spawn", "b {port}"],
+    ] {
+        let output = kit(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output));
+    }
+}
+
+#[test]
+fn a_subject_that_cannot_be_judged_is_3() {
+    let output = kit(&["--spawn", "exit 7 # {port}"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(text(&output).contains("ended before it was healthy"), "{}", text(&output));
+}
+
+#[test]
+fn a_build_that_answers_health_alone_does_not_conform_and_is_gone_afterwards() {
+    let directory = tempfile::tempdir().unwrap();
+    let pids = directory.path().join("pids");
+    let server = "import http.server,sys\nclass H(http.server.BaseHTTPRequestHandler):\n  def do_GET(self):\n   \
+                  self.send_response(200); self.end_headers(); self.wfile.write(b'{\"version\":\"1\"}')\n\
+                  http.server.HTTPServer(('127.0.0.1',int(sys.argv[1])),H).serve_forever()";
+    let script = directory.path().join("server.py");
+    std::fs::write(&script, server).unwrap();
+    let command =
+        format!("echo $$ >> {}; python3 {} {{port}} 2>/dev/null; true", pids.display(), script.display());
+    let output = kit(&["--spawn", &command, "--only", "health/*", "--only", "init/body/none"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    for part in ["FAIL health/get/version", "requirement:", "expected:", "observed:", "curl -sSi -X GET"] {
+        assert!(text(&output).contains(part), "{part}: {}", text(&output));
+    }
+    let groups = std::fs::read_to_string(pids).unwrap();
+    assert_eq!(groups.lines().count(), 2, "one for the run and one for the case that needs its own");
+    for group in groups.lines() {
+        let group = rustix::process::Pid::from_raw(group.parse().unwrap()).unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        // A killed process may stay for a moment until it is reaped.
+        while rustix::process::test_kill_process_group(group).is_ok() {
+            assert!(std::time::Instant::now() < deadline, "group {group:?} is still there");
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn it_lists_and_explains() {
+    let output = kit(&["list", "--only", "process/start/*"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output).lines().all(|line| line.starts_with("process/start/")), "{}", text(&output));
+    let output = kit(&["explain", "process/start/exit-code"]);
+    assert!(
+        text(&output).contains("contract 4.1") && text(&output).contains("exitCode 7"),
+        "{}",
+        text(&output)
+    );
+}

@@ -1,0 +1,79 @@
+//! The embedded mock conforms, and what a run does with one that does not answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use conformance::runner::{self, Config, Event, Outcome, Summary};
+use conformance::select::Selection;
+use conformance::subject::{At, Embedded, Subjects};
+use conformance::suites;
+use conformance::verdict::Verdict;
+use tokio_util::sync::CancellationToken;
+
+use crate::proxy::{Change, Mutated};
+
+pub(crate) async fn outcomes(subjects: Arc<dyn Subjects>, only: &[&str]) -> Vec<Outcome> {
+    run(subjects, only).await.0
+}
+
+async fn run(subjects: Arc<dyn Subjects>, only: &[&str]) -> (Vec<Outcome>, Summary) {
+    let all = suites::all();
+    let only = only.iter().map(|&text| text.to_owned()).collect();
+    let cases = Selection { only, skip: Vec::new() }.of(&all).unwrap().into_iter().copied().collect();
+    let (case_deadline, stop) = (Duration::from_secs(10), CancellationToken::new());
+    let mut outcomes = Vec::new();
+    let config = Config { subjects, cases, jobs: 4, case_deadline, stop };
+    let summary = runner::run(config, &mut |event| {
+        if let Event::Finished(outcome) = event {
+            outcomes.push((**outcome).clone());
+        }
+    })
+    .await;
+    (outcomes, summary)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_mock_conforms() {
+    let (outcomes, summary) = run(Arc::new(Embedded), &["*"]).await;
+    for outcome in &outcomes {
+        assert_eq!(outcome.verdict, Verdict::Pass, "{}", outcome.case.id);
+    }
+    assert_eq!((outcomes.len(), summary.exit_code()), (suites::all().len(), 0));
+}
+
+#[tokio::test]
+async fn a_subject_that_is_not_there_ends_the_run_as_untold() {
+    let closed = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+    let (outcomes, summary) =
+        run(Arc::new(At::url(&format!("http://{closed}")).unwrap()), &["process/*"]).await;
+    assert!(summary.broken.unwrap().contains("could not reach the subject"));
+    assert!(outcomes.iter().all(|outcome| matches!(outcome.verdict, Verdict::Inconclusive(_))));
+}
+
+#[tokio::test]
+async fn cases_that_rest_on_a_failed_one_are_blocked() {
+    let no_end: crate::proxy::OnFrame =
+        |flag, message| if message["event"]["end"].is_object() { vec![] } else { vec![(flag, message)] };
+    let change = Change::Frames("/process.Process/Start", no_end);
+    let only = ["process/start/events", "process/start/cwd"];
+    let (outcomes, summary) = run(Arc::new(Mutated(Arc::new(change))), &only).await;
+    assert!(matches!(outcomes[0].verdict, Verdict::Fail(_)));
+    assert_eq!(outcomes[1].verdict, Verdict::Blocked("process/start/events"));
+    assert_eq!((summary.exit_code(), summary.failed, summary.blocked), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn a_guest_at_an_address_is_left_as_it_was() {
+    let mock = Embedded.start().await.unwrap();
+    let (_, summary) = run(Arc::new(At::url(&format!("http://{}", mock.address)).unwrap()), &["*"]).await;
+    assert_eq!((summary.exit_code(), summary.failed, summary.inconclusive), (0, 0, 0));
+    assert!(summary.skipped > 0, "cases that need a fresh guest are told, not run");
+    let swept = conformance::probe::Swept::default();
+    let at = (mock.address, mock.host.clone());
+    let mut probe = conformance::probe::Probe::new(at, "check", "after", Duration::from_secs(5), swept);
+    let list = serde_json::json!({ "path": "/tmp" });
+    let left = probe.unary("tmp", "filesystem.Filesystem/ListDir", list).await.unwrap();
+    assert_eq!(left, serde_json::json!({}));
+    let running = probe.unary("ps", "process.Process/List", serde_json::json!({})).await.unwrap();
+    assert_eq!(running, serde_json::json!({}));
+}
