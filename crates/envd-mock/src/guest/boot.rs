@@ -135,11 +135,13 @@ impl Guest {
         Furnisher { root: &self.root, tree: &self.tree }.copy(files).map_err(unusable)
     }
 
-    /// Sees to it that the tree is removed even when the mock is killed. Blocking, less than a millisecond.
+    /// What may come after the first answer: sees to it that the tree is removed even when the mock is killed, and
+    /// takes the first reading of the machine. Blocking, about a millisecond.
     ///
     /// # Errors
     /// When no process can be started.
     pub(crate) fn watch_over(&self) -> io::Result<()> {
+        self.stats.activity(std::time::Instant::now());
         let mut watch = self.watch();
         if let (Watch::Due, Some(dir)) = (&*watch, self.removed()) {
             *watch = Watch::On(Janitor::new(dir, self.link.holder())?);

@@ -39,9 +39,9 @@ pub(crate) struct Disk {
 }
 
 /// The sampler.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Stats {
-    last: Mutex<(Instant, Counters, Activity)>,
+    last: Mutex<Option<(Instant, Counters, Activity)>>,
 }
 
 /// What the kernel counts since boot.
@@ -53,27 +53,21 @@ struct Counters {
     disk: u64,
 }
 
-impl Default for Stats {
-    fn default() -> Self {
-        Self::start(Instant::now())
-    }
-}
-
 impl Stats {
-    /// Takes the first reading.
-    fn start(now: Instant) -> Self {
-        Self { last: Mutex::new((now, Counters::read(), Activity::default())) }
-    }
-
-    /// The rates at `now`; a new reading is taken when the last one is a tick old.
+    /// The rates at `now`, zeros in the first second after the first call; a new reading is taken when the last one is
+    /// a tick old.
     pub(crate) fn activity(&self, now: Instant) -> Activity {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let elapsed = now.saturating_duration_since(last.0);
-        if elapsed >= TICK {
-            let counters = Counters::read();
-            *last = (now, counters, rates(last.1, counters, elapsed));
+        let (read, counters, rates_then) =
+            *last.get_or_insert_with(|| (now, Counters::read(), Activity::default()));
+        let elapsed = now.saturating_duration_since(read);
+        if elapsed < TICK {
+            return rates_then;
         }
-        last.2
+        let counters_now = Counters::read();
+        let rates_now = rates(counters, counters_now, elapsed);
+        *last = Some((now, counters_now, rates_now));
+        rates_now
     }
 
     /// The file system that `root` lies on.
@@ -172,7 +166,8 @@ mod tests {
     #[test]
     fn the_first_second_is_zero_and_then_there_are_processors() {
         let start = Instant::now();
-        let stats = Stats::start(start);
+        let stats = Stats::default();
+        assert_eq!(stats.activity(start), Activity::default());
         assert_eq!(stats.activity(start + TICK / 2), Activity::default());
         let later = stats.activity(start + TICK);
         assert!(later.cpu_count > 0 && (0.0..=100.0).contains(&later.cpu_used_pct));

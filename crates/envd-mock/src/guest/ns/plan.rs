@@ -177,7 +177,11 @@ impl Plan {
     fn bind(&mut self, host: &Path, guest: &Path, devices: bool) -> io::Result<()> {
         let dir = host.is_dir();
         for parent in guest.ancestors().skip(1).collect::<Vec<_>>().into_iter().rev().skip(1) {
-            self.steps.push(Step::Dir { path: c(parent.as_os_str())?, mode: 0o755, owner: 0 });
+            let path = c(parent.as_os_str())?;
+            let made = |step: &Step| matches!(step, Step::Dir { path: made, .. } if *made == path);
+            if !self.steps.iter().any(made) {
+                self.steps.push(Step::Dir { path, mode: 0o755, owner: 0 });
+            }
         }
         self.sources.push(Source { path: c(host.as_os_str())?, devices, fd: -1 });
         let slot = self.sources.len() - 1;

@@ -57,6 +57,8 @@ fn io_at(stage: Stage, step: usize) -> impl Fn(io::Error) -> Failure {
 
 /// Builds the guest around the calling process. `mapped`: ids come from a range, of which the holder takes 0.
 pub(super) fn build(plan: &mut Plan, mapped: bool) -> Result<(), Failure> {
+    // Modes are as planned, whatever mask the mock was started with; commands get the usual one.
+    rustix::process::umask(Mode::empty());
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .map_err(at(Stage::Private, 0))?;
     open_sources(plan)?;
@@ -166,7 +168,6 @@ fn make_dir(path: &std::ffi::CStr, mode: u32, owner: u32) -> rustix::io::Result<
         Err(Errno::EXIST) => return Ok(()),
         Err(other) => return Err(other),
     }
-    rustix::fs::chmod(path, Mode::from_raw_mode(mode))?;
     if owner != 0 {
         // Refused where only one id is mapped: the mock then keeps the owner in its own record.
         let _ = rustix::fs::chownat(
