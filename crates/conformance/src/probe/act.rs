@@ -60,7 +60,7 @@ impl Probe {
     /// [`Trouble::Connect`]; whatever else happens is written down.
     pub async fn send(&mut self, label: &str, ask: Ask) -> Result<&Exchange, Trouble> {
         let mut open = self.open(ask).await?;
-        open.to_end().await;
+        open.read_all().await;
         Ok(self.keep(label, open))
     }
 
@@ -81,7 +81,7 @@ impl Probe {
 
     /// Reads the rest of `open` and writes it down.
     pub async fn finish(&mut self, label: &str, mut open: Open) -> &Exchange {
-        open.to_end().await;
+        open.read_all().await;
         self.keep(label, open)
     }
 

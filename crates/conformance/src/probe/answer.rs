@@ -127,7 +127,8 @@ impl Answer {
         self.raw.drain(..end + 4);
         let mut lines = head.split("\r\n");
         let first = lines.next().unwrap_or_default();
-        let status = first.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+        let version = ["HTTP/1.1 ", "HTTP/1.0 "].iter().find_map(|version| first.strip_prefix(version));
+        let status = version.and_then(|rest| rest.get(..3)?.parse().ok());
         let Some(status) = status else {
             return self.broken(format!("no status line: {first:?}"), seen);
         };

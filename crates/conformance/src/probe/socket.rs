@@ -77,9 +77,9 @@ impl Open {
         Ok(open)
     }
 
-    /// Reads until `enough` says so, the answer is over, or the deadline has passed.
+    /// Reads until `enough` says so, the answer is over, or the time of the whole exchange has passed.
     pub async fn until(&mut self, enough: impl Fn(&Exchange) -> bool) {
-        let deadline = Instant::now() + self.patience;
+        let deadline = self.since + self.patience;
         let mut buffer = vec![0; 64 << 10];
         while !self.answer.over() && !enough(&self.seen) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -110,7 +110,7 @@ impl Open {
         &self.seen
     }
 
-    pub(super) async fn to_end(&mut self) {
+    pub(super) async fn read_all(&mut self) {
         self.until(|_| false).await;
     }
 

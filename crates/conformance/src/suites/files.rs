@@ -75,7 +75,7 @@ pub(super) const CASES: &[Case] = &[
         source: "contract 3.8",
         requirement: "an upload over an existing file replaces the whole content and keeps its mode",
         why: "the tail of the old file would stay, or a script would lose its x bit",
-        needs: TRIP,
+        needs: &["files/upload/round-trip", "process/start/events"],
         act: |p| {
             Box::pin(async move {
                 let path = p.path("a.sh");
@@ -125,7 +125,7 @@ pub(super) const CASES: &[Case] = &[
         source: "contract 3.8",
         requirement: "a command reads an uploaded file, and a download what a command wrote",
         why: "files and commands share one machine",
-        needs: TRIP,
+        needs: &["files/upload/round-trip", "process/start/events"],
         act: |p| {
             Box::pin(async move {
                 let (a, b) = (p.path("a.txt"), p.path("b.txt"));

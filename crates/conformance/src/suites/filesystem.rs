@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::process::EVENTS;
 use crate::case::Case;
 use crate::probe::{Ask, Probe, Trouble};
 use crate::verdict::{Objection, Seen};
@@ -16,6 +17,7 @@ pub(super) const CASES: &[Case] = &[
         source: "contract 5 and 10",
         requirement: "Stat tells name, type, path, size, mode, permissions, owner, group and time of a file",
         why: "listings show them, and sync tools compare them",
+        needs: EVENTS,
         act: |p| {
             Box::pin(async move {
                 let path = p.path("a.txt");
@@ -50,7 +52,7 @@ pub(super) const CASES: &[Case] = &[
         source: "contract 5",
         requirement: "a symlink has the type of its target, its own size, permissions with L, and symlinkTarget",
         why: "a link to a directory is opened like one",
-        needs: STAT,
+        needs: &["filesystem/stat/file", "process/start/events"],
         act: |p| {
             Box::pin(async move {
                 let (target, link) = (p.path("d"), p.path("l"));
@@ -156,6 +158,7 @@ pub(super) const CASES: &[Case] = &[
         source: "contract 5",
         requirement: "ListDir lists as deep as asked, 0 meaning 1, without the root and not into links",
         why: "file browsers load level by level",
+        needs: EVENTS,
         act: |p| {
             Box::pin(async move {
                 let dir = p.path("d");
@@ -224,7 +227,7 @@ pub(super) const CASES: &[Case] = &[
         source: "contract 5",
         requirement: "Remove takes a directory with all in it, and of a symlink only the link",
         why: "following a link would delete what is outside",
-        needs: STAT,
+        needs: &["filesystem/stat/file", "process/start/events"],
         act: |p| {
             Box::pin(async move {
                 let (dir, kept) = (p.path("d"), p.path("kept"));
@@ -257,6 +260,7 @@ pub(super) const CASES: &[Case] = &[
         source: "contract 10",
         requirement: "WatchDir streams a start at once, then each event with its full path",
         why: "editors and dev servers reload by it",
+        needs: EVENTS,
         act: |p| {
             Box::pin(async move {
                 let dir = p.path("d");

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::process::EVENTS;
 use crate::case::{Case, Ground};
 use crate::probe::{Ask, Probe, Trouble};
 
@@ -52,6 +53,7 @@ pub(super) const CASES: &[Case] = &[
         source: "contract 3.4",
         requirement: "envVars are merged key by key over what is set, and /envs and commands see them",
         why: "a resumed sandbox would lose its environment",
+        needs: EVENTS,
         act: |p| {
             Box::pin(async move {
                 p.init("first", json!({ "envVars": { "A": "1", "B": "1" } })).await?;
@@ -173,6 +175,7 @@ pub(super) const CASES: &[Case] = &[
         source: "contract 3.4",
         requirement: "after defaultUser a command runs as that user, with its home",
         why: "files that root owns cannot be changed by the sandbox's user",
+        needs: EVENTS,
         act: |p| {
             Box::pin(async move {
                 p.init("init", json!({ "defaultUser": "user" })).await?;
@@ -191,6 +194,7 @@ pub(super) const CASES: &[Case] = &[
         source: "contract 3.4 and 10",
         requirement: "after defaultWorkdir commands start there and relative file paths begin there",
         why: "a project's files would land in the home directory",
+        needs: EVENTS,
         act: |p| {
             Box::pin(async move {
                 p.init("init", json!({ "defaultWorkdir": "/tmp" })).await?;
@@ -211,6 +215,7 @@ pub(super) const CASES: &[Case] = &[
         source: "contract 3.5",
         requirement: "POST /snapshot/prepare is 204, not cached, whatever the body, and may be repeated",
         why: "the host pauses right after it, and retries",
+        needs: EVENTS,
         act: |p| {
             Box::pin(async move {
                 p.send("first", Ask::new("POST", "/snapshot/prepare")).await?;

@@ -12,7 +12,7 @@ use crate::case::Case;
 
 /// Every case, in the order in which they are listed.
 pub fn all() -> Vec<Case> {
-    [rest::CASES, init::CASES, files::CASES, process::CASES, input::CASES, filesystem::CASES, wire::CASES]
+    [rest::CASES, process::CASES, input::CASES, init::CASES, files::CASES, filesystem::CASES, wire::CASES]
         .concat()
 }
 

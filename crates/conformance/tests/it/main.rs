@@ -1,5 +1,7 @@
 //! The kit as a whole: against the mock, and against mocks that are wrong in one thing each.
+#![expect(clippy::unwrap_used, reason = "in a test, a failed expectation is a failed test")]
 
+mod arrows;
 mod binary;
 mod mock;
 mod mutants;

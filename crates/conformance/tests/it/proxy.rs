@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A request on its way to the mock, as text: what is no text is left alone.
+/// A request on its way to the mock, one char for each byte; its length must stay.
 pub(crate) type OnRequest = fn(&mut String);
 /// A whole answer on its way back.
 pub(crate) type OnAnswer = Box<dyn Fn(&str, &mut Answer) + Send + Sync>;
@@ -87,10 +87,11 @@ impl Drop for AbortOnDrop {
 
 async fn pass(mut client: TcpStream, mut upstream: TcpStream, change: &Change) -> std::io::Result<()> {
     let mut request = request(&mut client).await?;
-    if let (Change::Request(edit), Ok(text)) = (change, String::from_utf8(request.clone())) {
-        let mut text = text;
+    if let Change::Request(edit) = change {
+        // One char for each byte, so that what is no text comes back as it was.
+        let mut text: String = request.iter().copied().map(char::from).collect();
         edit(&mut text);
-        request = text.into_bytes();
+        request = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
     }
     let target = String::from_utf8_lossy(&request).split(' ').nth(1).unwrap_or_default().to_owned();
     upstream.write_all(&request).await?;

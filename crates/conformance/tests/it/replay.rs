@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use conformance::observation::{Ended, Observation};
 use conformance::subject::Embedded;
+use conformance::suites;
 use conformance::verdict::{Verdict, judge};
 
 use crate::mock::outcomes;
@@ -15,6 +16,38 @@ async fn a_saved_observation_is_judged_the_same() {
         let saved = serde_json::to_string(&outcome.observation).unwrap();
         let read: Observation = serde_json::from_str(&saved).unwrap();
         assert_eq!(judge(&outcome.case, &read), Verdict::Pass, "{}", outcome.case.id);
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Saved {
+    case: String,
+    verdict: String,
+    expected: Option<String>,
+    observed: Option<String>,
+    observation: Observation,
+}
+
+#[test]
+fn the_saved_observations_have_the_saved_verdicts() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/observations");
+    let files: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() >= 10, "{files:?}");
+    for file in files {
+        let saved: Saved = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        let all = suites::all();
+        let case = all.iter().find(|case| case.id == saved.case).unwrap();
+        let (verdict, expected, observed) = match judge(case, &saved.observation) {
+            Verdict::Pass => ("pass", None, None),
+            Verdict::Fail(finding) => ("fail", Some(finding.expected), Some(finding.observed)),
+            other => panic!("{}: {other:?}", file.display()),
+        };
+        assert_eq!(
+            (verdict, expected, observed),
+            (saved.verdict.as_str(), saved.expected, saved.observed),
+            "{}",
+            file.display()
+        );
     }
 }
 
