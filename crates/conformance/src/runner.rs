@@ -91,7 +91,7 @@ impl Summary {
             3
         } else if self.failed > 0 {
             1
-        } else if self.inconclusive > 0 || self.passed == 0 {
+        } else if self.inconclusive + self.blocked > 0 || self.passed == 0 {
             3
         } else {
             0
@@ -197,12 +197,10 @@ impl Run {
     }
 
     fn not_run(&self, case: &Case) -> Option<Verdict> {
-        let unmet = case.needs.iter().find(|need| self.unmet.contains(*need));
-        if let Some(need) = unmet {
-            return Some(Verdict::Blocked(need));
+        if case.ground == Ground::Own && !self.config.subjects.renewable() {
+            return Some(Verdict::Skip("needs a fresh subject, which --url cannot give".to_owned()));
         }
-        let lacks = case.ground == Ground::Own && !self.config.subjects.renewable();
-        lacks.then(|| Verdict::Skip("needs a fresh subject, which --url cannot give".to_owned()))
+        case.needs.iter().find(|need| self.unmet.contains(*need)).map(|need| Verdict::Blocked(need))
     }
 
     fn task(&self, case: Case) -> impl Future<Output = Done> + Send + 'static {
@@ -230,7 +228,7 @@ impl Run {
         if self.unreached == DEAD_AFTER {
             let Verdict::Inconclusive(why) = &outcome.verdict else { return };
             self.summary.broken =
-                Some(format!("{DEAD_AFTER} cases in a row could not reach the subject: {why}"));
+                Some(format!("{DEAD_AFTER} cases in a row did not get to the subject: {why}"));
         }
         self.settle(outcome, tell);
     }
@@ -246,9 +244,8 @@ impl Run {
 
     fn abandon(&mut self, tell: &mut (dyn FnMut(&Event) + Send)) {
         for case in std::mem::take(&mut self.waiting) {
-            let why =
-                self.summary.broken.clone().unwrap_or_else(|| "harness: its needs never ended".to_owned());
-            self.settle(unrun(case, Verdict::Inconclusive(format!("not run: {why}"))), tell);
+            let verdict = Verdict::Skip("the run ended before its turn".to_owned());
+            self.settle(unrun(case, verdict), tell);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The report for people: every case that did not pass, with what was expected, what was seen, the wire and a command
 //! that shows it again; then the sum.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::wire;
@@ -12,12 +13,14 @@ use crate::verdict::{Finding, Verdict};
 #[derive(Debug)]
 pub struct Terminal<W> {
     out: W,
+    /// How many cases were skipped, by reason.
+    skipped: BTreeMap<String, usize>,
 }
 
 impl<W: Write> Terminal<W> {
     /// A report to `out`.
     pub fn new(out: W) -> Self {
-        Self { out }
+        Self { out, skipped: BTreeMap::new() }
     }
 
     /// Takes one event.
@@ -39,7 +42,10 @@ impl<W: Write> Terminal<W> {
             Verdict::Fail(finding) => failure(out, outcome, finding),
             Verdict::Inconclusive(why) => writeln!(out, "\nINCONCLUSIVE {id}\n  {why}"),
             Verdict::Blocked(need) => writeln!(out, "blocked {id}: {need} did not pass"),
-            Verdict::Skip(why) => writeln!(out, "skipped {id}: {why}"),
+            Verdict::Skip(why) => {
+                *self.skipped.entry(why.clone()).or_default() += 1;
+                Ok(())
+            }
         }
     }
 
@@ -47,6 +53,9 @@ impl<W: Write> Terminal<W> {
         let Summary { passed, failed, advised, inconclusive, blocked, skipped, .. } = summary;
         if let Some(why) = &summary.broken {
             writeln!(self.out, "\nthe run ended early: {why}")?;
+        }
+        for (why, count) in &self.skipped {
+            writeln!(self.out, "skipped {count}: {why}")?;
         }
         let verdict = match summary.exit_code() {
             0 => "conforms",
