@@ -74,13 +74,22 @@ pub(super) fn build(plan: &mut Plan, mapped: bool) -> Result<(), Failure> {
     for index in 0..plan.steps.len() {
         carry_out(plan, index).map_err(at(Stage::Step, index))?;
     }
-    nest(plan)
+    if !plan.nested.is_empty() {
+        // To a process over whose root another tree lies, the kernel gives no namespace of users.
+        seal().map_err(at(Stage::Pivot, 1))?;
+        nest(plan)?;
+    }
+    Ok(())
+}
+
+/// What is left to do once the mock was told that the guest stands; no command runs before it is done.
+pub(super) fn finish(plan: &Plan) -> rustix::io::Result<()> {
+    if plan.root == Root::Machine || !plan.nested.is_empty() { Ok(()) } else { seal() }
 }
 
 /// Takes the host's tree away, which lies on top of the guest's root until here: /proc may only be mounted while one
-/// can be seen. It is a matter of the kernel's patience, so the mock is told that the guest stands before it is done;
-/// no command runs until then.
-pub(super) fn seal() -> rustix::io::Result<()> {
+/// can be seen.
+fn seal() -> rustix::io::Result<()> {
     unmount(".", UnmountFlags::DETACH)?;
     chdir("/")
 }
