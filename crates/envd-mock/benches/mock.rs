@@ -22,8 +22,19 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime")
 }
 
-/// A bare axum server with the same routes; it ends with its runtime.
-async fn bare() -> String {
+/// A bare axum server with the same routes; dropping it ends it.
+struct Bare {
+    url: String,
+    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+async fn bare() -> Bare {
     let router = Router::new()
         .route("/health", get(|| async { axum::Json(serde_json::json!({"version": "0"})) }))
         .route(
@@ -35,8 +46,8 @@ async fn bare() -> String {
         .route("/file", get(download).post(upload));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    url
+    let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+    Bare { url, serving }
 }
 
 async fn run() -> String {
@@ -98,7 +109,10 @@ fn start(c: &mut Criterion) {
         });
     });
     group.bench_function(BenchmarkId::new("first answer", "bare axum"), |b| {
-        b.to_async(&runtime).iter(|| async { first_answer(&bare().await).await });
+        b.to_async(&runtime).iter(|| async {
+            let bare = bare().await;
+            first_answer(&bare.url).await;
+        });
     });
     group.bench_function(BenchmarkId::new("first command", "mock"), |b| {
         b.to_async(&runtime).iter_custom(|rounds| async move {
@@ -115,8 +129,8 @@ fn start(c: &mut Criterion) {
     });
     group.bench_function(BenchmarkId::new("first command", "bare axum"), |b| {
         b.to_async(&runtime).iter(|| async {
-            let url = bare().await;
-            reqwest::Client::new().post(format!("{url}/run")).send().await.expect("it runs")
+            let bare = bare().await;
+            reqwest::Client::new().post(format!("{}/run", bare.url)).send().await.expect("it runs")
         });
     });
     group.finish();
@@ -124,15 +138,16 @@ fn start(c: &mut Criterion) {
 
 fn calls(c: &mut Criterion) {
     let runtime = runtime();
-    let (mock, url) = runtime.block_on(async { (MockEnvd::start().await.expect("a mock"), bare().await) });
+    let (mock, bare) = runtime.block_on(async { (MockEnvd::start().await.expect("a mock"), bare().await) });
+    let url = &bare.url;
     let mut group = c.benchmark_group("calls");
     group.throughput(Throughput::Elements(1));
-    for (name, client) in [("mock", mock.client()), ("bare axum", client(&url))] {
+    for (name, client) in [("mock", mock.client()), ("bare axum", client(url))] {
         group.bench_function(BenchmarkId::new("unary List", name), |b| {
             b.to_async(&runtime).iter(|| async { black_box(client.list().await.expect("an answer")) });
         });
     }
-    for (name, client) in [("mock", mock.client()), ("bare axum", client(&url))] {
+    for (name, client) in [("mock", mock.client()), ("bare axum", client(url))] {
         group.throughput(Throughput::Elements(64));
         group.bench_function(BenchmarkId::new("64 unary List at once", name), |b| {
             b.to_async(&runtime).iter(|| async {
@@ -160,7 +175,8 @@ fn calls(c: &mut Criterion) {
 
 fn bulk(c: &mut Criterion) {
     let runtime = runtime();
-    let (mock, url) = runtime.block_on(async { (MockEnvd::start().await.expect("a mock"), bare().await) });
+    let (mock, bare) = runtime.block_on(async { (MockEnvd::start().await.expect("a mock"), bare().await) });
+    let url = &bare.url;
     let (guest, http) = (mock.client(), reqwest::Client::new());
     let mut group = c.benchmark_group("bulk");
     group.sample_size(10).throughput(Throughput::Bytes(BULK));
