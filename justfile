@@ -10,7 +10,7 @@ default:
     @just --list --unsorted
 
 # Everything that CI demands; the closing lines are those of `cargo test`.
-check: fmt-check generated proto deny clippy docs readme interop test-unprivileged test
+check: fmt-check generated proto deny clippy docs readme interop conformance test-unprivileged test
 
 # Installs what the other recipes need, outside of the tree (Debian, with cargo, go, node and python3 present).
 setup:
@@ -60,6 +60,10 @@ test-unprivileged:
 # Runs every snippet of the README.
 readme:
     python3 tools/readme.py README.md
+
+# Judges the mock with the kit.
+conformance:
+    cargo run --quiet --locked --package conformance --bin envd-conformance
 
 # Measures; compiled by `just clippy`, never part of `just check`.
 bench *ARGS:
