@@ -187,6 +187,20 @@ async fn the_guests_root_is_not_the_hosts() {
 }
 
 #[tokio::test]
+async fn a_user_that_the_mock_cannot_become_is_an_error_and_never_root() {
+    let mock = MockEnvd::start().await.unwrap();
+    let client = mock.client();
+    client.init(&Init::new().default_user("nobody")).await.unwrap();
+    let output = client.command("id").args(["-u"]).cwd("/").output().await;
+    if rustix::process::geteuid().is_root() {
+        assert_eq!(output.unwrap().stdout, "65534\n");
+    } else {
+        let error = output.unwrap_err().to_string();
+        assert!(error.contains("cannot run commands as uid 65534"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_command_as_user_is_user() {
     let mock = MockEnvd::start().await.unwrap();
     let client = mock.client();

@@ -124,7 +124,7 @@ impl Command {
         };
         match manner.switch {
             Switch::Numbers => head.flags |= GROUPS | IDS,
-            Switch::Nested if self.uid != 0 => head.nested = position(&manner.nested, self.uid),
+            Switch::Nested if self.uid != 0 => head.nested = position(&manner.nested, self.uid)?,
             Switch::Nested | Switch::Never => {}
         }
         out.head(&head);
@@ -132,8 +132,10 @@ impl Command {
     }
 }
 
-fn position(nested: &[u32], uid: u32) -> i32 {
-    nested.iter().position(|&known| known == uid).and_then(|n| i32::try_from(n).ok()).unwrap_or(-1)
+fn position(nested: &[u32], uid: u32) -> io::Result<i32> {
+    let at = nested.iter().position(|&known| known == uid).and_then(|n| i32::try_from(n).ok());
+    let none = || io::Error::other(format!("a mock that is not root cannot run commands as uid {uid} in this tree"));
+    at.ok_or_else(none)
 }
 
 struct Packer {
