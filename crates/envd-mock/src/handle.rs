@@ -41,7 +41,7 @@ impl GuestHandle {
     /// # Errors
     /// What the kernel said.
     pub fn write_file(&self, path: &str, content: impl AsRef<[u8]>) -> io::Result<()> {
-        self.guest.tree.write_file(absolute(path)?, content.as_ref(), Owner::ROOT)
+        self.guest.wait()?.tree.write_file(absolute(path)?, content.as_ref(), Owner::ROOT)
     }
 
     /// Reads a whole file of at most 1 GiB as the guest's root would; links are followed within the guest.
@@ -49,7 +49,7 @@ impl GuestHandle {
     /// # Errors
     /// What the kernel said; `FileTooLarge`.
     pub fn read_file(&self, path: &str) -> io::Result<Vec<u8>> {
-        self.guest.tree.read_file(absolute(path)?, LARGEST_READ)
+        self.guest.wait()?.tree.read_file(absolute(path)?, LARGEST_READ)
     }
 
     /// Removes what is at `path`, with all that is below it.
@@ -57,14 +57,14 @@ impl GuestHandle {
     /// # Errors
     /// What the kernel said.
     pub fn remove(&self, path: &str) -> io::Result<()> {
-        self.guest.tree.remove(absolute(path)?).map_err(|error| match error {
+        self.guest.wait()?.tree.remove(absolute(path)?).map_err(|error| match error {
             RemoveError::Missing(error) | RemoveError::Directory(error) | RemoveError::File(error) => error,
         })
     }
 
     /// Whether there is anything at `path`; a link that leads nowhere counts.
     pub fn exists(&self, path: &str) -> bool {
-        self.guest.tree.stat(path).is_ok()
+        self.guest.wait().is_ok_and(|stand| stand.tree.stat(path).is_ok())
     }
 
     /// The processes that were started over the wire and have not ended, in the order of their pids.
@@ -76,7 +76,10 @@ impl GuestHandle {
             cwd: process.spec.cwd.clone(),
             tag: process.spec.tag.clone(),
         };
-        self.guest.processes.list().iter().map(summary).collect()
+        self.guest
+            .wait()
+            .map(|stand| stand.processes.list().iter().map(summary).collect())
+            .unwrap_or_default()
     }
 
     /// Where the guest's root lies on the host; `/` when the guest is the machine itself. A tree with a disk of its

@@ -38,12 +38,22 @@ impl Pipeline {
         let methods = self.routes.methods(request.uri().path());
         let mut response = match self.answer_early(&request, methods) {
             Some(response) => response,
-            None => self.routes.answer(request).await,
+            None => self.answer(request).await,
         };
         if methods.is_some() {
             cors::expose(response.headers_mut());
         }
         response
+    }
+
+    /// Health is answered at once; everything else waits, for a millisecond, until the guest stands.
+    async fn answer(&self, request: Request<Body>) -> Response {
+        if request.uri().path() != "/health"
+            && let Err(error) = self.guest.ready().await
+        {
+            return reply::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
+        }
+        self.routes.answer(request).await
     }
 
     /// What is settled by the head alone: a preflight, a missing token.

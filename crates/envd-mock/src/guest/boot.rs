@@ -5,14 +5,18 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::SetOnce;
 
 use super::clock::Clock;
 use super::config::{GuestConfig, RootSpec};
 use super::furnish::{CopyError, Furnisher};
 use super::ids::Ids;
 use super::life::Life;
-use super::ns::{Janitor, LaunchError, Launched, Link, Plan, Root, choose_ids, launch, remove};
+use super::ns::{Janitor, LaunchError, Link, Plan, Root, choose_ids, launch, remove};
 use super::preload::Preload;
 use super::process::Processes;
 use super::stats::Stats;
@@ -44,21 +48,54 @@ pub enum BootError {
 /// One fake machine. Dropping it kills everything that runs in it and removes its tree.
 #[derive(Debug)]
 pub struct Guest {
-    pub(crate) tree: Arc<Tree>,
     pub(crate) life: Life,
     pub(crate) preload: Preload,
     pub(crate) clock: Clock,
     pub(crate) stats: Stats,
     pub(crate) watchers: Watchers,
-    pub(crate) processes: Arc<Processes>,
     pub(crate) config: GuestConfig,
     pub(crate) ids: Ids,
-    /// The guest's root directory, seen from inside.
-    pub(crate) root: OwnedFd,
-    link: Arc<Link>,
+    stand: SetOnce<Result<Stand, BootError>>,
+    wanted: Wanted,
     place: Place,
     watch: Mutex<Watch>,
 }
+
+/// What there is once the walls are up.
+#[derive(Debug)]
+pub(crate) struct Stand {
+    pub(crate) tree: Arc<Tree>,
+    pub(crate) processes: Arc<Processes>,
+    /// The guest's root directory, seen from inside.
+    pub(crate) root: OwnedFd,
+    link: Arc<Link>,
+}
+
+/// How long a guest that nobody wants yet leaves the processors to the first answer: a fork holds up the whole process.
+const COURTESY: Duration = Duration::from_millis(3);
+
+/// Whether somebody waits for the guest to stand.
+#[derive(Debug, Default)]
+struct Wanted {
+    wanted: Mutex<bool>,
+    told: Condvar,
+}
+
+impl Wanted {
+    fn tell(&self) {
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.told.notify_all();
+    }
+
+    /// Returns when somebody does, or after so long.
+    fn wait(&self, longest: Duration) {
+        let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.told.wait_timeout_while(wanted, longest, |wanted| !*wanted));
+    }
+}
+
+/// Set once a fresh guest of this process has come to stand: the next ones will, too, and need not be waited for.
+static WALLS_STAND: AtomicBool = AtomicBool::new(false);
 
 /// Who removes the tree should the mock be killed.
 #[derive(Debug)]
@@ -81,58 +118,108 @@ struct Place {
 }
 
 impl Guest {
-    /// Builds a guest; blocks the calling thread for about a millisecond.
+    /// Builds a guest. The first one of a process stands when this returns, so that a machine that forbids its walls
+    /// is known at once; later fresh ones may need another millisecond, for which [`Guest::ready`] waits.
     ///
     /// # Errors
     /// [`BootError`], with nothing left behind.
     pub async fn boot(config: GuestConfig) -> Result<Arc<Self>, BootError> {
-        let (launched, place, ids) = build(&config)?;
+        let (ground, place) = lay_ground(&config)?;
         let cleanup = Cleanup(place.temporary.clone());
-        let (link, root) = Link::new(launched)?;
-        let opener: super::tree::Opener = Arc::new(link.opener());
-        let tree = Arc::new(Tree::new(root.try_clone()?, ids, Some(opener))?);
-        let link = Arc::new(link);
+        let plain = config.files.is_none() && config.disk.is_none() && config.binds.is_empty();
+        let fresh = config.root == RootSpec::Fresh && plain;
+        let (ids, stall) = (ground.ids, config.stall_limit);
+        let late = fresh && WALLS_STAND.load(Ordering::Relaxed);
+        let mut ground = Some(ground);
+        let stand = if late { None } else { ground.take().map(|ground| ground.raise(stall)).transpose()? };
+        let user = stand.as_ref().map_or_else(|| "root".to_owned(), |stand| default_user(&stand.tree, ids));
         let guest = Arc::new(Self {
-            life: Life::new(default_user(&tree, ids)),
+            life: Life::new(user),
             preload: Preload::new(config.preload.clone()),
             clock: Clock::default(),
             stats: Stats::default(),
             watchers: Watchers::default(),
-            processes: Processes::new(Arc::clone(&link), config.stall_limit),
-            tree,
             config,
             ids,
-            root,
-            link,
+            stand: SetOnce::new_with(stand.map(Ok)),
+            wanted: Wanted::default(),
             place,
             watch: Mutex::new(Watch::Due),
         });
         cleanup.dismiss();
-        guest.furnish().await?;
+        if let Some(ground) = ground {
+            guest.raise_later(ground)?;
+        } else {
+            guest.furnish().await?;
+            WALLS_STAND.fetch_or(fresh, Ordering::Relaxed);
+        }
         Ok(guest)
+    }
+
+    /// Raises the walls on a thread of its own; whoever needs them waits.
+    fn raise_later(self: &Arc<Self>, ground: Ground) -> io::Result<()> {
+        let (guest, runtime) = (Arc::clone(self), tokio::runtime::Handle::current());
+        let raise = move || {
+            guest.wanted.wait(COURTESY);
+            let _within = runtime.enter();
+            let stand = ground.raise(guest.config.stall_limit).and_then(|stand| {
+                guest.record_owners(&stand)?;
+                Ok(stand)
+            });
+            // Nobody else sets it.
+            let _ = guest.stand.set(stand);
+        };
+        let thread = std::thread::Builder::new().name("envd-mock-boot".to_owned()).spawn(raise);
+        if let Err(error) = thread {
+            let _ = self.stand.set(Err(BootError::Io(io::Error::new(error.kind(), "no thread to boot on"))));
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Waits until the guest stands.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub(crate) async fn ready(&self) -> Result<&Stand, &BootError> {
+        self.wanted.tell();
+        self.stand.wait().await.as_ref()
+    }
+
+    /// As [`Guest::ready`], for those who may block.
+    ///
+    /// # Errors
+    /// Why the guest does not stand.
+    pub(crate) fn wait(&self) -> io::Result<&Stand> {
+        futures::executor::block_on(self.ready()).map_err(|error| io::Error::other(error.to_string()))
+    }
+
+    /// What stands, for calls: the pipeline has waited for it.
+    pub(crate) fn stand(&self) -> &Stand {
+        let stand = self.stand.get().and_then(|stand| stand.as_ref().ok());
+        stand.expect("no call comes this far before the guest stands")
+    }
+
+    fn record_owners(&self, stand: &Stand) -> io::Result<()> {
+        let recorded = self.config.root == RootSpec::Fresh && matches!(self.ids, Ids::Single { .. });
+        if recorded { stand.tree.set_owner("/home/user", 1000, 1000) } else { Ok(()) }
     }
 
     /// What cannot be done before the guest stands: owners that only the mock knows, and files to copy.
     async fn furnish(self: &Arc<Self>) -> Result<(), BootError> {
-        let recorded = self.config.root == RootSpec::Fresh && matches!(self.ids, Ids::Single { .. });
-        if !recorded && self.config.files.is_none() {
-            return Ok(());
-        }
         let guest = Arc::clone(self);
         let work = tokio::task::spawn_blocking(move || -> Result<(), BootError> {
-            if recorded {
-                guest.tree.set_owner("/home/user", 1000, 1000)?;
-            }
-            guest.copy_files()
+            let stand = guest.wait()?;
+            guest.record_owners(stand)?;
+            let Some(files) = &guest.config.files else { return Ok(()) };
+            let unusable = |error: CopyError| BootError::Unusable {
+                what: "files",
+                path: error.path,
+                source: error.source,
+            };
+            Furnisher { root: &stand.root, tree: &stand.tree }.copy(files).map_err(unusable)
         });
         work.await.map_err(|panic| io::Error::other(panic.to_string()))?
-    }
-
-    fn copy_files(&self) -> Result<(), BootError> {
-        let Some(files) = &self.config.files else { return Ok(()) };
-        let unusable =
-            |error: CopyError| BootError::Unusable { what: "files", path: error.path, source: error.source };
-        Furnisher { root: &self.root, tree: &self.tree }.copy(files).map_err(unusable)
     }
 
     /// What may come after the first answer: sees to it that the tree is removed even when the mock is killed, and
@@ -141,10 +228,11 @@ impl Guest {
     /// # Errors
     /// When no process can be started.
     pub(crate) fn watch_over(&self) -> io::Result<()> {
+        let stand = futures::executor::block_on(self.stand.wait());
         self.stats.activity(std::time::Instant::now());
         let mut watch = self.watch();
-        if let (Watch::Due, Some(dir)) = (&*watch, self.removed()) {
-            *watch = Watch::On(Janitor::new(dir, self.link.holder())?);
+        if let (Watch::Due, Some(dir), Ok(stand)) = (&*watch, self.removed(), stand) {
+            *watch = Watch::On(Janitor::new(dir, stand.link.holder())?);
         }
         Ok(())
     }
@@ -166,7 +254,9 @@ impl Guest {
     /// Kills everything that runs in the guest and removes its tree. Blocking, a few milliseconds; dropping the
     /// guest does the same.
     pub fn end(&self) {
-        self.link.end();
+        if let Ok(stand) = self.wait() {
+            stand.link.end();
+        }
         *self.watch() = Watch::Over;
         if let Some(dir) = self.removed()
             && let Err(error) = remove(dir)
@@ -206,17 +296,35 @@ impl Drop for Cleanup {
     }
 }
 
-fn build(config: &GuestConfig) -> Result<(Launched, Place, Ids), BootError> {
+/// A guest that is decided on, before its walls are raised.
+struct Ground {
+    root: Root,
+    binds: Vec<(PathBuf, PathBuf)>,
+    ids: Ids,
+}
+
+impl Ground {
+    /// Blocks for about a millisecond; must be called within a tokio runtime.
+    fn raise(self, stall: Duration) -> Result<Stand, BootError> {
+        let Self { root, binds, ids } = self;
+        let nested = if matches!(ids, Ids::Single { .. }) { nested_users(&root) } else { Vec::new() };
+        let unusable = |source| BootError::Unusable { what: "bind", path: missing(&binds), source };
+        let plan = Plan::guest(root, &binds, nested).map_err(unusable)?;
+        let (link, root) = Link::new(launch(plan, ids)?)?;
+        let opener: super::tree::Opener = Arc::new(link.opener());
+        let tree = Arc::new(Tree::new(root.try_clone()?, ids, Some(opener))?);
+        let link = Arc::new(link);
+        Ok(Stand { tree, processes: Processes::new(Arc::clone(&link), stall), root, link })
+    }
+}
+
+fn lay_ground(config: &GuestConfig) -> Result<(Ground, Place), BootError> {
     let (root, place) = place(config)?;
     let cleanup = Cleanup(place.temporary.clone());
     let ids = choose_ids(&root);
     prepare(&place, ids, &root)?;
-    let nested = if matches!(ids, Ids::Single { .. }) { nested_users(&place.root) } else { Vec::new() };
-    let unusable = |source| BootError::Unusable { what: "bind", path: missing(&config.binds), source };
-    let plan = Plan::guest(root, &config.binds, nested).map_err(unusable)?;
-    let launched = launch(plan, ids)?;
     cleanup.dismiss();
-    Ok((launched, place, ids))
+    Ok((Ground { root, binds: config.binds.clone(), ids }, place))
 }
 
 fn missing(binds: &[(PathBuf, PathBuf)]) -> PathBuf {
@@ -273,8 +381,11 @@ fn prepare(place: &Place, ids: Ids, root: &Root) -> io::Result<()> {
 }
 
 /// The users that get a namespace of their own: the fresh tree's, or those of the tree that is used in place.
-fn nested_users(root: &Path) -> Vec<u32> {
-    let passwd = fs::read_to_string(root.join("etc/passwd")).unwrap_or_default();
+fn nested_users(root: &Root) -> Vec<u32> {
+    let passwd = match root {
+        Root::Dir(root) => fs::read_to_string(root.join("etc/passwd")).unwrap_or_default(),
+        Root::Machine | Root::Disk(..) => String::new(),
+    };
     let uid = |line: &str| line.split(':').nth(2).and_then(|uid| uid.parse::<u32>().ok());
     let mut uids: Vec<_> =
         passwd.lines().filter_map(uid).filter(|uid| (1000..65_000).contains(uid)).take(16).collect();

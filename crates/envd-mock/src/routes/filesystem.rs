@@ -181,7 +181,7 @@ struct Place {
 impl Place {
     fn find(guest: Arc<Guest>) -> Result<Self, Status> {
         let defaults = guest.life.defaults();
-        let user = users::lookup(&guest.tree, &defaults.user).ok().flatten();
+        let user = users::lookup(&guest.stand().tree, &defaults.user).ok().flatten();
         let nobody = || {
             Status::new(Code::Unauthenticated, format!("invalid user: user '{}' not found", defaults.user))
         };
@@ -189,7 +189,7 @@ impl Place {
     }
 
     fn tree(&self) -> &Arc<Tree> {
-        &self.guest.tree
+        &self.guest.stand().tree
     }
 
     fn owner(&self) -> Owner {

@@ -78,14 +78,14 @@ fn write_files(guest: &Guest, effects: Effects) {
         write(guest, &format!("/run/wrenn/{name}"), content.as_bytes());
     }
     if let Some(host) = effects.events_host {
-        let hosts = guest.tree.read_file("/etc/hosts", LARGEST_HOSTS).unwrap_or_default();
+        let hosts = guest.stand().tree.read_file("/etc/hosts", LARGEST_HOSTS).unwrap_or_default();
         write(guest, "/etc/hosts", with_events_host(&String::from_utf8_lossy(&hosts), &host).as_bytes());
     }
 }
 
 /// As on a real guest, a file that cannot be written is no reason to refuse the init.
 fn write(guest: &Guest, path: &str, content: &[u8]) {
-    if let Err(error) = guest.tree.write_file(path, content, Owner::ROOT) {
+    if let Err(error) = guest.stand().tree.write_file(path, content, Owner::ROOT) {
         tracing::warn!(path, %error, "a file of /init could not be written");
     }
 }

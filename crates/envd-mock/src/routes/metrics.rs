@@ -39,7 +39,7 @@ pub(crate) async fn get(State(guest): State<Arc<Guest>>) -> Response {
 
 fn read(guest: &Guest) -> std::io::Result<Metrics> {
     let (activity, memory, disk) =
-        (guest.stats.activity(Instant::now()), Stats::memory(), Stats::disk(&guest.root)?);
+        (guest.stats.activity(Instant::now()), Stats::memory(), Stats::disk(&guest.stand().root)?);
     Ok(Metrics {
         ts: guest.clock.unix_seconds(),
         cpu_count: activity.cpu_count,

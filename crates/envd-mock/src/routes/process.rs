@@ -59,8 +59,8 @@ pub(crate) async fn start(
         pty: request.pty.and_then(|pty| pty.size).map(size),
     };
     let host_uid = guest.ids.to_host_uid(user.uid);
-    let asked = Request { spec, user: &user, defaults: &defaults.env, root: &guest.root, host_uid };
-    let (process, events) = guest.processes.start(asked).await?;
+    let asked = Request { spec, user: &user, defaults: &defaults.env, root: &guest.stand().root, host_uid };
+    let (process, events) = guest.stand().processes.start(asked).await?;
     Ok(events_of(guest, process.pid, events).map(|event| Ok(wire::StartResponse { event: Some(event?) })))
 }
 
@@ -68,19 +68,21 @@ pub(crate) async fn connect(
     guest: Arc<Guest>,
     request: wire::ConnectRequest,
 ) -> Result<impl Stream<Item = Result<wire::ConnectResponse, Status>> + Send + 'static, Status> {
-    let (process, events) = guest.processes.connect(&selector(request.process)?)?;
+    let (process, events) = guest.stand().processes.connect(&selector(request.process)?)?;
     Ok(events_of(guest, process.pid, events).map(|event| Ok(wire::ConnectResponse { event: Some(event?) })))
 }
 
 pub(crate) async fn list(guest: Arc<Guest>, _: wire::ListRequest) -> Result<wire::ListResponse, Status> {
-    Ok(wire::ListResponse { processes: guest.processes.list().iter().map(|process| info(process)).collect() })
+    Ok(wire::ListResponse {
+        processes: guest.stand().processes.list().iter().map(|process| info(process)).collect(),
+    })
 }
 
 pub(crate) async fn update(
     guest: Arc<Guest>,
     request: wire::UpdateRequest,
 ) -> Result<wire::UpdateResponse, Status> {
-    let process = guest.processes.find(&selector(request.process)?)?;
+    let process = guest.stand().processes.find(&selector(request.process)?)?;
     if let Some(cells) = request.pty.and_then(|pty| pty.size) {
         process.resize(size(cells))?;
     }
@@ -91,7 +93,7 @@ pub(crate) async fn send_input(
     guest: Arc<Guest>,
     request: wire::SendInputRequest,
 ) -> Result<wire::SendInputResponse, Status> {
-    let process = guest.processes.find(&selector(request.process)?)?;
+    let process = guest.stand().processes.find(&selector(request.process)?)?;
     write(&process, request.input).await?;
     Ok(wire::SendInputResponse {})
 }
@@ -105,7 +107,7 @@ pub(crate) async fn stream_input(
         match request?.event {
             Some(stream_input_request::Event::Start(start)) => {
                 if start.process.is_some() {
-                    chosen = Some(guest.processes.find(&selector(start.process)?)?);
+                    chosen = Some(guest.stand().processes.find(&selector(start.process)?)?);
                 }
             }
             Some(stream_input_request::Event::Data(data)) => {
@@ -122,13 +124,13 @@ pub(crate) async fn send_signal(
     guest: Arc<Guest>,
     request: wire::SendSignalRequest,
 ) -> Result<wire::SendSignalResponse, Status> {
-    let process = guest.processes.find(&selector(request.process)?)?;
+    let process = guest.stand().processes.find(&selector(request.process)?)?;
     let signal = match wire::Signal::try_from(request.signal) {
         Ok(wire::Signal::Sigkill) => libc::SIGKILL,
         Ok(wire::Signal::Sigterm) => libc::SIGTERM,
         Ok(wire::Signal::Unspecified) | Err(_) => return Err(invalid("invalid or unspecified signal")),
     };
-    guest.processes.signal(&process, signal).await?;
+    guest.stand().processes.signal(&process, signal).await?;
     Ok(wire::SendSignalResponse {})
 }
 
@@ -136,7 +138,7 @@ pub(crate) async fn close_stdin(
     guest: Arc<Guest>,
     request: wire::CloseStdinRequest,
 ) -> Result<wire::CloseStdinResponse, Status> {
-    guest.processes.find(&selector(request.process)?)?.close_stdin().await?;
+    guest.stand().processes.find(&selector(request.process)?)?.close_stdin().await?;
     Ok(wire::CloseStdinResponse {})
 }
 
@@ -155,13 +157,15 @@ impl Place {
     }
 
     fn look_up(self, guest: &Guest) -> Result<(User, String), ProcessError> {
-        let user =
-            users::lookup(&guest.tree, &self.user).ok().flatten().ok_or(ProcessError::NoUser(self.user))?;
-        let mut cwd = guest.tree.resolve(&self.cwd, &user, self.workdir.as_deref())?;
+        let user = users::lookup(&guest.stand().tree, &self.user)
+            .ok()
+            .flatten()
+            .ok_or(ProcessError::NoUser(self.user))?;
+        let mut cwd = guest.stand().tree.resolve(&self.cwd, &user, self.workdir.as_deref())?;
         if cwd.is_empty() {
             cwd.push('/');
         }
-        if !guest.tree.exists(&cwd) {
+        if !guest.stand().tree.exists(&cwd) {
             return Err(ProcessError::NoCwd(cwd));
         }
         Ok((user, cwd))

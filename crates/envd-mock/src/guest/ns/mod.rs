@@ -13,7 +13,7 @@ mod sys;
 
 pub(crate) use janitor::{Janitor, remove};
 pub use launch::LaunchError;
-pub(crate) use launch::{Launched, choose_ids, launch};
+pub(crate) use launch::{choose_ids, launch};
 pub(crate) use link::{Exit, Link, Spawned, register};
 pub(crate) use plan::{Plan, Root};
 pub(crate) use spawn::Command;

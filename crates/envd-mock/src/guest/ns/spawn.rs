@@ -134,7 +134,8 @@ impl Command {
 
 fn position(nested: &[u32], uid: u32) -> io::Result<i32> {
     let at = nested.iter().position(|&known| known == uid).and_then(|n| i32::try_from(n).ok());
-    let none = || io::Error::other(format!("a mock that is not root cannot run commands as uid {uid} in this tree"));
+    let none =
+        || io::Error::other(format!("a mock that is not root cannot run commands as uid {uid} in this tree"));
     at.ok_or_else(none)
 }
 

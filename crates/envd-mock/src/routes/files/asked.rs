@@ -58,14 +58,14 @@ impl Allowed {
             )
             .map_err(Refusal::unauthorized)?;
         }
-        let user = users::lookup(&guest.tree, &username)
+        let user = users::lookup(&guest.stand().tree, &username)
             .map_err(|error| Refusal::internal(format!("error looking up user '{username}': {error}")))?
             .ok_or_else(|| Refusal::unauthorized(format!("user '{username}' not found")))?;
         Ok(Self { guest, user, workdir: defaults.workdir })
     }
 
     pub(super) fn resolve(&self, path: &str) -> Result<String, Refusal> {
-        let resolved = self.guest.tree.resolve(path, &self.user, self.workdir.as_deref());
+        let resolved = self.guest.stand().tree.resolve(path, &self.user, self.workdir.as_deref());
         resolved.map_err(|error| Refusal::bad_request(error.to_string()))
     }
 }

@@ -57,7 +57,7 @@ impl<'r> Download<'r> {
         let token = headers.get(TOKEN).map(HeaderValue::as_bytes);
         let allowed = Allowed::check(guest, asked, token, Operation::Read)?;
         let path = allowed.resolve(asked.path.as_deref().unwrap_or_default())?;
-        let content = allowed.guest.tree.open_read(&path).map_err(|error| refusal(&path, error))?;
+        let content = allowed.guest.stand().tree.open_read(&path).map_err(|error| refusal(&path, error))?;
         let encoding = encoding::choose(headers, conditions::present(headers))
             .map_err(|text| Refusal::new(StatusCode::NOT_ACCEPTABLE, text))?;
         Ok(Self { path, content, headers, encoding, head: method == Method::HEAD })

@@ -140,7 +140,13 @@ impl Receipt {
         let (allowed, gzip, allowance) = (Arc::clone(&self.allowed), self.gzip, self.allowance);
         let target = path.clone();
         let mut receiving = blocking(move || {
-            Receiving::begin(&allowed.guest.tree, &target, Owner::from(&allowed.user), gzip, allowance)
+            Receiving::begin(
+                &allowed.guest.stand().tree,
+                &target,
+                Owner::from(&allowed.user),
+                gzip,
+                allowance,
+            )
         })
         .await?;
         while let Some(piece) = self.next_piece(field).await? {
