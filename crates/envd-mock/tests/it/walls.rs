@@ -320,6 +320,17 @@ async fn a_guest_that_is_dropped_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_guest_that_nobody_asked_for_anything_leaves_nothing() {
+    for _ in 0..10 {
+        let mock = MockEnvd::start().await.unwrap();
+        let root = mock.guest().root().to_owned();
+        assert!(root.exists());
+        drop(mock);
+        assert!(!root.exists() && !root.parent().unwrap().exists());
+    }
+}
+
+#[tokio::test]
 async fn a_test_that_panics_leaves_nothing() {
     let marker = format!("panicked-{}", std::process::id());
     let (tell, told) = tokio::sync::oneshot::channel();
