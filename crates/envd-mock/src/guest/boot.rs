@@ -119,7 +119,7 @@ struct Place {
 
 impl Guest {
     /// Builds a guest. The first one of a process stands when this returns, so that a machine that forbids its walls
-    /// is known at once; later fresh ones may need another millisecond, for which [`Guest::ready`] waits.
+    /// is known at once; later fresh ones may need another millisecond, for which the first call waits.
     ///
     /// # Errors
     /// [`BootError`], with nothing left behind.
@@ -186,7 +186,7 @@ impl Guest {
         self.stand.wait().await.as_ref()
     }
 
-    /// As [`Guest::ready`], for those who may block.
+    /// As `ready`, for those who may block.
     ///
     /// # Errors
     /// Why the guest does not stand.
