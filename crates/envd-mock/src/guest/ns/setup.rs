@@ -96,9 +96,7 @@ fn seal() -> rustix::io::Result<()> {
 
 fn open_sources(plan: &mut Plan) -> Result<(), Failure> {
     for (index, source) in plan.sources.iter_mut().enumerate() {
-        let flags =
-            OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
-        let tree = open_tree(CWD, source.path.as_c_str(), flags).map_err(at(Stage::Sources, index))?;
+        let tree = detached(&source.path).map_err(at(Stage::Sources, index))?;
         let fd = tree.as_fd();
         sys::restrict(fd, !source.devices, source.devices).map_err(io_at(Stage::Sources, index))?;
         source.fd = tree.into_raw_fd();
@@ -108,9 +106,7 @@ fn open_sources(plan: &mut Plan) -> Result<(), Failure> {
 
 fn bind_root(plan: &Plan) -> rustix::io::Result<()> {
     let path = plan.root_path.as_c_str();
-    let flags =
-        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
-    let tree = open_tree(CWD, path, flags)?;
+    let tree = detached(path)?;
     move_mount(&tree, c"", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
     chdir(path)
 }
@@ -148,15 +144,19 @@ fn carry_out(plan: &Plan, index: usize) -> rustix::io::Result<()> {
             mount(*kind, target.as_c_str(), *kind, flags, data.as_c_str())
         }
         Step::Freeze { path } => {
-            let flags = OpenTreeFlags::OPEN_TREE_CLONE
-                | OpenTreeFlags::OPEN_TREE_CLOEXEC
-                | OpenTreeFlags::AT_RECURSIVE;
-            let tree = open_tree(CWD, path.as_c_str(), flags)?;
+            let tree = detached(path)?;
             sys::restrict(tree.as_fd(), true, false)
                 .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
             attach(&tree, path)
         }
     }
+}
+
+/// A copy of what is mounted at `path` and below, mounted nowhere yet.
+fn detached(path: &std::ffi::CStr) -> rustix::io::Result<OwnedFd> {
+    let flags =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    open_tree(CWD, path, flags)
 }
 
 fn attach(tree: &OwnedFd, target: &std::ffi::CStr) -> rustix::io::Result<()> {
