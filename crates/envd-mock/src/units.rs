@@ -26,6 +26,24 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
     scaled(text, &SIZES, "a size such as 64MiB, 10MB or 512")
 }
 
+/// Prints a duration so that [`duration`] reads the same, in whole microseconds.
+pub(crate) fn print_duration(duration: Duration) -> String {
+    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    printed(micros, &DURATIONS, "s")
+}
+
+/// Prints a size so that [`size`] reads the same.
+pub(crate) fn print_size(bytes: u64) -> String {
+    printed(bytes, &SIZES, "")
+}
+
+/// In the largest unit that needs no fraction; nothing at all is so many `none`.
+fn printed(value: u64, units: &[(&str, u64)], none: &str) -> String {
+    let whole = units.iter().filter(|(_, scale)| value > 0 && value.is_multiple_of(*scale));
+    let (unit, scale) = whole.max_by_key(|(_, scale)| *scale).copied().unwrap_or((none, 1));
+    format!("{}{unit}", value / scale)
+}
+
 fn scaled(text: &str, units: &[(&str, u64)], expected: &str) -> Result<u64, String> {
     let refused = || format!("expected {expected}, got {text:?}");
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -80,6 +98,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_printed_reads_as_it_was(micros in any::<u64>(), bytes in any::<u64>()) {
+            prop_assert_eq!(duration(&print_duration(Duration::from_micros(micros))), Ok(Duration::from_micros(micros)));
+            prop_assert_eq!(size(&print_size(bytes)), Ok(bytes));
+        }
+
         #[test]
         fn no_text_panics(text in ".*") {
             let _ = (duration(&text), size(&text));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::preload::PreloadConfig;
+use crate::time::Time;
 
 /// Where the guest's file tree lies.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,6 +38,8 @@ pub struct GuestConfig {
     pub max_upload: Option<u64>,
     /// What a memory preload does.
     pub preload: PreloadConfig,
+    /// What delays and limits run on.
+    pub(crate) time: Time,
 }
 
 impl Default for GuestConfig {
@@ -50,6 +53,7 @@ impl Default for GuestConfig {
             stall_limit: Duration::from_secs(30),
             max_upload: None,
             preload: PreloadConfig::default(),
+            time: Time::default(),
         }
     }
 }
