@@ -4,11 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::fault::{CallRule, ConnectionRule, Script};
 use crate::generation::Generation;
 use crate::guest::{GuestConfig, RootSpec};
+use crate::live::Setup;
 use crate::mock::MockEnvd;
 use crate::routes::origin::Origin;
 use crate::server::{Config, StartError};
+use crate::time::{Pace, Time};
 
 /// Describes a mock; [`Builder::start`] makes it.
 #[derive(Debug)]
@@ -29,6 +32,7 @@ impl Default for Builder {
                 generation: Generation::default(),
                 version: None,
                 guest: GuestConfig::default(),
+                setup: Setup::default(),
             },
         }
     }
@@ -128,6 +132,58 @@ impl Builder {
     /// Makes every memory preload fail with this text at the end of its time.
     pub fn preload_failure(mut self, text: impl Into<String>) -> Self {
         self.config.guest.preload.failure = Some(text.into());
+        self
+    }
+
+    /// What goes wrong; rules of an earlier script stay in front of these.
+    pub fn script(mut self, script: Script) -> Self {
+        let Script { seed, connections, calls, .. } = script;
+        let all = &mut self.config.setup.script;
+        all.seed = if seed == 0 { all.seed } else { seed };
+        all.connections.extend(connections);
+        all.calls.extend(calls);
+        self
+    }
+
+    /// What draws are made from.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.config.setup.script.seed = seed;
+        self
+    }
+
+    /// One more thing that goes wrong with calls.
+    pub fn fault(mut self, rule: CallRule) -> Self {
+        self.config.setup.script.calls.push(rule);
+        self
+    }
+
+    /// One more thing that goes wrong with connections.
+    pub fn connection_fault(mut self, rule: ConnectionRule) -> Self {
+        self.config.setup.script.connections.push(rule);
+        self
+    }
+
+    /// Hears the request header `X-Envd-Fault`, by which a client asks for a fault of that call.
+    pub fn faults_from_header(mut self, hear: bool) -> Self {
+        self.config.setup.from_header = hear;
+        self
+    }
+
+    /// How the mock's clock goes: delays, limits and timestamps are on it.
+    pub fn clock(mut self, pace: Pace) -> Self {
+        self.config.guest.time = Time::new(pace);
+        self
+    }
+
+    /// The most bytes that the journal takes; 64 MiB by default.
+    pub fn journal_limit(mut self, bytes: u64) -> Self {
+        self.config.setup.journal_limit = Some(bytes);
+        self
+    }
+
+    /// How many of the first bytes of each body the journal keeps; none by default.
+    pub fn journal_bodies(mut self, bytes: usize) -> Self {
+        self.config.setup.keep_bodies = bytes;
         self
     }
 

@@ -2,6 +2,7 @@
 //! envd. Guarded against web pages like the first; documented in docs/control.md.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -15,9 +16,11 @@ use http::{Request, StatusCode, header};
 use serde::Deserialize;
 use tower::ServiceExt;
 
+use crate::connection::{Accepted, Conn, Gone, Service};
 use crate::generation::Generation;
 use crate::guest::Guest;
 use crate::handle::{GuestHandle, ProcessSummary};
+use crate::live::Live;
 use crate::routes::origin::Origins;
 use crate::routes::reply;
 
@@ -33,7 +36,9 @@ pub(crate) struct Facts {
 }
 
 /// The control port's answers.
+#[derive(Clone)]
 pub(crate) struct Control {
+    live: Arc<Live>,
     origins: Origins,
     routes: Router,
 }
@@ -59,7 +64,7 @@ impl<S: Send + Sync> FromRequestParts<S> for At {
 }
 
 impl Control {
-    pub(crate) fn new(guest: Arc<Guest>, origins: Origins, facts: Facts) -> Self {
+    pub(crate) fn new(guest: Arc<Guest>, origins: Origins, facts: Facts, live: Arc<Live>) -> Self {
         let files =
             get(read_file).put(write_file).delete(remove_file).layer(DefaultBodyLimit::max(LARGEST_FILE));
         let routes = Router::new()
@@ -69,16 +74,26 @@ impl Control {
             .fallback(unknown)
             .method_not_allowed_fallback(wrong_method)
             .with_state(Context { guest: GuestHandle::new(guest), facts });
-        Self { origins, routes }
+        Self { live, origins, routes }
     }
 
-    /// Answers one request.
-    pub(crate) async fn call(&self, request: Request<Body>) -> Response {
+    async fn answer(&self, request: Request<Body>) -> Response {
         if let Err(refused) = self.origins.check(request.uri(), request.headers()) {
             return reply::error(StatusCode::FORBIDDEN, refused.to_string());
         }
         let Ok(response) = self.routes.clone().oneshot(request).await;
         response
+    }
+}
+
+impl Service for Control {
+    /// Nothing ever goes wrong here on purpose.
+    fn accept(&self, _: SocketAddr) -> Accepted {
+        Accepted { conn: Arc::new(Conn::new(None, self.live.time.clone())), plan: Vec::new() }
+    }
+
+    async fn call(&self, request: Request<Body>) -> Result<Response, Gone> {
+        Ok(self.answer(request).await)
     }
 }
 

@@ -11,15 +11,21 @@
 //! # }
 //! ```
 
+mod body;
 mod builder;
 #[doc(hidden)]
 pub mod cli;
 mod connection;
 mod control;
+mod course;
+mod effect;
 pub mod fault;
 mod generation;
 pub mod guest;
 mod handle;
+pub mod journal;
+mod levers;
+mod live;
 mod mock;
 mod pipeline;
 pub(crate) mod routes;
@@ -31,6 +37,8 @@ pub use builder::Builder;
 pub use generation::{Generation, UnknownGeneration};
 pub use guest::{BootError, GuestConfig, RootSpec};
 pub use handle::{GuestHandle, ProcessSummary};
+pub use levers::{Clock, Faults, NameTaken, Refusing};
+pub use live::RuleReport;
 pub use mock::MockEnvd;
 pub use routes::origin::Origin;
 pub use server::StartError;

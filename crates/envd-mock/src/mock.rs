@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::builder::Builder;
 use crate::generation::Generation;
 use crate::handle::GuestHandle;
+use crate::levers::{Clock, Faults};
 use crate::server::{self, Config, Running, StartError};
 
 /// More threads serve no purpose: the work is in the guest's processes.
@@ -82,6 +83,16 @@ impl MockEnvd {
     /// The guest behind the wire, for seeding and asserting.
     pub fn guest(&self) -> GuestHandle {
         GuestHandle::new(Arc::clone(&self.running.guest))
+    }
+
+    /// What goes wrong, while the mock is up.
+    pub fn faults(&self) -> Faults {
+        Faults::new(Arc::clone(&self.running.live))
+    }
+
+    /// The mock's clock.
+    pub fn clock(&self) -> Clock {
+        Clock::new(self.running.live.time.clone())
     }
 
     /// Waits until the guest's tree would be removed even if this process were killed: a moment after the start, so

@@ -5,15 +5,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::body::Body;
-use http::Request;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::Listener;
+use crate::connection::{Gate, Listener};
 use crate::control::{Control, Facts};
 use crate::generation::Generation;
 use crate::guest::{BootError, Guest, GuestConfig};
+use crate::live::{Live, Setup};
 use crate::pipeline::Pipeline;
 use crate::routes::origin::{Origin, Origins};
 
@@ -27,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) generation: Generation,
     pub(crate) version: Option<String>,
     pub(crate) guest: GuestConfig,
+    pub(crate) setup: Setup,
 }
 
 /// A server that answers.
@@ -35,6 +35,7 @@ pub(crate) struct Running {
     pub(crate) control: SocketAddr,
     pub(crate) generation: Generation,
     pub(crate) guest: Arc<Guest>,
+    pub(crate) live: Arc<Live>,
 }
 
 /// Why the mock did not start.
@@ -112,15 +113,25 @@ struct Server {
     generation: Generation,
     version: String,
     guest: Arc<Guest>,
+    live: Arc<Live>,
 }
 
 impl Server {
     async fn start(config: Config) -> Result<Self, StartError> {
-        let listener = bind(config.listen, config.allow_remote)?;
-        let control = bind(config.control, config.allow_remote)?;
+        let live = Live::new(config.setup, config.generation, config.guest.time.clone());
+        let listener = bind(config.listen, config.allow_remote, live.gate.clone())?;
+        let control = bind(config.control, config.allow_remote, Gate::default())?;
         let guest = Guest::boot(config.guest).await?;
         let version = config.version.unwrap_or_else(|| config.generation.facts().version.to_owned());
-        Ok(Self { listener, control, origins: config.origins, generation: config.generation, version, guest })
+        Ok(Self {
+            listener,
+            control,
+            origins: config.origins,
+            generation: config.generation,
+            version,
+            guest,
+            live,
+        })
     }
 
     fn running(&self) -> Running {
@@ -129,6 +140,7 @@ impl Server {
             control: self.control.address(),
             generation: self.generation,
             guest: Arc::clone(&self.guest),
+            live: Arc::clone(&self.live),
         }
     }
 
@@ -139,17 +151,9 @@ impl Server {
             generation: self.generation,
             version: self.version.clone(),
         };
-        let pipeline = Arc::new(Pipeline::new(Arc::clone(&self.guest), origins, self.version));
-        let control = Arc::new(Control::new(Arc::clone(&self.guest), control_origins, facts));
-        let answer = move |request: Request<Body>| {
-            let pipeline = Arc::clone(&pipeline);
-            async move { pipeline.call(request).await }
-        };
-        let answer_control = move |request: Request<Body>| {
-            let control = Arc::clone(&control);
-            async move { control.call(request).await }
-        };
-        tokio::join!(self.listener.serve(answer, stop.clone()), self.control.serve(answer_control, stop));
+        let pipeline = Pipeline::new(Arc::clone(&self.guest), origins, self.version, Arc::clone(&self.live));
+        let control = Control::new(Arc::clone(&self.guest), control_origins, facts, self.live);
+        tokio::join!(self.listener.serve(pipeline, stop.clone()), self.control.serve(control, stop));
     }
 
     fn origins_of(&self, listener: &Listener) -> Origins {
@@ -161,11 +165,11 @@ impl Server {
     }
 }
 
-fn bind(address: SocketAddr, allow_remote: bool) -> Result<Listener, StartError> {
+fn bind(address: SocketAddr, allow_remote: bool, gate: Gate) -> Result<Listener, StartError> {
     if !allow_remote && !address.ip().is_loopback() {
         return Err(StartError::Remote(address));
     }
-    Listener::bind(address).map_err(|source| StartError::Bind { address, source })
+    Listener::bind(address, gate).map_err(|source| StartError::Bind { address, source })
 }
 
 /// The URL at which a server bound to `address` is reached from this machine.

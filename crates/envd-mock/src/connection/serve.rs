@@ -1,7 +1,7 @@
 //! One connection: HTTP/1.1 or HTTP/2 with prior knowledge, over any transport, until either side or `stop` ends
 //! it.
 
-use std::convert::Infallible;
+use std::os::fd::RawFd;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +13,15 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::conn::{Conn, Manner};
+use super::faulty::Faulty;
 use super::linger::lingering;
 use super::patient::Patient;
+use crate::fault::{ChosenConnection, ConnectionFault};
 
 /// For the first call to begin and for each head; longer than the 90 s that Go's client keeps idle connections.
 const HEAD_DEADLINE: Duration = Duration::from_secs(120);
@@ -26,6 +29,8 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(120);
 const LONGEST_STALL: Duration = Duration::from_secs(300);
 /// For calls in flight, once the server stops.
 const GRACE: Duration = Duration::from_millis(150);
+/// For a peer to see an early end.
+const LONGEST_FAREWELL: Duration = Duration::from_secs(2);
 const HTTP2_STREAM_WINDOW: u32 = 1 << 20;
 const HTTP2_PING: Duration = Duration::from_secs(30);
 
@@ -33,46 +38,165 @@ const HTTP2_PING: Duration = Duration::from_secs(30);
 pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Called once, before the first byte.
     fn prepare(&self);
+    /// The socket below, where there is one.
+    fn socket(&self) -> Option<RawFd>;
 }
 
-/// Serves `transport` with `answer` to its end.
-pub(super) async fn connection<T, A, R>(transport: T, answer: A, stop: CancellationToken)
-where
+/// A call that gets no answer: HTTP/1.1 closes its connection, HTTP/2 resets its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the call was broken off on purpose")]
+pub(crate) struct Gone;
+
+/// A connection that is to be served.
+pub(crate) struct Accepted {
+    pub(crate) conn: Arc<Conn>,
+    pub(crate) plan: Vec<ChosenConnection>,
+}
+
+/// Who answers on a port.
+pub(crate) trait Service: Clone + Send + Sync + 'static {
+    /// Called for each connection, before its first byte.
+    fn accept(&self, peer: std::net::SocketAddr) -> Accepted;
+
+    /// Answers one call; its connection is among the request's extensions.
+    fn call(&self, request: Request<Body>) -> impl Future<Output = Result<Response, Gone>> + Send;
+}
+
+/// Serves `transport` with `service` to its end.
+pub(super) async fn connection<T, S>(
+    mut transport: T,
+    Accepted { conn, plan }: Accepted,
+    service: S,
+    lost: CancellationToken,
+    stop: CancellationToken,
+) where
     T: Transport,
-    A: Fn(Request<Body>) -> R + Send + Sync + 'static,
-    R: Future<Output = Response> + Send + 'static,
+    S: Service,
 {
     transport.prepare();
+    conn.hold_socket(transport.socket());
+    let opened = tokio::select! {
+        opened = open(&mut transport, &conn, &plan) => opened,
+        () = stop.cancelled() => false,
+        () = lost.cancelled() => { conn.reset(); false }
+    };
+    if opened {
+        Box::pin(serve(transport, &conn, plan, service, lost, stop)).await;
+    } else {
+        conn.hold_socket(None);
+        drop(transport);
+    }
+    conn.record_end();
+}
+
+/// Does what concerns the connection before its first byte; whether there is anything to serve.
+async fn open<T: Transport>(transport: &mut T, conn: &Arc<Conn>, plan: &[ChosenConnection]) -> bool {
+    for chosen in plan.iter().filter(|chosen| chosen.rule().at.is_none()) {
+        let done = |what: &str| {
+            chosen.fired();
+            conn.done(chosen.name(), what);
+        };
+        match &chosen.rule().fault {
+            ConnectionFault::Close {} => {
+                done("FIN at byte 0");
+                conn.close();
+                farewell(transport).await;
+                return false;
+            }
+            ConnectionFault::Reset {} => {
+                done("RST at byte 0");
+                conn.reset();
+                return false;
+            }
+            ConnectionFault::Stall {} => {
+                done("never read");
+                conn.behave(Manner::Stalled);
+            }
+            ConnectionFault::HalfOpen {} => {
+                done("half-open from byte 0");
+                conn.behave(Manner::HalfOpen);
+            }
+            ConnectionFault::Zombie {} => {
+                done("zombie from byte 0");
+                conn.behave(Manner::Zombie);
+            }
+            ConnectionFault::Delay { time } => {
+                let time = chosen.key.wait(time);
+                done(&format!("not read for {time:?}"));
+                conn.time.sleep(time).await;
+            }
+            _ => {}
+        }
+    }
+    true
+}
+
+/// Reads on for a while, so that what the peer sends does not turn the orderly end into a reset.
+async fn farewell<T: Transport>(transport: &mut T) {
+    let mut scratch = [0; 4096];
+    let read = async { while transport.read(&mut scratch).await.is_ok_and(|count| count > 0) {} };
+    // Long enough, whatever the peer does.
+    let _ = tokio::time::timeout(LONGEST_FAREWELL, read).await;
+}
+
+async fn serve<T, S>(
+    transport: T,
+    conn: &Arc<Conn>,
+    plan: Vec<ChosenConnection>,
+    service: S,
+    lost: CancellationToken,
+    stop: CancellationToken,
+) where
+    T: Transport,
+    S: Service,
+{
     let begun = Arc::new(Notify::new());
+    let leaver = plan.iter().find(|chosen| chosen.rule().fault == ConnectionFault::Goaway {}).cloned();
+    let builder = builder(conn, &plan);
     let service = service_fn(|request: Request<Incoming>| {
         begun.notify_one();
-        let (head, body) = request.into_parts();
+        if let Some(leaver) = &leaver {
+            leaver.fired();
+            conn.done(leaver.name(), "GOAWAY");
+            conn.go_away();
+        }
+        let (mut head, body) = request.into_parts();
         let body = lingering(body, &head.headers);
-        let response = answer(Request::from_parts(head, body));
-        async move { Ok::<_, Infallible>(response.await) }
+        head.extensions.insert(Arc::clone(conn));
+        let service = service.clone();
+        async move { service.call(Request::from_parts(head, body)).await }
     });
-    let builder = builder();
-    let mut served =
-        pin!(builder.serve_connection(TokioIo::new(Patient::new(transport, LONGEST_STALL)), service));
+    let transport = Patient::new(Faulty::new(transport, Arc::clone(conn), plan), LONGEST_STALL);
+    let mut served = pin!(builder.serve_connection(TokioIo::new(transport), service));
     let mut first_call = pin!(tokio::time::timeout(HEAD_DEADLINE, begun.notified()));
-    let mut waiting = true;
+    let mut away = pin!(conn.away());
+    let (mut waiting, mut staying) = (true, true);
     loop {
         tokio::select! {
+            biased;
+            () = conn.over() => return,
+            () = lost.cancelled() => return conn.reset(),
             ended = served.as_mut() => return report(ended),
             call = first_call.as_mut(), if waiting => match call {
                 Ok(()) => waiting = false,
                 Err(_) => return,
             },
+            () = away.as_mut(), if staying => {
+                staying = false;
+                served.as_mut().graceful_shutdown();
+            }
             () = stop.cancelled() => break,
         }
     }
+    conn.ended_by("stopped");
     served.as_mut().graceful_shutdown();
-    if let Ok(ended) = tokio::time::timeout(GRACE, served).await {
-        report(ended);
+    tokio::select! {
+        () = conn.over() => {}
+        ended = tokio::time::timeout(GRACE, served) => if let Ok(ended) = ended { report(ended) },
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
+fn builder(conn: &Conn, plan: &[ChosenConnection]) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE);
     builder
@@ -81,11 +205,20 @@ fn builder() -> Builder<TokioExecutor> {
         .initial_stream_window_size(HTTP2_STREAM_WINDOW)
         .initial_connection_window_size(2 * HTTP2_STREAM_WINDOW)
         .keep_alive_interval(HTTP2_PING);
+    for chosen in plan {
+        if let ConnectionFault::MaxStreams { streams } = chosen.rule().fault {
+            chosen.fired();
+            conn.done(chosen.name(), format!("SETTINGS_MAX_CONCURRENT_STREAMS {streams}"));
+            builder.http2().max_concurrent_streams(streams);
+        }
+    }
     builder
 }
 
 fn report(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
+    match ended {
+        Err(error) if error.source().is_some_and(<dyn std::error::Error>::is::<Gone>) => {}
+        Err(error) => tracing::debug!(%error, "a connection ended early"),
+        Ok(()) => {}
     }
 }

@@ -177,6 +177,21 @@ impl Guest {
         Ok(())
     }
 
+    /// What the daemon knew is forgotten, as if it had crashed and been started again; its processes go on only when
+    /// they are kept.
+    pub(crate) async fn restart(&self, keep: bool) {
+        let Ok(stand) = self.ready().await else { return };
+        if !keep {
+            for process in stand.processes.list() {
+                // One that is gone meanwhile needs no signal.
+                let _ = stand.processes.signal(&process, libc::SIGKILL).await;
+            }
+        }
+        self.life.reset(default_user(&stand.tree, self.ids));
+        self.preload.reset();
+        self.watchers.clear();
+    }
+
     /// Waits until the guest stands.
     ///
     /// # Errors

@@ -89,6 +89,12 @@ impl Life {
         Self { state: Mutex::new(State { defaults, lifecycle: None, newest: None, prepared: false }) }
     }
 
+    /// Forgets everything, as a daemon that is started again.
+    pub(crate) fn reset(&self, user: String) {
+        let fresh = Self::new(user);
+        *self.state() = fresh.state.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    }
+
     pub(crate) fn defaults(&self) -> Defaults {
         self.state().defaults.clone()
     }

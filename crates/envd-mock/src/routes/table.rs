@@ -66,6 +66,11 @@ impl Routes {
         rest.or_else(|| self.connect.knows(path).then_some("POST"))
     }
 
+    /// Whether an RPC has this path.
+    pub(crate) fn is_rpc(&self, path: &str) -> bool {
+        self.connect.knows(path)
+    }
+
     pub(crate) async fn answer(&self, request: Request<Body>) -> Response {
         let Ok(response) = self.rest.clone().oneshot(request).await;
         response

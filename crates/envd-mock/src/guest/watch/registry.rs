@@ -74,6 +74,11 @@ impl Watchers {
         Ok(id)
     }
 
+    /// Ends all of them.
+    pub(crate) fn clear(&self) {
+        lock(&self.0).watchers.clear();
+    }
+
     /// Everything that happened since the last time. Blocking.
     pub(crate) fn take(&self, id: &str) -> Result<Vec<Change>, TakeError> {
         let collected = lock(&self.0).watchers.get(id).map(|watcher| Arc::clone(&watcher.collected));

@@ -1,0 +1,293 @@
+//! The answer's body as the connection gets it: does what the shaper wrote down, waits, ends, and tells the journal
+//! how that went.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use super::act::{Act, Acts, Break};
+use super::framing::{Counter, Framing};
+use super::shaper::Shaper;
+use crate::connection::{Conn, Gone, ending};
+use crate::fault::ChosenCall;
+use crate::journal::{CallNote, Size};
+
+/// What a body needs to know of its call.
+pub(crate) struct Setting {
+    pub(crate) conn: Arc<Conn>,
+    pub(crate) http2: bool,
+    /// Nothing of the body is sent: HEAD, 204, 304.
+    pub(crate) head_only: bool,
+    pub(crate) note: Arc<CallNote>,
+    /// The announced length is not the body's.
+    pub(crate) hide_length: bool,
+    /// What a crash of the daemon is.
+    pub(crate) crash: Arc<dyn Fn(&ChosenCall) + Send + Sync>,
+    /// What follows a complete body.
+    pub(crate) then: Option<Box<dyn FnOnce() + Send + Sync>>,
+    /// How many of the first bytes the journal keeps.
+    pub(crate) keep: usize,
+}
+
+type Waiting = Pin<Box<dyn Future<Output = Option<u64>> + Send>>;
+
+/// A body with a plan, or with none.
+pub(crate) struct Shaped {
+    inner: Body,
+    shaper: Option<Shaper>,
+    acts: Acts,
+    setting: Setting,
+    counter: Option<Counter>,
+    sent: u64,
+    kept: Vec<u8>,
+    waiting: Option<Waiting>,
+    /// What is done once everything before it has been acknowledged.
+    breaking: Option<(Break, ChosenCall, Option<u64>)>,
+    /// Nothing more will come, though the body stays open.
+    stalled: bool,
+    ended: bool,
+}
+
+/// Why a body broke off.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    #[error(transparent)]
+    Inner(#[from] axum::Error),
+    #[error(transparent)]
+    OnPurpose(#[from] Gone),
+}
+
+impl Shaped {
+    pub(crate) fn new(inner: Body, plan: &[ChosenCall], framing: Framing, setting: Setting) -> Self {
+        let shaper = (!plan.is_empty()).then(|| Shaper::new(plan, framing));
+        let counter = (framing != Framing::Plain).then(Counter::default);
+        Self {
+            inner,
+            shaper,
+            acts: Acts::new(),
+            setting,
+            counter,
+            sent: 0,
+            kept: Vec::new(),
+            waiting: None,
+            breaking: None,
+            stalled: false,
+            ended: false,
+        }
+    }
+
+    fn count(&mut self, data: &Bytes) {
+        self.sent += data.len() as u64;
+        if let Some(counter) = &mut self.counter {
+            counter.pass(data);
+        }
+        let room = self.setting.keep.saturating_sub(self.kept.len()).min(data.len());
+        self.kept.extend_from_slice(&data[..room]);
+    }
+
+    /// Tells the journal how it ended, once.
+    fn tell(&mut self, end: &str) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let size = Size { bytes: self.sent, envelopes: self.counter.map(|counter| counter.envelopes) };
+        let kept = std::mem::take(&mut self.kept);
+        self.setting.note.end(end, |call| {
+            call.sent = size;
+            if let Some(bodies) = &mut call.bodies {
+                bodies[1] = crate::journal::base64(&kept);
+            }
+        });
+        if end == "complete" {
+            self.finished();
+        }
+    }
+
+    fn finished(&mut self) {
+        if let Some(then) = self.setting.then.take() {
+            then();
+        }
+    }
+
+    /// Waits until everything so far has been acknowledged; what was not, in bytes.
+    fn settle(&mut self) {
+        let conn = Arc::clone(&self.setting.conn);
+        self.waiting = Some(Box::pin(async move { conn.settle().await.err() }));
+    }
+
+    fn sleep(&mut self, time: std::time::Duration) {
+        let clock = self.setting.conn.time.clone();
+        self.waiting = Some(Box::pin(async move {
+            clock.sleep(time).await;
+            None
+        }));
+    }
+
+    /// Does what was asked for, now that the peer has what came before.
+    fn break_off(
+        &mut self,
+        by: Break,
+        chosen: &ChosenCall,
+        envelope: Option<u64>,
+        unacknowledged: Option<u64>,
+    ) -> Option<Poll<Option<Result<Frame<Bytes>, Broken>>>> {
+        let http2 = self.setting.http2;
+        let what = match by {
+            Break::Cut => "clean end",
+            Break::Abort if http2 => "RST_STREAM",
+            Break::Abort => "FIN without an end",
+            Break::Reset => "RST",
+            Break::Stall => "nothing more",
+            Break::Crash => "crash",
+        };
+        self.setting.note.done(chosen.name(), ending(what, self.sent, unacknowledged), envelope);
+        chosen.fired();
+        match by {
+            Break::Cut => {
+                self.tell("cut");
+                return Some(Poll::Ready(None));
+            }
+            Break::Abort if http2 => {
+                self.tell("aborted");
+                return Some(Poll::Ready(Some(Err(Gone.into()))));
+            }
+            Break::Abort => {
+                self.tell("aborted");
+                self.setting.conn.close();
+            }
+            Break::Reset => {
+                self.tell("reset");
+                self.setting.conn.reset();
+            }
+            Break::Crash => {
+                self.tell("reset");
+                (self.setting.crash)(chosen);
+            }
+            Break::Stall => {}
+        }
+        self.stalled = true;
+        None
+    }
+
+    /// Does the next step; `None` when there is another to be done first.
+    fn step(&mut self, act: Act) -> Option<Poll<Option<Result<Frame<Bytes>, Broken>>>> {
+        match act {
+            Act::Bytes(bytes) => {
+                self.count(&bytes);
+                return Some(Poll::Ready(Some(Ok(Frame::data(bytes)))));
+            }
+            Act::Trailers(trailers) => return Some(Poll::Ready(Some(Ok(Frame::trailers(trailers))))),
+            Act::Sleep(time) => self.sleep(time),
+            Act::Done(chosen, what, envelope) => {
+                chosen.fired();
+                self.setting.note.done(chosen.name(), what, envelope);
+            }
+            Act::End => {
+                self.tell("complete");
+                return Some(Poll::Ready(None));
+            }
+            Act::Break(by, chosen, envelope) => {
+                self.breaking = Some((by, chosen, envelope));
+                self.settle();
+            }
+        }
+        None
+    }
+
+    /// Takes more from the guest; `None` when there are steps to do.
+    fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<Option<Option<Result<Frame<Bytes>, Broken>>>> {
+        let frame = ready!(http_body::Body::poll_frame(Pin::new(&mut self.inner), cx));
+        let Some(shaper) = &mut self.shaper else {
+            match &frame {
+                Some(Ok(frame)) => {
+                    if let Some(data) = frame.data_ref() {
+                        let data = data.clone();
+                        self.count(&data);
+                    }
+                }
+                Some(Err(_)) => self.tell("failed"),
+                None => self.tell("complete"),
+            }
+            return Poll::Ready(Some(frame.map(|frame| frame.map_err(Into::into))));
+        };
+        match frame {
+            Some(Err(error)) => {
+                self.tell("failed");
+                return Poll::Ready(Some(Some(Err(error.into()))));
+            }
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => shaper.data(data, &mut self.acts),
+                Err(frame) => shaper.end(frame.into_trailers().ok(), &mut self.acts),
+            },
+            None => shaper.end(None, &mut self.acts),
+        }
+        Poll::Ready(None)
+    }
+
+    /// Whether the guest has nothing left to say, as far as can be told without asking it.
+    fn is_exhausted(&self) -> bool {
+        let inner = http_body::Body::size_hint(&self.inner);
+        self.acts.is_empty()
+            && self.breaking.is_none()
+            && (http_body::Body::is_end_stream(&self.inner) || inner.exact() == Some(0))
+    }
+}
+
+impl http_body::Body for Shaped {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let this = self.get_mut();
+        loop {
+            if this.stalled {
+                return Poll::Pending;
+            }
+            if let Some(waiting) = &mut this.waiting {
+                let unacknowledged = ready!(waiting.as_mut().poll(cx));
+                this.waiting = None;
+                if let Some((by, chosen, envelope)) = this.breaking.take()
+                    && let Some(polled) = this.break_off(by, &chosen, envelope, unacknowledged)
+                {
+                    return polled;
+                }
+                continue;
+            }
+            if let Some(act) = this.acts.pop_front() {
+                if let Some(polled) = this.step(act) {
+                    return polled;
+                }
+                continue;
+            }
+            if this.ended {
+                return Poll::Ready(None);
+            }
+            if let Some(frame) = ready!(this.poll_inner(cx)) {
+                return Poll::Ready(frame);
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.shaper.is_none() && http_body::Body::is_end_stream(&self.inner)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.shaper {
+            _ if self.setting.hide_length => SizeHint::default(),
+            Some(shaper) if shaper.changes_length() => SizeHint::default(),
+            _ => http_body::Body::size_hint(&self.inner),
+        }
+    }
+}
+
+impl Drop for Shaped {
+    fn drop(&mut self) {
+        let whole = self.setting.head_only || self.is_exhausted();
+        self.tell(if whole { "complete" } else { "abandoned" });
+    }
+}

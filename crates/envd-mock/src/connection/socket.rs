@@ -1,0 +1,31 @@
+//! The few things that are asked of a socket beside reading and writing. The descriptor is the caller's, and open.
+
+use std::os::fd::{BorrowedFd, RawFd};
+use std::time::Duration;
+
+use rustix::net::{Shutdown, shutdown, sockopt};
+
+/// Closing it resets the connection (RST) instead of ending it in order.
+pub(super) fn reset_on_close(socket: RawFd) {
+    // A failure leaves an orderly end; a socket that is open has this option.
+    let _ = sockopt::set_socket_linger(borrow(socket), Some(Duration::ZERO));
+}
+
+/// Sends FIN behind what was written.
+pub(super) fn shut_down_writing(socket: RawFd) {
+    // Fails when the peer is gone already, and then nothing needs to be said.
+    let _ = shutdown(borrow(socket), Shutdown::Write);
+}
+
+/// Bytes that were written and that the peer has not acknowledged.
+pub(super) fn unacknowledged(socket: RawFd) -> u64 {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: SIOCOUTQ (TIOCOUTQ on a socket, tcp(7)) writes one int to the pointer.
+    let asked = unsafe { libc::ioctl(socket, libc::TIOCOUTQ, &raw mut bytes) };
+    if asked == 0 { u64::try_from(bytes).unwrap_or(0) } else { 0 }
+}
+
+fn borrow<'s>(socket: RawFd) -> BorrowedFd<'s> {
+    // SAFETY: `Conn` hands out the descriptor only while the transport holds it open, under its lock.
+    unsafe { BorrowedFd::borrow_raw(socket) }
+}

@@ -1,0 +1,352 @@
+//! One call under way: what was decided about it, what was done, and what the journal is told. Knows what to do at each
+//! stage of the pipeline; how it is done is `effect`'s and `body`'s.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderMap, Method, Request, StatusCode, Version, header};
+use http_body_util::BodyExt as _;
+
+use crate::body::{Framing, Setting, Shaped};
+use crate::connection::{Conn, Gone, Manner, ending};
+use crate::effect::{self, Asked, Outcome, Upward, Watch};
+use crate::fault::{Call, CallFault, Chosen, ChosenCall, Message, Place, Position, Rule, Rules, Script};
+use crate::guest::Guest;
+use crate::journal::{CallEntry, CallNote, Decision, headers, millis, target};
+use crate::live::Live;
+
+const FAULT: &str = "x-envd-fault";
+const NAME: &str = "x-envd-call";
+
+/// A call from its head to its last byte.
+pub(crate) struct Course {
+    live: Arc<Live>,
+    guest: Arc<Guest>,
+    conn: Arc<Conn>,
+    note: Arc<CallNote>,
+    plan: Vec<ChosenCall>,
+    http2: bool,
+    /// HEAD: the answer has no body.
+    head: bool,
+    asked: HeaderMap,
+    watch: Watch,
+    /// The header that asks for a fault cannot be read.
+    refusal: Option<String>,
+}
+
+impl Course {
+    /// Decides what goes wrong with a call and enters it in the journal; the request that is given back is whole.
+    pub(crate) async fn enter(
+        live: &Arc<Live>,
+        guest: &Arc<Guest>,
+        request: Request<Body>,
+        known: bool,
+        rpc: bool,
+    ) -> (Self, Request<Body>) {
+        let (parts, mut body) = request.into_parts();
+        let conn = parts
+            .extensions
+            .get::<Arc<Conn>>()
+            .cloned()
+            .unwrap_or_else(|| Arc::new(Conn::new(None, live.time.clone())));
+        let now = live.time.now();
+        let (rules, asked_for) = (live.rules(), asked_for(live, &parts.headers));
+        let head = Asked { parts: &parts, rpc };
+        let mut message = Message::default();
+        let (own, refusal) = match asked_for {
+            Ok(own) => (own, None),
+            Err(refusal) => (None, Some(refusal)),
+        };
+        let all = || std::iter::once(&*rules).chain(own.as_ref());
+        if rpc && all().any(|rules| rules.need_message(&head, now)) {
+            (message, body) = effect::look(parts.uri.path(), &parts.headers, body).await;
+        }
+        let name = parts.headers.get(NAME).and_then(|name| name.to_str().ok());
+        let call = Call {
+            head: &head,
+            message: &message,
+            generation: live.generation.facts().number,
+            connection: conn.ordinal,
+            name,
+        };
+        let plan: Vec<ChosenCall> = all().flat_map(|rules| rules.decide(&call, now)).collect();
+        let entry = CallEntry {
+            connection: conn.ordinal,
+            operation: head.operation(),
+            protocol: protocol(parts.version).to_owned(),
+            name: name.map(str::to_owned),
+            target: target(&parts.uri),
+            headers: headers(&parts.headers),
+            subject: message.command.or(message.tag).or(message.path),
+            decisions: plan.iter().map(decision_of_call).collect(),
+            known,
+            bodies: (live.keep_bodies > 0).then(Default::default),
+            ..CallEntry::default()
+        };
+        let note = live.journal.call(entry);
+        let framing = Framing::of(&parts.headers);
+        let crash = crash(live, guest);
+        let (upward, watch) =
+            Upward::new(body, &plan, framing, live.keep_bodies, Arc::clone(&conn), Arc::clone(&note), crash);
+        let course = Self {
+            live: Arc::clone(live),
+            guest: Arc::clone(guest),
+            conn,
+            note,
+            plan,
+            http2: parts.version == Version::HTTP_2,
+            head: parts.method == Method::HEAD,
+            asked: parts.headers.clone(),
+            watch,
+            refusal,
+        };
+        (course, Request::from_parts(parts, Body::new(upward)))
+    }
+
+    fn at_head(&self) -> impl Iterator<Item = &ChosenCall> {
+        self.plan.iter().filter(|chosen| chosen.rule().place() == Place::Head)
+    }
+
+    fn done(&self, chosen: &ChosenCall, what: impl Into<String>) {
+        chosen.fired();
+        self.note.done(chosen.name(), what, None);
+    }
+
+    /// What goes wrong before the guest is asked; an answer, where there is one already.
+    pub(crate) async fn before(&self, request: &mut Request<Body>) -> Result<Option<Response>, Gone> {
+        if let Some(refusal) = &self.refusal {
+            return Ok(Some(crate::routes::reply::error(StatusCode::BAD_REQUEST, refusal)));
+        }
+        if self.plan.is_empty() {
+            return Ok(None);
+        }
+        if self.plan.iter().any(|chosen| matches!(chosen.rule().at, Some(Position::Output(..)))) {
+            // Output can be counted in plain messages alone.
+            for header in ["connect-accept-encoding", "grpc-accept-encoding"] {
+                request.headers_mut().remove(header);
+            }
+        }
+        for chosen in self.at_head() {
+            match &chosen.rule().fault {
+                CallFault::Delay { time } => {
+                    let time = chosen.key.wait(time);
+                    self.live.time.sleep(time).await;
+                    self.done(chosen, format!("delayed by {time:?}"));
+                }
+                CallFault::NoContinue {} => self.conn.mute_continue(),
+                _ => {}
+            }
+        }
+        for chosen in self.at_head() {
+            match &chosen.rule().fault {
+                CallFault::Hang {} => {
+                    self.done(chosen, "no answer");
+                    std::future::pending::<()>().await;
+                }
+                CallFault::Status { status, body, header } => {
+                    self.done(chosen, format!("status {}", status.0));
+                    return Ok(Some(effect::status(*status, body.as_ref(), header)));
+                }
+                CallFault::Error { code, message, details } => {
+                    self.done(chosen, format!("error {}", code.as_str()));
+                    let error = effect::error(&self.asked, *code, message.as_deref(), details.as_ref());
+                    return Ok(Some(error));
+                }
+                CallFault::Abort {} => return self.abort(chosen, request).await,
+                CallFault::Reset {} => {
+                    self.done(chosen, "RST before an answer");
+                    self.note.end("reset", |_| {});
+                    self.conn.reset();
+                    std::future::pending::<()>().await;
+                }
+                CallFault::Crash { .. } => {
+                    self.done(chosen, "crash before an answer");
+                    self.note.end("reset", |_| {});
+                    crash(&self.live, &self.guest)(chosen);
+                    std::future::pending::<()>().await;
+                }
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// FIN without an answer, or RST_STREAM. What the client sends is taken first, so that FIN is not turned into RST.
+    async fn abort(
+        &self,
+        chosen: &ChosenCall,
+        request: &mut Request<Body>,
+    ) -> Result<Option<Response>, Gone> {
+        const LONGEST: std::time::Duration = std::time::Duration::from_secs(2);
+        let body = request.body_mut();
+        let take = async { while body.frame().await.is_some_and(|frame| frame.is_ok()) {} };
+        // Whatever is left then is the client's to worry about.
+        let _ = tokio::time::timeout(LONGEST, take).await;
+        self.done(chosen, if self.http2 { "RST_STREAM before an answer" } else { "FIN before an answer" });
+        self.note.end("aborted", |_| {});
+        Err(Gone)
+    }
+
+    /// The guest's answer, unless what happens to the request comes first.
+    pub(crate) async fn answered<R>(
+        &self,
+        request: Request<Body>,
+        answer: impl FnOnce(Request<Body>) -> R,
+    ) -> Result<Response, Gone>
+    where
+        R: Future<Output = Response>,
+    {
+        let response = tokio::select! {
+            biased;
+            outcome = self.watch.outcome() => return self.early(outcome).await,
+            response = answer(request) => response,
+        };
+        if self.conn.has_muted_continue() {
+            for chosen in self.at_head().filter(|chosen| chosen.rule().fault == CallFault::NoContinue {}) {
+                self.done(chosen, "no 100 Continue");
+            }
+        }
+        Ok(response)
+    }
+
+    async fn early(&self, outcome: Outcome) -> Result<Response, Gone> {
+        match outcome {
+            Outcome::Early(status) => {
+                let mut response = effect::status(status, None, &Default::default());
+                self.close_after(&mut response);
+                Ok(response)
+            }
+            Outcome::Gone => {
+                self.note.end("aborted", |_| {});
+                if !self.http2 {
+                    self.conn.close();
+                }
+                Err(Gone)
+            }
+            Outcome::Silent | Outcome::Open => std::future::pending().await,
+        }
+    }
+
+    /// The connection takes no further call.
+    fn close_after(&self, response: &mut Response) {
+        if self.http2 {
+            self.conn.go_away();
+        } else {
+            response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+        }
+    }
+
+    /// What goes wrong with the head of the answer.
+    pub(crate) async fn after(&self, mut response: Response) -> Response {
+        for chosen in self.at_head() {
+            let fault = &chosen.rule().fault;
+            if matches!(fault, CallFault::Series { .. }) {
+                let what;
+                (response, what) = effect::lay_over(response, chosen).await;
+                if let Some(what) = what {
+                    self.done(chosen, what);
+                }
+                continue;
+            }
+            if *fault == (CallFault::Goaway {}) {
+                self.close_after(&mut response);
+                self.done(chosen, "no further call");
+            }
+            if let Some(what) = effect::change_head(&mut response, fault) {
+                self.done(chosen, what);
+            }
+        }
+        response
+    }
+
+    /// Hands the answer over to the connection.
+    pub(crate) fn leave(self, response: Response) -> Response {
+        let (status, elapsed) = (response.status(), self.note.elapsed());
+        let watch = self.watch.clone();
+        self.note.amend(|call| {
+            (call.status, call.head_ms, call.received) = (Some(status.as_u16()), Some(elapsed), watch.size());
+            if let Some(bodies) = &mut call.bodies {
+                bodies[0] = watch.kept();
+            }
+        });
+        let framing = Framing::of(response.headers());
+        let in_body = |chosen: &&ChosenCall| {
+            matches!(chosen.rule().place(), Place::Byte | Place::Envelope | Place::Output)
+        };
+        let plan: Vec<ChosenCall> = self.plan.iter().filter(in_body).cloned().collect();
+        let bodyless = matches!(status.as_u16(), 204 | 304);
+        let lies = |chosen: &ChosenCall| matches!(chosen.rule().fault, CallFault::ContentLength { .. });
+        let setting = Setting {
+            conn: Arc::clone(&self.conn),
+            http2: self.http2,
+            head_only: self.head || bodyless,
+            note: Arc::clone(&self.note),
+            hide_length: self.plan.iter().any(lies),
+            crash: crash(&self.live, &self.guest),
+            then: self.then(),
+            keep: self.live.keep_bodies,
+        };
+        response.map(|body| Body::new(Shaped::new(body, &plan, framing, setting)))
+    }
+
+    /// What becomes of the connection once the answer is through.
+    fn then(&self) -> Option<Box<dyn FnOnce() + Send + Sync>> {
+        let chosen = self.at_head().find(|chosen| chosen.rule().fault == CallFault::Zombie {})?.clone();
+        let (conn, note) = (Arc::clone(&self.conn), Arc::clone(&self.note));
+        Some(Box::new(move || {
+            tokio::spawn(async move {
+                let rest = conn.settle().await.err();
+                conn.behave(Manner::Zombie);
+                chosen.fired();
+                note.done(chosen.name(), ending("zombie", conn.sent(), rest), None);
+            });
+        }))
+    }
+}
+
+/// What a crash of the daemon does.
+fn crash(live: &Arc<Live>, guest: &Arc<Guest>) -> Arc<dyn Fn(&ChosenCall) + Send + Sync> {
+    let (live, guest) = (Arc::clone(live), Arc::clone(guest));
+    Arc::new(move |chosen: &ChosenCall| {
+        if let CallFault::Crash { down, processes } = chosen.rule().fault {
+            live.crash(&guest, down, processes);
+        }
+    })
+}
+
+/// The rules that the request itself asks for.
+fn asked_for(live: &Live, headers: &HeaderMap) -> Result<Option<Rules>, String> {
+    let Some(text) = headers.get(FAULT).filter(|_| live.from_header) else { return Ok(None) };
+    let text = text.to_str().map_err(|_| format!("{FAULT}: expected printable ASCII"))?;
+    let rules = crate::fault::parse_bare(text).map_err(|error| error.to_string())?;
+    let mut script = Script::default();
+    (script.seed, script.calls) = (live.seed(), rules);
+    Ok(Some(Rules::arm(script, live.time.now())))
+}
+
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => "HTTP/2",
+        Version::HTTP_10 => "HTTP/1.0",
+        _ => "HTTP/1.1",
+    }
+}
+
+/// A decision about a connection, as the journal has it.
+pub(crate) fn decision(chosen: &crate::fault::ChosenConnection) -> Decision {
+    entered(chosen, chosen.rule().fault.to_string(), None)
+}
+
+fn decision_of_call(chosen: &ChosenCall) -> Decision {
+    let wait = match &chosen.rule().fault {
+        CallFault::Delay { time } | CallFault::StartLate { time } => Some(millis(chosen.key.wait(time))),
+        _ => None,
+    };
+    entered(chosen, chosen.rule().fault.to_string(), wait)
+}
+
+fn entered<R: Rule>(chosen: &Chosen<R>, fault: String, wait_ms: Option<f64>) -> Decision {
+    let at = chosen.rule().at().map(|at| at.to_string());
+    Decision { rule: chosen.name().to_owned(), n: chosen.n, fault, at, wait_ms }
+}

@@ -1,0 +1,57 @@
+//! A request's head as rules see it.
+
+use std::borrow::Cow;
+
+use http::request::Parts;
+
+use crate::fault::Head;
+
+/// The head of a request.
+pub(crate) struct Asked<'r> {
+    pub(crate) parts: &'r Parts,
+    pub(crate) rpc: bool,
+}
+
+impl Asked<'_> {
+    /// `process.Process/Start`, or `GET /files`.
+    pub(crate) fn operation(&self) -> String {
+        let path = self.parts.uri.path();
+        if self.rpc {
+            path.trim_start_matches('/').to_owned()
+        } else {
+            format!("{} {path}", self.parts.method)
+        }
+    }
+}
+
+impl Head for Asked<'_> {
+    fn method(&self) -> &str {
+        self.parts.method.as_str()
+    }
+
+    fn path(&self) -> &str {
+        self.parts.uri.path()
+    }
+
+    fn is_rpc(&self) -> bool {
+        self.rpc
+    }
+
+    fn headers(&self, name: &str) -> Vec<Cow<'_, str>> {
+        let values = self.parts.headers.get_all(name).iter();
+        values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect()
+    }
+
+    fn query(&self, name: &str) -> Vec<Cow<'_, str>> {
+        let pairs = self.parts.uri.query().unwrap_or_default().split('&');
+        let decoded = |text: &str| {
+            let spaced = text.replace('+', " ");
+            percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+        };
+        let value = |pair: &str| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decoded(key) == name).then(|| Cow::Owned(decoded(value)))
+        };
+        pairs.filter_map(value).collect()
+    }
+}

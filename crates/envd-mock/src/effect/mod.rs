@@ -1,0 +1,13 @@
+//! What was decided about a call, done to it: the edges between `fault`, which knows no HTTP, and the calls.
+
+mod early;
+mod head;
+mod message;
+mod reply;
+mod upward;
+
+pub(crate) use early::{error, status};
+pub(crate) use head::Asked;
+pub(crate) use message::look;
+pub(crate) use reply::{change_head, lay_over};
+pub(crate) use upward::{Outcome, Upward, Watch};

@@ -1,0 +1,114 @@
+//! The levers of a running mock as a Rust test has them: its script, its journal, its clock. The same as the control
+//! port's, without the port.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::fault::Script;
+use crate::journal::Entry;
+use crate::live::{Live, RuleReport};
+use crate::time::{NotManual, Time};
+
+/// What goes wrong with a mock that is up; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Faults {
+    live: Arc<Live>,
+}
+
+impl Faults {
+    pub(crate) fn new(live: Arc<Live>) -> Self {
+        Self { live }
+    }
+
+    /// Puts another script in force; all counts begin anew.
+    pub fn replace(&self, script: Script) {
+        self.live.replace(script);
+    }
+
+    /// Adds rules behind those that there are.
+    ///
+    /// # Errors
+    /// [`NameTaken`], and then nothing is added.
+    pub fn add(&self, script: Script) -> Result<(), NameTaken> {
+        self.live.add(script).map_err(NameTaken)
+    }
+
+    /// Takes the rule of this name away; whether there was one.
+    pub fn remove(&self, name: &str) -> bool {
+        self.live.remove(name)
+    }
+
+    /// The rules in force.
+    pub fn script(&self) -> Script {
+        self.live.script()
+    }
+
+    /// What has become of each rule, in order.
+    pub fn report(&self) -> Vec<RuleReport> {
+        self.live.report()
+    }
+
+    /// All that the journal has kept, in the order in which connections and calls came.
+    pub fn journal(&self) -> Vec<Entry> {
+        self.live.journal.entries(0).0
+    }
+
+    /// As [`Faults::journal`], once no call is going on any more: at most five seconds later.
+    pub async fn settled_journal(&self) -> Vec<Entry> {
+        const LONGEST: Duration = Duration::from_secs(5);
+        self.live.journal.settled(LONGEST).await;
+        self.journal()
+    }
+
+    /// Refuses connections until the answer is dropped.
+    pub fn refuse_connections(&self) -> Refusing {
+        Refusing(self.live.gate.close())
+    }
+
+    /// Resets every connection that there is now.
+    pub fn reset_connections(&self) {
+        self.live.gate.lose_all();
+    }
+}
+
+/// Connections are refused for as long as this lives.
+#[derive(Debug)]
+#[must_use = "connections are accepted again when it is dropped"]
+pub struct Refusing(
+    #[expect(dead_code, reason = "held: dropping it opens the gate")] crate::connection::Closed,
+);
+
+/// There is a rule of this name already.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is a rule called {0:?} already")]
+pub struct NameTaken(String);
+
+/// The clock of a mock; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    time: Time,
+}
+
+impl Clock {
+    pub(crate) fn new(time: Time) -> Self {
+        Self { time }
+    }
+
+    /// Since the mock was started.
+    pub fn now(&self) -> Duration {
+        self.time.now()
+    }
+
+    /// Moves a manual clock on; what it says now.
+    ///
+    /// # Errors
+    /// [`NotManual`].
+    pub fn advance(&self, by: Duration) -> Result<Duration, NotManual> {
+        self.time.advance(by)
+    }
+
+    /// Waits until something waits on a manual clock; when the first of it is due.
+    pub async fn waited_for(&self) -> Duration {
+        self.time.sleeping().await
+    }
+}
