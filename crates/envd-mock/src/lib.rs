@@ -20,6 +20,7 @@ pub mod fault;
 mod generation;
 pub mod guest;
 mod handle;
+mod mishaps;
 mod mock;
 mod pipeline;
 pub(crate) mod routes;

@@ -94,7 +94,10 @@ impl BadDisk {
             return Ok(());
         }
         let error = io::Error::from_raw_os_error(errno);
-        self.acted.tell(|| format!("{error} after {} bytes", self.passed.load(Ordering::Relaxed)));
+        self.acted.tell(|| match self.passed.load(Ordering::Relaxed) {
+            0 => error.to_string(),
+            passed => format!("{error} after {passed} bytes"),
+        });
         Err(error)
     }
 }

@@ -19,5 +19,7 @@ mod rpc;
 mod snapshot;
 pub(crate) mod status;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use table::Routes;

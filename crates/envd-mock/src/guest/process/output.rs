@@ -251,6 +251,9 @@ impl Hub {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guest::mishap::MishapKind;
+    use crate::guest::mishap::tests::Told;
+    use crate::guest::process::Twist;
 
     fn hub() -> Arc<Hub> {
         Arc::new(Hub::new(&Time::default(), Duration::from_secs(30), None))
@@ -298,6 +301,58 @@ mod tests {
         assert_eq!(live.await.unwrap(), (10_000_000, true));
         while idle.next().await.is_some() {}
         assert!(idle.stalled());
+    }
+
+    fn twisted(twist: Twist) -> (Arc<Hub>, Told) {
+        let told = Told::default();
+        let mishap = told.mishap(MishapKind::Process(twist));
+        (Arc::new(Hub::new(&Time::default(), Duration::from_secs(30), Some(&mishap))), told)
+    }
+
+    #[tokio::test]
+    async fn a_lost_end_leaves_the_stream_open_and_silent() {
+        let (hub, told) = twisted(Twist::EndLost);
+        let mut reader = hub.subscribe().unwrap();
+        hub.pump(&b"last words"[..], Chunk::Stdout).await;
+        hub.close(Some(end())).await;
+        assert_eq!(reader.next().await, Some(Event::Data(Chunk::Stdout("last words".into()))));
+        assert_eq!(futures::FutureExt::now_or_never(reader.next()), None);
+        assert!(hub.subscribe().is_none());
+        assert_eq!(told.words(), ["the end (exit status: 0) was not told"]);
+    }
+
+    #[tokio::test]
+    async fn a_lost_end_is_not_silent_once_the_guest_is_gone() {
+        let (hub, _) = twisted(Twist::EndLost);
+        let mut reader = hub.subscribe().unwrap();
+        hub.close(None).await;
+        assert_eq!(reader.next().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_is_not_told_of_the_start_yet_is_not_given_up() {
+        let (hub, told) = twisted(Twist::StartLate(Duration::from_secs(35)));
+        let (mut reader, before) = (hub.subscribe().unwrap(), tokio::time::Instant::now());
+        let pumping = tokio::spawn(async move {
+            hub.pump(tokio::io::repeat(7).take(10_000_000), Chunk::Stdout).await;
+            hub.close(Some(end())).await;
+        });
+        reader.begun().await;
+        assert!(before.elapsed() >= Duration::from_secs(35));
+        assert_eq!(all(reader).await, (10_000_000, true));
+        pumping.await.unwrap();
+        assert_eq!(told.words(), ["the start was told 35s late"]);
+    }
+
+    #[tokio::test]
+    async fn every_reader_sees_the_same_mishap() {
+        let (hub, _) = twisted(Twist::Lost { from: 10, size: 1_000_000 });
+        let readers = [hub.subscribe().unwrap(), hub.subscribe().unwrap()].map(|one| tokio::spawn(all(one)));
+        hub.pump(tokio::io::repeat(7).take(3_000_000), Chunk::Stdout).await;
+        hub.close(Some(end())).await;
+        for reader in readers {
+            assert_eq!(reader.await.unwrap(), (2_000_000, true));
+        }
     }
 
     #[tokio::test]
