@@ -13,8 +13,10 @@ use crate::connection::{Conn, Gone, Manner, ending};
 use crate::effect::{self, Asked, Outcome, Upward, Watch};
 use crate::fault::{Call, CallFault, Chosen, ChosenCall, Message, Place, Position, Rule, Rules, Script};
 use crate::guest::Guest;
+use crate::guest::mishap::{Acted, Mishap};
 use crate::journal::{CallEntry, CallNote, Decision, headers, millis, target};
 use crate::live::Live;
+use crate::routes::afflicted::Afflicted;
 
 const FAULT: &str = "x-envd-fault";
 const NAME: &str = "x-envd-call";
@@ -166,10 +168,23 @@ impl Course {
                     crash(&self.live, &self.guest)(chosen);
                     std::future::pending::<()>().await;
                 }
-                _ => {}
+                _ => self.afflict(chosen, request),
             }
         }
         Ok(None)
+    }
+
+    /// What goes wrong inside the guest travels with the request.
+    fn afflict(&self, chosen: &ChosenCall, request: &mut Request<Body>) {
+        let Some(kind) = crate::mishaps::of(&chosen.rule().fault, |wait| chosen.key.wait(wait)) else {
+            return;
+        };
+        let (line, chosen) = (self.note.line(), chosen.clone());
+        let acted = Acted::new(move |what| {
+            chosen.fired();
+            line.done(chosen.name(), what, None);
+        });
+        request.extensions_mut().insert(Afflicted(Mishap { kind, acted }));
     }
 
     /// FIN without an answer, or RST_STREAM. What the client sends is taken first, so that FIN is not turned into RST.

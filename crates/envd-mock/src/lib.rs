@@ -26,6 +26,7 @@ mod handle;
 pub mod journal;
 mod levers;
 mod live;
+mod mishaps;
 mod mock;
 mod pipeline;
 pub(crate) mod routes;

@@ -151,9 +151,15 @@ impl Server {
             generation: self.generation,
             version: self.version.clone(),
         };
+        let journal = Arc::clone(&self.live.journal);
         let pipeline = Pipeline::new(Arc::clone(&self.guest), origins, self.version, Arc::clone(&self.live));
         let control = Control::new(Arc::clone(&self.guest), control_origins, facts, self.live);
-        tokio::join!(self.listener.serve(pipeline, stop.clone()), self.control.serve(control, stop));
+        let stopping = async {
+            stop.cancelled().await;
+            journal.stop();
+        };
+        let served = self.listener.serve(pipeline, stop.clone());
+        tokio::join!(stopping, served, self.control.serve(control, stop.clone()));
     }
 
     fn origins_of(&self, listener: &Listener) -> Origins {

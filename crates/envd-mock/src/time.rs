@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// How the mock's clock goes.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -29,6 +30,7 @@ pub(crate) struct Time(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     pace: Pace,
+    /// The runtime's own, so that tests may pause it.
     start: Instant,
     /// Moved by hand; stays at zero otherwise.
     hand: watch::Sender<Duration>,

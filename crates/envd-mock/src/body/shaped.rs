@@ -14,7 +14,7 @@ use super::framing::{Counter, Framing};
 use super::shaper::Shaper;
 use crate::connection::{Conn, Gone, ending};
 use crate::fault::ChosenCall;
-use crate::journal::{CallNote, Size};
+use crate::journal::{ABANDONED, CallNote, Size};
 
 /// What a body needs to know of its call.
 pub(crate) struct Setting {
@@ -47,6 +47,8 @@ pub(crate) struct Shaped {
     waiting: Option<Waiting>,
     /// What is done once everything before it has been acknowledged.
     breaking: Option<(Break, ChosenCall, Option<u64>)>,
+    /// Why the guest's own body broke off, until what came before has been acknowledged.
+    failing: Option<axum::Error>,
     /// Nothing more will come, though the body stays open.
     stalled: bool,
     ended: bool,
@@ -75,6 +77,7 @@ impl Shaped {
             kept: Vec::new(),
             waiting: None,
             breaking: None,
+            failing: None,
             stalled: false,
             ended: false,
         }
@@ -201,28 +204,28 @@ impl Shaped {
     /// Takes more from the guest; `None` when there are steps to do.
     fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<Option<Option<Result<Frame<Bytes>, Broken>>>> {
         let frame = ready!(http_body::Body::poll_frame(Pin::new(&mut self.inner), cx));
+        let frame = match frame.transpose() {
+            Ok(frame) => frame,
+            Err(error) => {
+                self.failing = Some(error);
+                self.settle();
+                return Poll::Ready(None);
+            }
+        };
         let Some(shaper) = &mut self.shaper else {
-            match &frame {
-                Some(Ok(frame)) => {
-                    if let Some(data) = frame.data_ref() {
-                        let data = data.clone();
-                        self.count(&data);
-                    }
+            match frame.as_ref().map(Frame::data_ref) {
+                Some(Some(data)) => {
+                    let data = data.clone();
+                    self.count(&data);
                 }
-                Some(Err(_)) => self.tell("failed"),
+                Some(None) => {}
                 None => self.tell("complete"),
             }
-            return Poll::Ready(Some(frame.map(|frame| frame.map_err(Into::into))));
+            return Poll::Ready(Some(frame.map(Ok)));
         };
-        match frame {
-            Some(Err(error)) => {
-                self.tell("failed");
-                return Poll::Ready(Some(Some(Err(error.into()))));
-            }
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => shaper.data(data, &mut self.acts),
-                Err(frame) => shaper.end(frame.into_trailers().ok(), &mut self.acts),
-            },
+        match frame.map(Frame::into_data) {
+            Some(Ok(data)) => shaper.data(data, &mut self.acts),
+            Some(Err(frame)) => shaper.end(frame.into_trailers().ok(), &mut self.acts),
             None => shaper.end(None, &mut self.acts),
         }
         Poll::Ready(None)
@@ -250,6 +253,10 @@ impl http_body::Body for Shaped {
             if let Some(waiting) = &mut this.waiting {
                 let unacknowledged = ready!(waiting.as_mut().poll(cx));
                 this.waiting = None;
+                if let Some(error) = this.failing.take() {
+                    this.tell("failed");
+                    return Poll::Ready(Some(Err(error.into())));
+                }
                 if let Some((by, chosen, envelope)) = this.breaking.take()
                     && let Some(polled) = this.break_off(by, &chosen, envelope, unacknowledged)
                 {
@@ -288,6 +295,6 @@ impl http_body::Body for Shaped {
 impl Drop for Shaped {
     fn drop(&mut self) {
         let whole = self.setting.head_only || self.is_exhausted();
-        self.tell(if whole { "complete" } else { "abandoned" });
+        self.tell(if whole { "complete" } else { ABANDONED });
     }
 }

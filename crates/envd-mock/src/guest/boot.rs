@@ -23,6 +23,7 @@ use super::stats::Stats;
 use super::tree::Tree;
 use super::users::Names;
 use super::watch::Watchers;
+use crate::time::Time;
 
 /// Why a guest could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -128,10 +129,11 @@ impl Guest {
         let cleanup = Cleanup(place.temporary.clone());
         let plain = config.files.is_none() && config.disk.is_none() && config.binds.is_empty();
         let fresh = config.root == RootSpec::Fresh && plain;
-        let (ids, stall) = (ground.ids, config.stall_limit);
+        let (ids, stall, time) = (ground.ids, config.stall_limit, config.time.clone());
         let late = fresh && WALLS_STAND.load(Ordering::Relaxed);
         let mut ground = Some(ground);
-        let stand = if late { None } else { ground.take().map(|ground| ground.raise(stall)).transpose()? };
+        let stand =
+            if late { None } else { ground.take().map(|ground| ground.raise(stall, time)).transpose()? };
         let user = stand.as_ref().map_or_else(|| "root".to_owned(), |stand| default_user(&stand.tree, ids));
         let guest = Arc::new(Self {
             life: Life::new(user),
@@ -162,7 +164,7 @@ impl Guest {
         let raise = move || {
             guest.wanted.wait(COURTESY);
             let _within = runtime.enter();
-            let stand = ground.raise(guest.config.stall_limit).and_then(|stand| {
+            let stand = ground.raise(guest.config.stall_limit, guest.config.time.clone()).and_then(|stand| {
                 guest.record_owners(&stand)?;
                 Ok(stand)
             });
@@ -320,7 +322,7 @@ struct Ground {
 
 impl Ground {
     /// Blocks for about a millisecond; must be called within a tokio runtime.
-    fn raise(self, stall: Duration) -> Result<Stand, BootError> {
+    fn raise(self, stall: Duration, time: Time) -> Result<Stand, BootError> {
         let Self { root, binds, ids } = self;
         let nested = if matches!(ids, Ids::Single { .. }) { nested_users(&root) } else { Vec::new() };
         let unusable = |source| BootError::Unusable { what: "bind", path: missing(&binds), source };
@@ -329,7 +331,7 @@ impl Ground {
         let opener: super::tree::Opener = Arc::new(link.opener());
         let tree = Arc::new(Tree::new(root.try_clone()?, ids, Some(opener))?);
         let link = Arc::new(link);
-        Ok(Stand { tree, processes: Processes::new(Arc::clone(&link), stall), root, link })
+        Ok(Stand { tree, processes: Processes::new(Arc::clone(&link), stall, time), root, link })
     }
 }
 

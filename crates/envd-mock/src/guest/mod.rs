@@ -4,9 +4,11 @@
 mod boot;
 pub(crate) mod clock;
 mod config;
+pub(crate) mod disk;
 mod furnish;
 pub(crate) mod ids;
 pub(crate) mod life;
+pub(crate) mod mishap;
 mod ns;
 pub(crate) mod path;
 pub(crate) mod preload;

@@ -8,4 +8,4 @@ mod store;
 pub use entry::{CallEntry, ConnectionEntry, Decision, Done, Entry, Event, Size};
 pub(crate) use entry::{base64, millis};
 pub(crate) use redact::{headers, target};
-pub(crate) use store::{CallNote, ConnectionNote, Journal};
+pub(crate) use store::{ABANDONED, CallNote, ConnectionNote, Journal};

@@ -9,6 +9,9 @@ use tokio::sync::watch;
 use super::entry::{CallEntry, ConnectionEntry, Decision, Done, Entry, Event, millis};
 use crate::time::Time;
 
+/// How a call ended whose client left.
+pub(crate) const ABANDONED: &str = "abandoned";
+
 /// The journal of one mock.
 #[derive(Debug)]
 pub(crate) struct Journal {
@@ -31,6 +34,8 @@ struct State {
     calls: u64,
     /// Calls that have not ended.
     open: u64,
+    /// Whoever is still there from now on was not the one to leave.
+    stopping: bool,
 }
 
 #[derive(Debug)]
@@ -81,7 +86,8 @@ impl Journal {
         let number = state.push(Entry::Call(Box::new(entry)), self.limit);
         drop(state);
         self.changed.send_replace(());
-        Arc::new(CallNote { journal: Arc::clone(self), number, started, ended: Mutex::new(false) })
+        let line = CallLine { journal: Arc::clone(self), number };
+        Arc::new(CallNote { line, started, ended: Mutex::new(false) })
     }
 
     /// Enters something that happened to the mock itself.
@@ -124,6 +130,11 @@ impl Journal {
         self.clear();
         let mut state = self.state();
         (state.connections, state.calls, state.dropped) = (0, 0, 0);
+    }
+
+    /// Whatever ends from now on ends because the mock does.
+    pub(crate) fn stop(&self) {
+        self.state().stopping = true;
     }
 
     /// Told at each change of any entry.
@@ -229,16 +240,22 @@ impl ConnectionNote {
     }
 }
 
-/// One call's entry.
+/// One call's entry; a call whose note is dropped was abandoned, unless its end was noted.
 #[derive(Debug)]
 pub(crate) struct CallNote {
-    journal: Arc<Journal>,
-    number: u64,
+    line: CallLine,
     started: Duration,
     ended: Mutex<bool>,
 }
 
-impl CallNote {
+/// The place of a call in the journal, whether the call is still going on or not; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct CallLine {
+    journal: Arc<Journal>,
+    number: u64,
+}
+
+impl CallLine {
     pub(crate) fn amend(&self, change: impl FnOnce(&mut CallEntry)) {
         self.journal.amend(self.number, |entry| {
             if let Entry::Call(call) = entry {
@@ -252,10 +269,26 @@ impl CallNote {
         let done = Done { rule: rule.to_owned(), what: what.into(), envelope, at_ms: self.journal.at() };
         self.amend(|call| call.done.push(done));
     }
+}
+
+impl CallNote {
+    /// For those who outlive the call.
+    pub(crate) fn line(&self) -> CallLine {
+        self.line.clone()
+    }
+
+    pub(crate) fn amend(&self, change: impl FnOnce(&mut CallEntry)) {
+        self.line.amend(change);
+    }
+
+    /// Notes what was done because of a rule.
+    pub(crate) fn done(&self, rule: &str, what: impl Into<String>, envelope: Option<u64>) {
+        self.line.done(rule, what, envelope);
+    }
 
     /// Milliseconds since the call came.
     pub(crate) fn elapsed(&self) -> f64 {
-        millis(self.journal.time.now().saturating_sub(self.started))
+        millis(self.line.journal.time.now().saturating_sub(self.started))
     }
 
     /// Notes how it ended; the first who says so is right.
@@ -266,7 +299,10 @@ impl CallNote {
         }
         drop(ended);
         let took = self.elapsed();
-        self.journal.state().open -= 1;
+        let mut state = self.line.journal.state();
+        state.open -= 1;
+        let end = if state.stopping && end == ABANDONED { "stopped" } else { end };
+        drop(state);
         self.amend(|call| {
             change(call);
             (call.end, call.took_ms) = (Some(end.to_owned()), Some(took));
@@ -276,7 +312,7 @@ impl CallNote {
 
 impl Drop for CallNote {
     fn drop(&mut self) {
-        self.end("abandoned", |_| {});
+        self.end(ABANDONED, |_| {});
     }
 }
 

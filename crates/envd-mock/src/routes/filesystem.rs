@@ -12,19 +12,25 @@ use futures::stream;
 
 use super::status::{Code, Status};
 use crate::guest::Guest;
+use crate::guest::disk::{Access, BadDisk};
+use crate::guest::mishap::Mishap;
 use crate::guest::tree::{Entry, Kind, ListError, MakeDirError, Owner, RemoveError, RenameError, Tree};
 use crate::guest::users::{self, User};
 use crate::guest::watch::{Change, ChangeKind, Ready, TakeError, Watch, WatchError};
+use crate::time::Time;
 
 pub(crate) async fn stat(
     guest: Arc<Guest>,
+    mishap: Option<Mishap>,
     request: wire::StatRequest,
 ) -> Result<wire::StatResponse, Status> {
-    let entry = blocking(guest, move |place| {
+    let entry = blocking(guest, mishap, move |place| {
         let path = place.resolve(&request.path)?;
-        place.tree().stat(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => not_found(format!("file not found: {error}")),
-            _ => internal(format!("error getting file info: {error}")),
+        place.check(Access::Read).and_then(|()| place.tree().stat(&path)).map_err(|error| {
+            match error.kind() {
+                io::ErrorKind::NotFound => not_found(format!("file not found: {error}")),
+                _ => internal(format!("error getting file info: {error}")),
+            }
         })
     });
     Ok(wire::StatResponse { entry: Some(info(entry.await?)) })
@@ -32,11 +38,16 @@ pub(crate) async fn stat(
 
 pub(crate) async fn make_dir(
     guest: Arc<Guest>,
+    mishap: Option<Mishap>,
     request: wire::MakeDirRequest,
 ) -> Result<wire::MakeDirResponse, Status> {
-    let entry = blocking(guest, move |place| {
+    let entry = blocking(guest, mishap, move |place| {
         let path = place.resolve(&request.path)?;
-        place.tree().make_dir(&path, place.owner()).map_err(|error| make_dir_status(&path, &error))?;
+        place
+            .check(Access::Make)
+            .map_err(MakeDirError::Make)
+            .and_then(|()| place.tree().make_dir(&path, place.owner()))
+            .map_err(|error| make_dir_status(&path, &error))?;
         place.entry(&path)
     });
     Ok(wire::MakeDirResponse { entry: Some(info(entry.await?)) })
@@ -44,11 +55,16 @@ pub(crate) async fn make_dir(
 
 pub(crate) async fn r#move(
     guest: Arc<Guest>,
+    mishap: Option<Mishap>,
     request: wire::MoveRequest,
 ) -> Result<wire::MoveResponse, Status> {
-    let entry = blocking(guest, move |place| {
+    let entry = blocking(guest, mishap, move |place| {
         let (source, destination) = (place.resolve(&request.source)?, place.resolve(&request.destination)?);
-        place.tree().rename(&source, &destination, place.owner()).map_err(rename_status)?;
+        place
+            .check(Access::Make)
+            .map_err(RenameError::Rename)
+            .and_then(|()| place.tree().rename(&source, &destination, place.owner()))
+            .map_err(rename_status)?;
         place.entry(&destination)
     });
     Ok(wire::MoveResponse { entry: Some(info(entry.await?)) })
@@ -56,11 +72,16 @@ pub(crate) async fn r#move(
 
 pub(crate) async fn list_dir(
     guest: Arc<Guest>,
+    mishap: Option<Mishap>,
     request: wire::ListDirRequest,
 ) -> Result<wire::ListDirResponse, Status> {
-    let entries = blocking(guest, move |place| {
+    let entries = blocking(guest, mishap, move |place| {
         let path = place.resolve(&request.path)?;
-        let entries = place.tree().list(&path, request.depth).map_err(|error| list_status(&path, error))?;
+        let entries = place
+            .check(Access::Read)
+            .map_err(ListError::Read)
+            .and_then(|()| place.tree().list(&path, request.depth))
+            .map_err(|error| list_status(&path, error))?;
         Ok(entries.into_iter().map(info).collect())
     });
     Ok(wire::ListDirResponse { entries: entries.await? })
@@ -68,11 +89,12 @@ pub(crate) async fn list_dir(
 
 pub(crate) async fn remove(
     guest: Arc<Guest>,
+    mishap: Option<Mishap>,
     request: wire::RemoveRequest,
 ) -> Result<wire::RemoveResponse, Status> {
-    blocking(guest, move |place| {
+    blocking(guest, mishap, move |place| {
         let path = place.resolve(&request.path)?;
-        place.tree().remove(&path).map_err(remove_status)
+        place.check_remove(&path).and_then(|()| place.tree().remove(&path)).map_err(remove_status)
     })
     .await?;
     Ok(wire::RemoveResponse {})
@@ -80,9 +102,10 @@ pub(crate) async fn remove(
 
 pub(crate) async fn create_watcher(
     guest: Arc<Guest>,
+    mishap: Option<Mishap>,
     request: wire::CreateWatcherRequest,
 ) -> Result<wire::CreateWatcherResponse, Status> {
-    let watch = start_watch(Arc::clone(&guest), request.path, request.recursive).await?;
+    let watch = start_watch(Arc::clone(&guest), mishap, request.path, request.recursive).await?;
     let watcher_id = guest.watchers.add(watch).map_err(|error| match error.kind() {
         io::ErrorKind::QuotaExceeded => Status::new(Code::ResourceExhausted, error.to_string()),
         _ => internal(format!("failed to watch path: {error}")),
@@ -110,13 +133,16 @@ pub(crate) async fn remove_watcher(
 /// The start event once the watch stands, then each event; a keepalive whenever nothing else came for `keepalive`.
 pub(crate) async fn watch_dir(
     guest: Arc<Guest>,
+    mishap: Option<Mishap>,
     request: wire::WatchDirRequest,
     keepalive: Duration,
 ) -> Result<impl Stream<Item = Result<wire::WatchDirResponse, Status>> + Send + 'static, Status> {
-    let watch = start_watch(guest, request.path, request.recursive).await?;
+    let time = guest.config.time.clone();
+    let watch = start_watch(guest, mishap, request.path, request.recursive).await?;
     let ready = watch.ready().map_err(|error| internal(format!("failed to watch path: {error}")))?;
     let start = vec![watched::Event::Start(watched::StartEvent {})];
-    let watching = Watching { watch: Some(watch), ready, keepalive, waiting: start.into_iter(), lost: false };
+    let watching =
+        Watching { watch: Some(watch), ready, time, keepalive, waiting: start.into_iter(), lost: false };
     Ok(stream::try_unfold(watching, |mut watching| async move {
         let event = watching.next().await?;
         Ok(Some((wire::WatchDirResponse { event: Some(event) }, watching)))
@@ -128,6 +154,7 @@ struct Watching {
     /// Absent while a thread reads from it.
     watch: Option<Watch>,
     ready: Ready,
+    time: Time,
     keepalive: Duration,
     waiting: std::vec::IntoIter<watched::Event>,
     lost: bool,
@@ -145,10 +172,10 @@ impl Watching {
                     "events were lost: they came faster than they were read",
                 ));
             }
-            match tokio::time::timeout(self.keepalive, self.ready.wait()).await {
-                Err(_) => return Ok(watched::Event::Keepalive(watched::KeepAlive {})),
-                Ok(Err(error)) => return Err(internal(format!("error watching: {error}"))),
-                Ok(Ok(())) => {}
+            match self.time.timeout(self.keepalive, self.ready.wait()).await {
+                None => return Ok(watched::Event::Keepalive(watched::KeepAlive {})),
+                Some(Err(error)) => return Err(internal(format!("error watching: {error}"))),
+                Some(Ok(())) => {}
             }
             self.fetch().await?;
         }
@@ -176,16 +203,32 @@ struct Place {
     guest: Arc<Guest>,
     user: User,
     workdir: Option<String>,
+    disk: Option<BadDisk>,
 }
 
 impl Place {
-    fn find(guest: Arc<Guest>) -> Result<Self, Status> {
+    fn find(guest: Arc<Guest>, mishap: Option<&Mishap>) -> Result<Self, Status> {
         let defaults = guest.life.defaults();
         let user = users::lookup(&guest.stand().tree, &defaults.user).ok().flatten();
         let nobody = || {
             Status::new(Code::Unauthenticated, format!("invalid user: user '{}' not found", defaults.user))
         };
-        Ok(Self { user: user.ok_or_else(nobody)?, workdir: defaults.workdir, guest })
+        let disk = mishap.and_then(Mishap::disk);
+        Ok(Self { user: user.ok_or_else(nobody)?, workdir: defaults.workdir, guest, disk })
+    }
+
+    /// The error of a bad disk, if the call has to do with one.
+    fn check(&self, access: Access) -> io::Result<()> {
+        self.disk.as_ref().map_or(Ok(()), |disk| disk.check(access))
+    }
+
+    fn check_remove(&self, path: &str) -> Result<(), RemoveError> {
+        let Some(disk) = &self.disk else { return Ok(()) };
+        let entry = self.tree().stat(path).map_err(RemoveError::Missing)?;
+        disk.check(Access::Remove).map_err(|error| match entry.kind {
+            Kind::Directory if entry.link_target.is_none() => RemoveError::Directory(error),
+            _ => RemoveError::File(error),
+        })
     }
 
     fn tree(&self) -> &Arc<Tree> {
@@ -208,9 +251,10 @@ impl Place {
 
 async fn blocking<T: Send + 'static>(
     guest: Arc<Guest>,
+    mishap: Option<Mishap>,
     work: impl FnOnce(&Place) -> Result<T, Status> + Send + 'static,
 ) -> Result<T, Status> {
-    run(move || work(&Place::find(guest)?)).await
+    run(move || work(&Place::find(guest, mishap.as_ref())?)).await
 }
 
 async fn run<T: Send + 'static>(
@@ -220,10 +264,19 @@ async fn run<T: Send + 'static>(
     done.map_err(|panic| internal(format!("the operation did not finish: {panic}")))?
 }
 
-async fn start_watch(guest: Arc<Guest>, path: String, recursive: bool) -> Result<Watch, Status> {
-    blocking(guest, move |place| {
+async fn start_watch(
+    guest: Arc<Guest>,
+    mishap: Option<Mishap>,
+    path: String,
+    recursive: bool,
+) -> Result<Watch, Status> {
+    blocking(guest, mishap, move |place| {
         let path = place.resolve(&path)?;
-        Watch::new(Arc::clone(place.tree()), &path, recursive).map_err(|error| watch_status(&path, error))
+        place
+            .check(Access::Read)
+            .map_err(WatchError::Failed)
+            .and_then(|()| Watch::new(Arc::clone(place.tree()), &path, recursive))
+            .map_err(|error| watch_status(&path, error))
     })
     .await
 }

@@ -1,6 +1,7 @@
 //! HTTP and Connect to guest and back, one file for each part of the contract.
 
 mod activity;
+pub(crate) mod afflicted;
 pub(crate) mod auth;
 pub(crate) mod connect;
 pub(crate) mod cors;
@@ -18,5 +19,7 @@ mod rpc;
 mod snapshot;
 pub(crate) mod status;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use table::Routes;

@@ -11,6 +11,7 @@ use futures::{Stream, StreamExt as _};
 
 use super::status::{Code, Status};
 use crate::guest::Guest;
+use crate::guest::mishap::Mishap;
 use crate::guest::process::{
     Chunk, End, Event, Input, Process, ProcessError, Request, Selector, Size, Spec, Subscription,
 };
@@ -39,6 +40,7 @@ impl From<ProcessError> for Status {
 
 pub(crate) async fn start(
     guest: Arc<Guest>,
+    mishap: Option<Mishap>,
     request: wire::StartRequest,
 ) -> Result<impl Stream<Item = Result<wire::StartResponse, Status>> + Send + 'static, Status> {
     let config = request.process.ok_or_else(|| invalid("process config required"))?;
@@ -59,7 +61,8 @@ pub(crate) async fn start(
         pty: request.pty.and_then(|pty| pty.size).map(size),
     };
     let host_uid = guest.ids.to_host_uid(user.uid);
-    let asked = Request { spec, user: &user, defaults: &defaults.env, root: &guest.stand().root, host_uid };
+    let (defaults, root) = (&defaults.env, &guest.stand().root);
+    let asked = Request { spec, user: &user, defaults, root, host_uid, mishap };
     let (process, events) = guest.stand().processes.start(asked).await?;
     Ok(events_of(guest, process.pid, events).map(|event| Ok(wire::StartResponse { event: Some(event?) })))
 }
@@ -186,16 +189,19 @@ fn events_of(
     pid: u32,
     events: Subscription,
 ) -> impl Stream<Item = Result<wire::ProcessEvent, Status>> + Send + 'static {
-    let start = wire_event(WireEvent::Start(StartEvent { pid }));
-    let rest = futures::stream::unfold(Some((guest, events)), |state| async {
-        let (guest, mut events) = state?;
+    let start = WireEvent::Start(StartEvent { pid });
+    futures::stream::unfold(Some((guest, events, Some(start))), |state| async {
+        let (guest, mut events, start) = state?;
+        if let Some(start) = start {
+            events.begun().await;
+            return Some((Ok(wire_event(start)), Some((guest, events, None))));
+        }
         Some(match events.next().await {
-            Some(Event::Data(chunk)) => (Ok(wire_event(data(chunk))), Some((guest, events))),
+            Some(Event::Data(chunk)) => (Ok(wire_event(data(chunk))), Some((guest, events, None))),
             Some(Event::End(end)) => (Ok(wire_event(end_event(end))), None),
             None => (Err(lost(&guest, &events)), None),
         })
-    });
-    futures::stream::once(async { Ok(start) }).chain(rest)
+    })
 }
 
 fn lost(guest: &Guest, events: &Subscription) -> Status {

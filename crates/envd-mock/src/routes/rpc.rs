@@ -6,7 +6,7 @@ use std::time::Duration;
 use envd_proto::{filesystem::rpc as fs, process::rpc as proc};
 use http::HeaderMap;
 
-use super::connect::{Connect, Rpcs};
+use super::connect::{Caller, Connect, Rpcs};
 use super::{filesystem, process};
 use crate::guest::Guest;
 
@@ -17,7 +17,15 @@ const DEFAULT_KEEPALIVE: Duration = Duration::from_secs(90);
 macro_rules! call {
     ($guest:expr, $handler:path) => {{
         let guest = Arc::clone(&$guest);
-        move |_: HeaderMap, request| $handler(Arc::clone(&guest), request)
+        move |_: Caller, request| $handler(Arc::clone(&guest), request)
+    }};
+}
+
+/// As `call!`, for handlers with which something may go wrong inside the guest.
+macro_rules! risk {
+    ($guest:expr, $handler:path) => {{
+        let guest = Arc::clone(&$guest);
+        move |caller: Caller, request| $handler(Arc::clone(&guest), caller.mishap, request)
     }};
 }
 
@@ -26,21 +34,22 @@ pub(crate) fn table(guest: &Arc<Guest>) -> Connect {
     let rpcs = Rpcs::default()
         .unary::<proc::List, _, _>(call!(guest, process::list))
         .server_stream::<proc::Connect, _, _, _>(call!(guest, process::connect))
-        .server_stream::<proc::Start, _, _, _>(call!(guest, process::start))
+        .server_stream::<proc::Start, _, _, _>(risk!(guest, process::start))
         .unary::<proc::Update, _, _>(call!(guest, process::update))
         .client_stream::<proc::StreamInput, _, _>(call!(guest, process::stream_input))
         .unary::<proc::SendInput, _, _>(call!(guest, process::send_input))
         .unary::<proc::SendSignal, _, _>(call!(guest, process::send_signal))
         .unary::<proc::CloseStdin, _, _>(call!(guest, process::close_stdin))
-        .unary::<fs::Stat, _, _>(call!(guest, filesystem::stat))
-        .unary::<fs::MakeDir, _, _>(call!(guest, filesystem::make_dir))
-        .unary::<fs::Move, _, _>(call!(guest, filesystem::r#move))
-        .unary::<fs::ListDir, _, _>(call!(guest, filesystem::list_dir))
-        .unary::<fs::Remove, _, _>(call!(guest, filesystem::remove))
-        .server_stream::<fs::WatchDir, _, _, _>(move |headers, request| {
-            filesystem::watch_dir(Arc::clone(&watch), request, keepalive(&headers))
+        .unary::<fs::Stat, _, _>(risk!(guest, filesystem::stat))
+        .unary::<fs::MakeDir, _, _>(risk!(guest, filesystem::make_dir))
+        .unary::<fs::Move, _, _>(risk!(guest, filesystem::r#move))
+        .unary::<fs::ListDir, _, _>(risk!(guest, filesystem::list_dir))
+        .unary::<fs::Remove, _, _>(risk!(guest, filesystem::remove))
+        .server_stream::<fs::WatchDir, _, _, _>(move |caller, request| {
+            let keepalive = keepalive(&caller.headers);
+            filesystem::watch_dir(Arc::clone(&watch), caller.mishap, request, keepalive)
         })
-        .unary::<fs::CreateWatcher, _, _>(call!(guest, filesystem::create_watcher))
+        .unary::<fs::CreateWatcher, _, _>(risk!(guest, filesystem::create_watcher))
         .unary::<fs::GetWatcherEvents, _, _>(call!(guest, filesystem::get_watcher_events))
         .unary::<fs::RemoveWatcher, _, _>(call!(guest, filesystem::remove_watcher));
     Connect::new(rpcs)

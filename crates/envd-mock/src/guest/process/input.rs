@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::pipe;
 use tokio::sync::Mutex;
-use tokio::time::timeout;
 
 use super::ProcessError;
 use super::terminal::Terminal;
+use crate::time::Time;
 
 /// How long a write waits for the process to read anything (contract, section 10).
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -38,20 +38,20 @@ impl Inlet {
         Self::Terminal(terminal, Mutex::new(()))
     }
 
-    pub(super) async fn write(&self, input: Input<'_>) -> Result<(), ProcessError> {
+    pub(super) async fn write(&self, input: Input<'_>, time: &Time) -> Result<(), ProcessError> {
         match (self, input) {
             (Self::Pipe(_), Input::Pty(_)) => Err(ProcessError::NotPty),
             (Self::Terminal(..), Input::Stdin(_)) => Err(ProcessError::NoStdin),
             (Self::Pipe(pipe), Input::Stdin(data)) => {
                 let full = ProcessError::Full { what: "stdin", written: 0, len: data.len() };
-                let mut turn = timeout(PATIENCE, pipe.lock()).await.map_err(|_| full)?;
+                let mut turn = time.timeout(PATIENCE, pipe.lock()).await.ok_or(full)?;
                 let pipe = turn.as_mut().ok_or(ProcessError::NoStdin)?;
-                Way::Pipe(pipe).write_all(data).await
+                Way::Pipe(pipe).write_all(data, time).await
             }
             (Self::Terminal(terminal, turn), Input::Pty(data)) => {
                 let full = ProcessError::Full { what: "pty", written: 0, len: data.len() };
-                let _turn = timeout(PATIENCE, turn.lock()).await.map_err(|_| full)?;
-                Way::Terminal(terminal).write_all(data).await
+                let _turn = time.timeout(PATIENCE, turn.lock()).await.ok_or(full)?;
+                Way::Terminal(terminal).write_all(data, time).await
             }
         }
     }
@@ -95,13 +95,13 @@ impl Way<'_> {
         }
     }
 
-    async fn write_all(mut self, data: &[u8]) -> Result<(), ProcessError> {
+    async fn write_all(mut self, data: &[u8], time: &Time) -> Result<(), ProcessError> {
         let (what, mut written, len) = (self.name(), 0, data.len());
         while written < len {
-            match timeout(PATIENCE, self.write(&data[written..])).await {
-                Ok(Ok(count)) => written += count,
-                Ok(Err(source)) => return Err(ProcessError::Write { what, source }),
-                Err(_) => return Err(ProcessError::Full { what, written, len }),
+            match time.timeout(PATIENCE, self.write(&data[written..])).await {
+                Some(Ok(count)) => written += count,
+                Some(Err(source)) => return Err(ProcessError::Write { what, source }),
+                None => return Err(ProcessError::Full { what, written, len }),
             }
         }
         Ok(())

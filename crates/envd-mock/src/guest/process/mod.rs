@@ -1,17 +1,20 @@
 //! The guest's processes: starting them, their output to everyone who listens, their input, their end. Knows
 //! neither the wire nor the walls: commands run wherever the `Link` runs them.
 
+mod course;
 mod environment;
 mod input;
 mod output;
 mod registry;
 mod start;
 mod terminal;
+mod twist;
 
 pub(crate) use input::Input;
 pub(crate) use output::{Chunk, End, Event, Subscription};
 pub(crate) use registry::{Process, Processes, Selector};
 pub(crate) use start::{Request, Size, Spec};
+pub(crate) use twist::Twist;
 
 /// Why a request about a process was refused. The texts are the contract's, section 4.
 #[derive(Debug, thiserror::Error)]

@@ -9,6 +9,7 @@ use super::output::{Hub, Subscription};
 use super::start::{Size, Spec};
 use super::{ProcessError, start};
 use crate::guest::ns::Link;
+use crate::time::Time;
 
 /// Names a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +35,13 @@ pub(crate) struct Process {
 pub(crate) struct Processes {
     pub(super) link: Arc<Link>,
     pub(super) stall: Duration,
+    pub(super) time: Time,
     running: Mutex<BTreeMap<u32, Arc<Process>>>,
 }
 
 impl Processes {
-    pub(crate) fn new(link: Arc<Link>, stall: Duration) -> Arc<Self> {
-        Arc::new(Self { link, stall, running: Mutex::default() })
+    pub(crate) fn new(link: Arc<Link>, stall: Duration, time: Time) -> Arc<Self> {
+        Arc::new(Self { link, stall, time, running: Mutex::default() })
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeMap<u32, Arc<Process>>> {
@@ -108,7 +110,7 @@ impl Processes {
 impl Process {
     /// Writes to the process, in turn with other writers.
     pub(crate) async fn write(&self, input: Input<'_>) -> Result<(), ProcessError> {
-        self.inlet.write(input).await
+        self.inlet.write(input, &self.hub.time).await
     }
 
     /// Closes the pipe to its standard input.

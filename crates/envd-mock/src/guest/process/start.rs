@@ -8,11 +8,13 @@ use std::sync::Arc;
 use tokio::net::unix::pipe;
 
 use super::ProcessError;
+use super::course;
 use super::environment::{assemble, candidates};
 use super::input::Inlet;
 use super::output::{Chunk, End, Hub, Subscription};
 use super::registry::{Process, Processes};
 use super::terminal::Terminal;
+use crate::guest::mishap::Mishap;
 use crate::guest::ns::{Command, Exit, Spawned};
 use crate::guest::users::User;
 
@@ -47,6 +49,8 @@ pub(crate) struct Request<'a> {
     pub(crate) root: &'a OwnedFd,
     /// The user's id as the kernel has it, for the ownership of a terminal.
     pub(crate) host_uid: Option<u32>,
+    /// What goes wrong with it.
+    pub(crate) mishap: Option<Mishap>,
 }
 
 pub(super) async fn start(
@@ -54,12 +58,15 @@ pub(super) async fn start(
     request: Request<'_>,
 ) -> Result<(Arc<Process>, Subscription), ProcessError> {
     let command = command(&request)?;
-    let hub = Hub::new(processes.stall);
+    let hub = Hub::new(&processes.time, processes.stall, request.mishap.as_ref());
     let events = hub.subscribe().ok_or(ProcessError::Gone)?;
     let (ends, standard) = if request.spec.pty.is_some() { terminal(&request)? } else { pipes(&request)? };
     let fds = [standard[0].as_fd(), standard[1].as_fd(), standard[2].as_fd()];
     let pty = request.spec.pty.is_some();
     let failed = |error| if pty { ProcessError::StartPty(error) } else { ProcessError::Start(error) };
+    if let Some(error) = request.mishap.as_ref().and_then(Mishap::spawn_failure) {
+        return Err(failed(error));
+    }
     let Spawned { pid, exit } = processes.link.spawn(&command, fds).await.map_err(failed)?;
     drop(standard);
     let Ends { inlet, outlets } = ends;
@@ -141,7 +148,8 @@ async fn attend(
             Outlets::Terminal(terminal) => hub.pump(terminal, Chunk::Pty).await,
         }
     };
-    let ((), exit) = tokio::join!(output, exit);
+    let life = async { tokio::join!(output, exit) };
+    let ((), exit) = course::through(life, &processes, &process).await;
     // Gone from the list before anyone is told, so that nobody who knows the end can still find it.
     if let Some(processes) = processes.upgrade() {
         processes.remove(process.pid);
@@ -149,7 +157,7 @@ async fn attend(
     hub.close(exit.ok().map(end)).await;
 }
 
-fn end(exit: Exit) -> End {
+pub(super) fn end(exit: Exit) -> End {
     match exit {
         Exit::Code(code) => End { exit_code: code, exited: true, status: format!("exit status: {code}") },
         Exit::Signal(signal, dumped) => {
@@ -159,7 +167,8 @@ fn end(exit: Exit) -> End {
     }
 }
 
-fn name(signal: i32) -> &'static str {
+/// A signal's POSIX name.
+pub(super) fn name(signal: i32) -> &'static str {
     match signal {
         libc::SIGHUP => "SIGHUP",
         libc::SIGINT => "SIGINT",

@@ -8,4 +8,4 @@ mod service;
 mod table;
 
 pub(crate) use service::Connect;
-pub(crate) use table::Rpcs;
+pub(crate) use table::{Caller, Rpcs};

@@ -14,21 +14,37 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use http::HeaderMap;
 
 use super::codec::{decode, encode};
+use crate::guest::mishap::Mishap;
+use crate::routes::afflicted::Afflicted;
 use crate::routes::status::Status;
 
 /// What a client stream's handler reads.
 pub(crate) type Requests<M> = futures::stream::BoxStream<'static, Result<M, Status>>;
 
-/// RPCs by path, each with its handler; a handler gets the request's headers and message.
+/// What a handler knows of a call beside its message.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) headers: HeaderMap,
+    /// What goes wrong with it inside the guest.
+    pub(crate) mishap: Option<Mishap>,
+}
+
+impl Caller {
+    fn of(context: &RequestContext) -> Self {
+        Self { headers: context.headers().clone(), mishap: Afflicted::mishap(context.extensions()) }
+    }
+}
+
+/// RPCs by path, each with its handler; a handler gets the caller and the message.
 #[derive(Default)]
 pub(crate) struct Rpcs {
     rows: HashMap<&'static str, Row>,
 }
 
 enum Row {
-    Unary(Box<dyn Fn(HeaderMap, Bytes, CodecFormat) -> UnaryResult + Send + Sync>),
-    ServerStream(Box<dyn Fn(HeaderMap, Bytes, CodecFormat) -> StreamingResult + Send + Sync>),
-    ClientStream(Box<dyn Fn(HeaderMap, RequestStream, CodecFormat) -> UnaryResult + Send + Sync>),
+    Unary(Box<dyn Fn(Caller, Bytes, CodecFormat) -> UnaryResult + Send + Sync>),
+    ServerStream(Box<dyn Fn(Caller, Bytes, CodecFormat) -> StreamingResult + Send + Sync>),
+    ClientStream(Box<dyn Fn(Caller, RequestStream, CodecFormat) -> UnaryResult + Send + Sync>),
 }
 
 impl Rpcs {
@@ -36,12 +52,12 @@ impl Rpcs {
     pub(crate) fn unary<M, F, R>(mut self, handler: F) -> Self
     where
         M: Method,
-        F: Fn(HeaderMap, M::Request) -> R + Send + Sync + 'static,
+        F: Fn(Caller, M::Request) -> R + Send + Sync + 'static,
         R: Future<Output = Result<M::Response, Status>> + Send + 'static,
     {
-        let row = move |headers, bytes, format| -> UnaryResult {
+        let row = move |caller, bytes, format| -> UnaryResult {
             match decode::<M::Request>(bytes, format) {
-                Ok(request) => answer_once::<M>(handler(headers, request), format),
+                Ok(request) => answer_once::<M>(handler(caller, request), format),
                 Err(error) => Box::pin(ready(Err(error))),
             }
         };
@@ -53,13 +69,13 @@ impl Rpcs {
     pub(crate) fn server_stream<M, F, R, S>(mut self, handler: F) -> Self
     where
         M: Method,
-        F: Fn(HeaderMap, M::Request) -> R + Send + Sync + 'static,
+        F: Fn(Caller, M::Request) -> R + Send + Sync + 'static,
         R: Future<Output = Result<S, Status>> + Send + 'static,
         S: Stream<Item = Result<M::Response, Status>> + Send + 'static,
     {
-        let row = move |headers, bytes, format| -> StreamingResult {
+        let row = move |caller, bytes, format| -> StreamingResult {
             match decode::<M::Request>(bytes, format) {
-                Ok(request) => answer_many::<M, S>(handler(headers, request), format),
+                Ok(request) => answer_many::<M, S>(handler(caller, request), format),
                 Err(error) => Box::pin(ready(Err(error))),
             }
         };
@@ -71,11 +87,11 @@ impl Rpcs {
     pub(crate) fn client_stream<M, F, R>(mut self, handler: F) -> Self
     where
         M: Method,
-        F: Fn(HeaderMap, Requests<M::Request>) -> R + Send + Sync + 'static,
+        F: Fn(Caller, Requests<M::Request>) -> R + Send + Sync + 'static,
         R: Future<Output = Result<M::Response, Status>> + Send + 'static,
     {
-        let row = move |headers, requests, format| -> UnaryResult {
-            answer_once::<M>(handler(headers, decoded(requests, format)), format)
+        let row = move |caller, requests, format| -> UnaryResult {
+            answer_once::<M>(handler(caller, decoded(requests, format)), format)
         };
         self.insert::<M>(Kind::ClientStream, Row::ClientStream(Box::new(row)));
         self
@@ -144,7 +160,7 @@ impl Dispatcher for Rpcs {
         format: CodecFormat,
     ) -> UnaryResult {
         match self.rows.get(path) {
-            Some(Row::Unary(row)) => row(ctx.headers().clone(), request.bytes().clone(), format),
+            Some(Row::Unary(row)) => row(Caller::of(&ctx), request.bytes().clone(), format),
             _ => Box::pin(ready(Err(not_found(path)))),
         }
     }
@@ -157,7 +173,7 @@ impl Dispatcher for Rpcs {
         format: CodecFormat,
     ) -> StreamingResult {
         match self.rows.get(path) {
-            Some(Row::ServerStream(row)) => row(ctx.headers().clone(), request, format),
+            Some(Row::ServerStream(row)) => row(Caller::of(&ctx), request, format),
             _ => Box::pin(ready(Err(not_found(path)))),
         }
     }
@@ -170,7 +186,7 @@ impl Dispatcher for Rpcs {
         format: CodecFormat,
     ) -> UnaryResult {
         match self.rows.get(path) {
-            Some(Row::ClientStream(row)) => row(ctx.headers().clone(), requests, format),
+            Some(Row::ClientStream(row)) => row(Caller::of(&ctx), requests, format),
             _ => Box::pin(ready(Err(not_found(path)))),
         }
     }

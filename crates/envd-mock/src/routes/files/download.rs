@@ -22,8 +22,11 @@ use super::conditions::{self, Validators, Verdict};
 use super::disposition;
 use super::encoding::{self, Encoding};
 use super::range::{self, Wanted};
+use super::worn;
 use crate::guest::Guest;
+use crate::guest::disk::Access;
 use crate::guest::tree::{Content, ReadError};
+use crate::routes::afflicted::Afflicted;
 
 const TOKEN: &str = "x-access-token";
 
@@ -33,8 +36,23 @@ pub(crate) async fn get(State(guest): State<Arc<Guest>>, request: Request) -> Re
         Err(response) => return response,
     };
     let (parts, _) = request.into_parts();
-    let answer = blocking(move || Download::open(guest, &asked, &parts.method, &parts.headers)?.answer());
-    answer.await.unwrap_or_else(Refusal::into_response)
+    let disk = Afflicted::mishap(&parts.extensions).and_then(|mishap| mishap.disk());
+    let (opened, time) = (disk.clone(), guest.config.time.clone());
+    // No content is read for a head.
+    let read = disk.filter(|_| parts.method != Method::HEAD);
+    let answer = blocking(move || {
+        let download = Download::open(guest, &asked, &parts.method, &parts.headers)?;
+        if let Some(disk) = opened {
+            let denied = |error| refusal(&download.path, ReadError::Open(error));
+            disk.open(Access::Read).map_err(denied)?;
+        }
+        download.answer()
+    });
+    let answer = answer.await.and_then(|response| match read {
+        Some(disk) => worn::from(response, disk, &time).map_err(unreadable),
+        None => Ok(response),
+    });
+    answer.unwrap_or_else(Refusal::into_response)
 }
 
 /// A file and the request for it.

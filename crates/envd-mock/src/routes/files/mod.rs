@@ -12,6 +12,7 @@ mod pieces;
 mod range;
 mod receive;
 mod upload;
+mod worn;
 
 pub(crate) use download::get;
 pub(crate) use upload::post;

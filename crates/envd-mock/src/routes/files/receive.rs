@@ -9,6 +9,7 @@ use flate2::write::MultiGzDecoder;
 use http::StatusCode;
 
 use super::answer::Refusal;
+use crate::guest::disk::{Access, BadDisk};
 use crate::guest::tree::{Owner, Tree, Upload, UploadError};
 
 /// How long a pipe or a device may take nothing.
@@ -49,6 +50,7 @@ pub(super) enum Receiving {
 /// Where decoded bytes go.
 pub(super) struct Sink {
     upload: Upload,
+    disk: Option<BadDisk>,
     allowance: Allowance,
     /// What went wrong behind an error of the decoder.
     refusal: Option<Refusal>,
@@ -61,9 +63,14 @@ impl Receiving {
         owner: Owner,
         gzip: bool,
         allowance: Allowance,
+        disk: Option<BadDisk>,
     ) -> Result<Self, Refusal> {
+        if let Some(disk) = &disk {
+            disk.open(Access::Make).map_err(UploadError::Open)?;
+            disk.pass(0, Access::Make).1.map_err(UploadError::Write)?;
+        }
         let upload = Upload::begin(tree, path, owner, PATIENCE)?;
-        let sink = Sink { upload, allowance, refusal: None };
+        let sink = Sink { upload, disk, allowance, refusal: None };
         Ok(if gzip { Self::Gzip(Box::new(MultiGzDecoder::new(sink))) } else { Self::Plain(sink) })
     }
 
@@ -93,7 +100,10 @@ impl Receiving {
 impl Sink {
     fn take(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         self.allowance.take(bytes.len())?;
-        self.upload.write(bytes).map_err(<Refusal as From<UploadError>>::from)
+        let (fits, rest) =
+            self.disk.as_ref().map_or((bytes.len(), Ok(())), |disk| disk.pass(bytes.len(), Access::Make));
+        self.upload.write(&bytes[..fits])?;
+        Ok(rest.map_err(UploadError::Write)?)
     }
 }
 
@@ -139,7 +149,7 @@ mod tests {
     }
 
     fn receive(tree: &Arc<Tree>, bytes: &[u8], limit: Option<u64>) -> Result<Allowance, Refusal> {
-        let mut receiving = Receiving::begin(tree, "/a", Owner::ROOT, true, Allowance::new(limit))?;
+        let mut receiving = Receiving::begin(tree, "/a", Owner::ROOT, true, Allowance::new(limit), None)?;
         for piece in bytes.chunks(7) {
             receiving.write(piece)?;
         }

@@ -19,7 +19,9 @@ use super::auth::Operation;
 use super::pieces::{Pieces, Progress};
 use super::receive::{Allowance, Receiving};
 use crate::guest::Guest;
+use crate::guest::disk::{BadDisk, Throttle};
 use crate::guest::tree::Owner;
+use crate::routes::afflicted::Afflicted;
 
 const TOKEN: &str = "x-access-token";
 /// How long a client may send nothing.
@@ -49,7 +51,8 @@ pub(crate) async fn post(State(guest): State<Arc<Guest>>, request: Request) -> R
 async fn receive(guest: Arc<Guest>, asked: Asked, request: Request) -> Result<Vec<Placed>, Refusal> {
     let (parts, body) = request.into_parts();
     let token = parts.headers.get(TOKEN).map(|token| token.as_bytes().to_vec());
-    let limit = guest.config.max_upload;
+    let (limit, time) = (guest.config.max_upload, guest.config.time.clone());
+    let disk = Afflicted::mishap(&parts.extensions).and_then(|mishap| mishap.disk());
     let (allowed, asked) = blocking(move || {
         let allowed = Allowed::check(guest, &asked, token.as_deref(), Operation::Write)?;
         Ok((allowed, asked))
@@ -60,7 +63,9 @@ async fn receive(guest: Arc<Guest>, asked: Asked, request: Request) -> Result<Ve
     let form = Multipart::new(Pieces::new(body, progress.clone()), boundary(&parts.headers)?);
     let target = asked.path.filter(|path| !path.is_empty());
     let allowance = Allowance::new(limit);
-    Receipt { allowed: Arc::new(allowed), target, gzip, progress, allowance, placed: Vec::new() }
+    let throttle = disk.as_ref().and_then(|disk| disk.throttle(&time));
+    let allowed = Arc::new(allowed);
+    Receipt { allowed, target, gzip, progress, allowance, disk, throttle, placed: Vec::new() }
         .take(form)
         .await
 }
@@ -79,6 +84,8 @@ struct Receipt {
     gzip: bool,
     progress: Progress,
     allowance: Allowance,
+    disk: Option<BadDisk>,
+    throttle: Option<Throttle>,
     placed: Vec<Placed>,
 }
 
@@ -138,18 +145,16 @@ impl Receipt {
     /// Receives one part. The upload goes to a thread for each piece and back: whenever this is dropped, so is it.
     async fn fetch(&mut self, field: &mut Field<'static>, path: String) -> Result<Fetched, Refusal> {
         let (allowed, gzip, allowance) = (Arc::clone(&self.allowed), self.gzip, self.allowance);
-        let target = path.clone();
+        let (target, disk) = (path.clone(), self.disk.clone());
         let mut receiving = blocking(move || {
-            Receiving::begin(
-                &allowed.guest.stand().tree,
-                &target,
-                Owner::from(&allowed.user),
-                gzip,
-                allowance,
-            )
+            let (tree, owner) = (&allowed.guest.stand().tree, Owner::from(&allowed.user));
+            Receiving::begin(tree, &target, owner, gzip, allowance, disk)
         })
         .await?;
         while let Some(piece) = self.next_piece(field).await? {
+            if let Some(throttle) = &mut self.throttle {
+                throttle.pass(piece.len()).await;
+            }
             receiving = blocking(move || {
                 receiving.write(&piece)?;
                 Ok(receiving)
