@@ -1,15 +1,34 @@
 //! Faults as data and as decisions: the records and their written forms, and which of them a connection or a call
 //! gets. Pure: no clock, no dice, no I/O; what a fault does is done by the edges.
 
+mod build;
+mod check;
+mod condition;
 mod glob;
+mod grammar;
+mod json_form;
 mod kinds;
+mod lexer;
+mod names;
+mod nearest;
 mod node;
+mod operation;
 mod param;
 mod position;
+mod print;
+mod record;
 mod rule;
+mod schema;
+mod source;
+#[cfg(test)]
+mod tests;
+mod toml_form;
 
+pub use build::RuleBuilder;
 pub use glob::{BadGlob, Glob};
 pub use kinds::{CallFault, ConnectionFault, Stage};
 pub use param::{Code, Errno, HttpStatus, Json, Length, Pairs, Payload, Processes, Rate, Signal, Size, Wait};
 pub use position::{Output, Position, Which};
 pub use rule::{CallRule, CallWhen, ConnectionRule, Nth, Often, Operation, Script};
+pub use schema::schema;
+pub use source::ScriptError;
