@@ -90,6 +90,7 @@ impl CallWhen {
     pub(crate) fn read(table: &mut Table) -> Result<Self, Problem> {
         let mut header = parameter::<Globs>("a rule", "header", table)?;
         header.0.iter_mut().for_each(|(name, _)| name.make_ascii_lowercase());
+        header.0.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(Self {
             operation: parameter("a rule", "operation", table)?,
             header: header.0,
@@ -312,7 +313,7 @@ impl Param for Glob {
     }
 }
 
-/// Names with globs.
+/// Names with globs, in the order of the names: a JSON object has none of its own.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Globs(pub(crate) Vec<(String, Glob)>);
 
@@ -320,7 +321,9 @@ impl Param for Globs {
     fn read(node: &Node) -> Result<Self, Problem> {
         let Value::Table(table) = &node.value else { return Err(problem::<Self>(node)) };
         let one = |entry: &super::node::Entry| Ok((entry.key.clone(), Glob::read(&entry.node)?));
-        table.entries.iter().map(one).collect::<Result<_, _>>().map(Self)
+        let mut globs: Vec<_> = table.entries.iter().map(one).collect::<Result<_, Problem>>()?;
+        globs.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(Self(globs))
     }
 
     fn write(&self) -> Option<Value> {

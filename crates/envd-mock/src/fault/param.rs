@@ -531,7 +531,7 @@ impl Param for Payload {
     }
 }
 
-/// Names with texts, such as headers.
+/// Names with texts, such as headers; what is read is in the order of the names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pairs(pub Vec<(String, String)>);
 
@@ -539,7 +539,9 @@ impl Param for Pairs {
     fn read(node: &Node) -> Result<Self, Problem> {
         let Value::Table(table) = &node.value else { return Err(problem::<Self>(node)) };
         let pair = |entry: &super::node::Entry| Ok((entry.key.clone(), String::read(&entry.node)?));
-        table.entries.iter().map(pair).collect::<Result<_, _>>().map(Self)
+        let mut pairs: Vec<_> = table.entries.iter().map(pair).collect::<Result<_, Problem>>()?;
+        pairs.sort();
+        Ok(Self(pairs))
     }
 
     fn write(&self) -> Option<Value> {
