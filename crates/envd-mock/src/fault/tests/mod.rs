@@ -2,4 +2,5 @@
 
 mod inverse;
 mod refused;
+mod settled;
 mod strategies;
