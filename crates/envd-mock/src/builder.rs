@@ -135,19 +135,15 @@ impl Builder {
         self
     }
 
-    /// What goes wrong; rules of an earlier script stay in front of these.
+    /// What goes wrong, in place of what was said before.
     pub fn script(mut self, script: Script) -> Self {
-        let Script { seed, connections, calls, .. } = script;
-        let all = &mut self.config.setup.script;
-        all.seed = if seed == 0 { all.seed } else { seed };
-        all.connections.extend(connections);
-        all.calls.extend(calls);
+        self.config.setup.script = script;
         self
     }
 
     /// What draws are made from.
     pub fn seed(mut self, seed: u64) -> Self {
-        self.config.setup.script.seed = seed;
+        self.config.setup.script = std::mem::take(&mut self.config.setup.script).with_seed(seed);
         self
     }
 
@@ -191,7 +187,10 @@ impl Builder {
     ///
     /// # Errors
     /// [`StartError`]: the address is remote or cannot be bound, or the guest cannot boot. Nothing is left behind.
-    pub async fn start(self) -> Result<MockEnvd, StartError> {
+    pub async fn start(mut self) -> Result<MockEnvd, StartError> {
+        let script = std::mem::take(&mut self.config.setup.script);
+        // Names are made unique, or refused.
+        self.config.setup.script = Script::default().merge(script)?;
         MockEnvd::from_config(self.config).await
     }
 }

@@ -11,7 +11,9 @@ use http_body_util::BodyExt as _;
 use crate::body::{Framing, Setting, Shaped};
 use crate::connection::{Conn, Gone, Manner, ending};
 use crate::effect::{self, Asked, Outcome, Upward, Watch};
-use crate::fault::{Call, CallFault, Chosen, ChosenCall, Message, Place, Position, Rule, Rules, Script};
+use crate::fault::{
+    Call, CallFault, CallRule, Chosen, ChosenCall, Message, Place, Position, Rule, Rules, Script,
+};
 use crate::guest::Guest;
 use crate::guest::mishap::{Acted, Mishap};
 use crate::journal::{CallEntry, CallNote, Decision, headers, millis, target};
@@ -334,9 +336,9 @@ fn crash(live: &Arc<Live>, guest: &Arc<Guest>) -> Arc<dyn Fn(&ChosenCall) + Send
 fn asked_for(live: &Live, headers: &HeaderMap) -> Result<Option<Rules>, String> {
     let Some(text) = headers.get(FAULT).filter(|_| live.from_header) else { return Ok(None) };
     let text = text.to_str().map_err(|_| format!("{FAULT}: expected printable ASCII"))?;
-    let rules = crate::fault::parse_bare(text).map_err(|error| error.to_string())?;
+    let rule = CallRule::parse_bare(FAULT, text).map_err(|error| error.to_string())?;
     let mut script = Script::default();
-    (script.seed, script.calls) = (live.seed(), rules);
+    (script.seed, script.calls) = (live.seed(), vec![rule]);
     Ok(Some(Rules::arm(script, live.time.now())))
 }
 

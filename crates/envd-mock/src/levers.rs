@@ -61,8 +61,10 @@ impl Faults {
     }
 
     /// Refuses connections until the answer is dropped.
-    pub fn refuse_connections(&self) -> Refusing {
-        Refusing(self.live.gate.close())
+    pub async fn refuse_connections(&self) -> Refusing {
+        let closed = self.live.gate.close();
+        self.live.gate.shut().await;
+        Refusing(closed)
     }
 
     /// Resets every connection that there is now.

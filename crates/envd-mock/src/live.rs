@@ -172,7 +172,8 @@ impl Live {
     fn refuse(&self, armed: Arc<Armed<ConnectionRule>>) -> AbortHandle {
         let often = armed.rule.often().clone();
         let from = armed.since() + often.after.unwrap_or_default();
-        let until = often.until.map(|until| armed.since() + until);
+        let ends = armed.rule.ttl.into_iter().chain(often.until).min();
+        let until = ends.map(|end| armed.since() + end);
         let (time, gate, journal) = (self.time.clone(), self.gate.clone(), Arc::clone(&self.journal));
         // Closed before this returns, where there is nothing to wait for.
         let mut closed =

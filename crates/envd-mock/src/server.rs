@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connection::{Gate, Listener};
 use crate::control::{Control, Facts};
+use crate::fault::ScriptError;
 use crate::generation::Generation;
 use crate::guest::{BootError, Guest, GuestConfig};
 use crate::live::{Live, Setup};
@@ -57,6 +58,9 @@ pub enum StartError {
     /// The guest did not boot: its root or the kernel's namespaces are not usable.
     #[error(transparent)]
     Boot(#[from] BootError),
+    /// The script cannot be used: two of its rules were given the same name.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
     /// The system gave no thread to run on.
     #[error("cannot start a thread for the server: {0}")]
     Thread(io::Error),

@@ -81,10 +81,6 @@ impl Conn {
         }
     }
 
-    pub(crate) fn note(&self) -> Option<&ConnectionNote> {
-        self.note.as_ref()
-    }
-
     /// Notes what was done because of a rule.
     pub(super) fn done(&self, rule: &str, what: impl Into<String>) {
         if let Some(note) = &self.note {

@@ -13,6 +13,8 @@ pub(crate) struct Gate(Arc<Inner>);
 struct Inner {
     /// How many reasons there are to refuse connections.
     closed: watch::Sender<usize>,
+    /// Whether the port is listened on.
+    listening: watch::Sender<bool>,
     /// Cancelled when the connections of now are lost.
     lost: Mutex<CancellationToken>,
 }
@@ -24,7 +26,7 @@ pub(crate) struct Closed(Gate);
 impl Default for Gate {
     fn default() -> Self {
         let lost = Mutex::new(CancellationToken::new());
-        Self(Arc::new(Inner { closed: watch::Sender::new(0), lost }))
+        Self(Arc::new(Inner { closed: watch::Sender::new(0), listening: watch::Sender::new(false), lost }))
     }
 }
 
@@ -33,6 +35,16 @@ impl Gate {
     pub(crate) fn close(&self) -> Closed {
         self.0.closed.send_modify(|reasons| *reasons += 1);
         Closed(self.clone())
+    }
+
+    /// Waits until connections are really refused, as they are asked to be.
+    pub(crate) async fn shut(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.0.listening.subscribe().wait_for(|listening| !listening).await;
+    }
+
+    pub(super) fn listens(&self, listening: bool) {
+        self.0.listening.send_replace(listening);
     }
 
     pub(super) fn is_closed(&self) -> bool {

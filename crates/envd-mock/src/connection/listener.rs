@@ -43,7 +43,8 @@ impl Listener {
         let socket = bound(address)?;
         let address = socket.local_addr()?;
         let reserved = bound(address)?;
-        let socket = Some(socket.listen(BACKLOG)?);
+        let socket = if gate.is_closed() { None } else { Some(socket.listen(BACKLOG)?) };
+        gate.listens(socket.is_some());
         Ok(Self { socket, reserved, address, gate })
     }
 
@@ -86,12 +87,16 @@ impl Listener {
         loop {
             if self.gate.is_closed() {
                 self.socket = None;
+                self.gate.listens(false);
                 self.gate.until(false).await;
             }
             let socket = match &mut self.socket {
                 Some(socket) => socket,
                 None => match bound(self.address).and_then(|socket| socket.listen(BACKLOG)) {
-                    Ok(socket) => self.socket.insert(socket),
+                    Ok(socket) => {
+                        self.gate.listens(true);
+                        self.socket.insert(socket)
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "the port cannot be listened on again yet");
                         tokio::time::sleep(BACK_OFF).await;

@@ -184,7 +184,9 @@ impl Upward {
     /// Does what a fault says, here.
     fn act(&mut self, chosen: &ChosenCall) {
         let read = self.seen.bytes.load(Ordering::Relaxed);
-        let decide = |outcome: Outcome| drop(self.seen.outcome.send_replace(outcome));
+        let decide = |outcome: Outcome| {
+            self.seen.outcome.send_replace(outcome);
+        };
         self.stopped = true;
         let what = match &chosen.rule().fault {
             CallFault::Delay { time } => {

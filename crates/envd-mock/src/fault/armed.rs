@@ -17,6 +17,7 @@ pub(crate) trait Rule {
     fn name(&self) -> &str;
     fn often(&self) -> &Often;
     fn at(&self) -> Option<Position>;
+    fn ttl(&self) -> Option<Duration>;
 }
 
 impl Rule for CallRule {
@@ -31,6 +32,10 @@ impl Rule for CallRule {
     fn at(&self) -> Option<Position> {
         self.at
     }
+
+    fn ttl(&self) -> Option<Duration> {
+        self.ttl
+    }
 }
 
 impl Rule for ConnectionRule {
@@ -44,6 +49,10 @@ impl Rule for ConnectionRule {
 
     fn at(&self) -> Option<Position> {
         self.at
+    }
+
+    fn ttl(&self) -> Option<Duration> {
+        self.ttl
     }
 }
 
@@ -121,7 +130,8 @@ impl<R: Rule> Armed<R> {
     fn is_in_force(&self, now: Duration) -> bool {
         let often = self.rule.often();
         let age = now.saturating_sub(self.since);
-        often.after.is_none_or(|after| age >= after) && often.until.is_none_or(|until| age < until)
+        let ends = self.rule.ttl().into_iter().chain(often.until).min();
+        often.after.is_none_or(|after| age >= after) && ends.is_none_or(|end| age < end)
     }
 
     /// Counts one that meets the conditions, and decides on it.

@@ -5,7 +5,7 @@ use std::fmt;
 use globset::{GlobBuilder, GlobMatcher};
 
 /// A pattern that matches whole texts.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Glob(GlobMatcher);
 
 /// The pattern cannot be used.
@@ -31,6 +31,12 @@ impl std::str::FromStr for Glob {
     fn from_str(text: &str) -> Result<Self, BadGlob> {
         let built = GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build();
         built.map(|glob| Self(glob.compile_matcher())).map_err(|error| BadGlob(error.to_string()))
+    }
+}
+
+impl fmt::Debug for Glob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Glob({:?})", self.as_str())
     }
 }
 

@@ -141,7 +141,7 @@ macro_rules! faults {
     };
 }
 
-fn parameter<P: Param>(word: &str, name: &str, table: &mut Table) -> Result<P, Problem> {
+pub(super) fn parameter<P: Param>(word: &str, name: &str, table: &mut Table) -> Result<P, Problem> {
     match table.take(name) {
         Some(node) => P::read(&node),
         None => P::missing().ok_or_else(|| {

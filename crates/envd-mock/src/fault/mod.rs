@@ -2,18 +2,34 @@
 //! gets. Pure: no clock, no dice, no I/O; what a fault does is done by the edges.
 
 mod armed;
+mod build;
+mod check;
+mod condition;
 mod draw;
 mod glob;
+mod grammar;
+mod json_form;
 mod kinds;
+mod lexer;
 mod matcher;
+mod names;
+mod nearest;
 mod node;
+mod operation;
 mod param;
 mod position;
+mod print;
+mod record;
 mod rule;
-mod stub;
-pub(crate) use stub::parse_bare;
 
 pub use armed::Counts;
+mod schema;
+mod source;
+#[cfg(test)]
+mod tests;
+mod toml_form;
+
+pub use build::RuleBuilder;
 pub use glob::{BadGlob, Glob};
 pub use kinds::{CallFault, ConnectionFault, Stage};
 pub use param::{Code, Errno, HttpStatus, Json, Length, Pairs, Payload, Processes, Rate, Signal, Size, Wait};
@@ -25,3 +41,5 @@ pub(crate) use armed::decided;
 pub(crate) use armed::{Armed, Chosen, ChosenCall, ChosenConnection, Rule, Rules};
 pub(crate) use kinds::Place;
 pub(crate) use matcher::{Call, Head, Message};
+pub use schema::schema;
+pub use source::ScriptError;

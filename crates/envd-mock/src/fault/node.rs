@@ -20,6 +20,8 @@ pub(crate) enum Value {
     Flag(bool),
     List(Vec<Node>),
     Table(Table),
+    /// JSON alone has it.
+    Null,
 }
 
 /// Keys in the order of the source.
@@ -84,11 +86,47 @@ impl fmt::Display for Value {
             Self::Flag(flag) => flag.fmt(f),
             Self::List(_) => f.write_str("a list"),
             Self::Table(_) => f.write_str("a table"),
+            Self::Null => f.write_str("null"),
+        }
+    }
+}
+
+impl Node {
+    pub(crate) fn new(value: Value, at: Range<usize>) -> Self {
+        Self { value, at }
+    }
+
+    /// Moves every place within it.
+    pub(crate) fn relocate(&mut self, to: &impl Fn(Range<usize>) -> Range<usize>) {
+        self.at = to(self.at.clone());
+        match &mut self.value {
+            Value::List(list) => list.iter_mut().for_each(|node| node.relocate(to)),
+            Value::Table(table) => table.relocate(to),
+            _ => {}
         }
     }
 }
 
 impl Table {
+    /// Moves every place within it.
+    pub(crate) fn relocate(&mut self, to: &impl Fn(Range<usize>) -> Range<usize>) {
+        self.at = to(self.at.clone());
+        for entry in &mut self.entries {
+            entry.key_at = to(entry.key_at.clone());
+            entry.node.relocate(to);
+        }
+    }
+
+    /// The value of `key`.
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
+        self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+    }
+
+    /// Where the value of `key` stands; the whole of it when there is none.
+    pub(crate) fn place_of(&self, key: &str) -> Range<usize> {
+        self.get(key).map_or_else(|| self.at.clone(), |node| node.at.clone())
+    }
+
     /// Takes the value of `key` out.
     pub(crate) fn take(&mut self, key: &str) -> Option<Node> {
         let index = self.entries.iter().position(|entry| entry.key == key)?;

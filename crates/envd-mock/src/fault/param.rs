@@ -26,17 +26,30 @@ pub(crate) trait Param: Sized {
     fn example() -> String;
 }
 
-fn problem<P: Param>(node: &Node) -> Problem {
+pub(super) fn problem<P: Param>(node: &Node) -> Problem {
     Problem::new(node.at.clone(), P::expected(), node.value.to_string(), P::example())
 }
 
 /// Reads a parameter that is written as a text.
-fn from_text<P: Param>(node: &Node, read: impl FnOnce(&str) -> Option<P>) -> Result<P, Problem> {
+pub(super) fn from_text<P: Param>(node: &Node, read: impl FnOnce(&str) -> Option<P>) -> Result<P, Problem> {
     match &node.value {
         Value::Text(text) => read(text).ok_or_else(|| problem::<P>(node)),
         Value::Number(number) => read(&number.to_string()).ok_or_else(|| problem::<P>(node)),
         _ => Err(problem::<P>(node)),
     }
+}
+
+/// The schema of a whole number, which may be written as a text as well.
+pub(super) fn whole(
+    minimum: impl Into<serde_json::Value>,
+    maximum: impl Into<serde_json::Value>,
+) -> serde_json::Value {
+    json!({
+        "type": ["integer", "string"],
+        "minimum": minimum.into(),
+        "maximum": maximum.into(),
+        "pattern": "^-?[0-9]+$",
+    })
 }
 
 impl<P: Param> Param for Option<P> {
@@ -79,7 +92,7 @@ impl Param for String {
     }
 
     fn schema() -> serde_json::Value {
-        json!({ "type": "string" })
+        json!({ "type": ["string", "integer"] })
     }
 
     fn expected() -> String {
@@ -103,7 +116,7 @@ macro_rules! whole_number {
             }
 
             fn schema() -> serde_json::Value {
-                json!({ "type": "integer", "minimum": <$type>::MIN, "maximum": <$type>::MAX })
+                whole(<$type>::MIN, <$type>::MAX)
             }
 
             fn expected() -> String {
@@ -408,7 +421,7 @@ impl Param for HttpStatus {
     }
 
     fn schema() -> serde_json::Value {
-        json!({ "type": "integer", "minimum": 200, "maximum": 599 })
+        whole(200, 599)
     }
 
     fn expected() -> String {
@@ -506,7 +519,7 @@ impl Param for Payload {
     }
 
     fn schema() -> serde_json::Value {
-        json!({ "type": "string", "examples": ["{}", "base64:AAEC"] })
+        json!({ "type": ["string", "integer"], "examples": ["{}", "base64:AAEC"] })
     }
 
     fn expected() -> String {
@@ -518,7 +531,7 @@ impl Param for Payload {
     }
 }
 
-/// Names with texts, such as headers.
+/// Names with texts, such as headers; what is read is in the order of the names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pairs(pub Vec<(String, String)>);
 
@@ -526,7 +539,9 @@ impl Param for Pairs {
     fn read(node: &Node) -> Result<Self, Problem> {
         let Value::Table(table) = &node.value else { return Err(problem::<Self>(node)) };
         let pair = |entry: &super::node::Entry| Ok((entry.key.clone(), String::read(&entry.node)?));
-        table.entries.iter().map(pair).collect::<Result<_, _>>().map(Self)
+        let mut pairs: Vec<_> = table.entries.iter().map(pair).collect::<Result<_, Problem>>()?;
+        pairs.sort();
+        Ok(Self(pairs))
     }
 
     fn write(&self) -> Option<Value> {
@@ -538,7 +553,7 @@ impl Param for Pairs {
     }
 
     fn schema() -> serde_json::Value {
-        json!({ "type": "object", "additionalProperties": { "type": "string" } })
+        json!({ "type": "object", "additionalProperties": String::schema() })
     }
 
     fn missing() -> Option<Self> {
@@ -590,6 +605,7 @@ pub(crate) fn as_json(value: &Value) -> serde_json::Value {
         Value::Number(number) => json!(number),
         Value::Fraction(fraction) => json!(fraction),
         Value::Flag(flag) => json!(flag),
+        Value::Null => serde_json::Value::Null,
         Value::List(list) => list.iter().map(|node| as_json(&node.value)).collect(),
         Value::Table(table) => table
             .entries

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::kinds::Place;
 use super::node::{Node, Problem, Value};
-use super::param::Param;
+use super::param::{Param, from_text};
+use super::source::ScriptError;
 
 /// Which envelopes, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,7 +68,7 @@ impl Which {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let nth = |text: &str| text.parse().ok().filter(|n| *n > 0);
+        let nth = |text: &str| digits(text).filter(|n| *n > 0);
         match text {
             "*" => Some(Self::Each),
             "end" => Some(Self::End),
@@ -116,7 +117,7 @@ impl Position {
     /// Reads the short form, without blanks.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (head, byte) = match text.split_once('@') {
-            Some((head, byte)) => (head, byte.parse().ok()?),
+            Some((head, byte)) => (head, digits(byte)?),
             None => (text, 0),
         };
         if let Some((direction, index)) = head.split_once('[') {
@@ -141,6 +142,19 @@ impl Position {
     }
 }
 
+/// A number without a sign.
+fn digits(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+impl std::str::FromStr for Position {
+    type Err = ScriptError;
+
+    fn from_str(text: &str) -> Result<Self, ScriptError> {
+        Self::read(&Value::Text(text.to_owned()).into()).map_err(ScriptError::nowhere)
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -157,17 +171,7 @@ impl fmt::Display for Position {
 
 impl Param for Position {
     fn read(node: &Node) -> Result<Self, Problem> {
-        let Value::Text(text) = &node.value else {
-            return Err(Problem::new(
-                node.at.clone(),
-                Self::expected(),
-                node.value.to_string(),
-                Self::example(),
-            ));
-        };
-        Self::parse(text).ok_or_else(|| {
-            Problem::new(node.at.clone(), Self::expected(), node.value.to_string(), Self::example())
-        })
+        from_text(node, Self::parse)
     }
 
     fn write(&self) -> Option<Value> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::glob::Glob;
 use super::kinds::{CallFault, ConnectionFault};
+use super::node::Node;
 use super::position::Position;
 
 /// Everything that a mock is told to do wrong.
@@ -17,6 +18,10 @@ pub struct Script {
     pub connections: Vec<ConnectionRule>,
     /// Rules of calls; for each stage and position of a call the first that matches decides.
     pub calls: Vec<CallRule>,
+    /// The seed was named, and is 0: without this it could not be told from none.
+    pub(crate) zero_seed: bool,
+    /// The scripted programs as they are written.
+    pub(crate) programs_raw: Vec<Node>,
 }
 
 /// When a rule of either kind is in force and how often it fires.
@@ -70,6 +75,8 @@ pub struct ConnectionRule {
     pub often: Often,
     /// Where the fault acts; at the start by default.
     pub at: Option<Position>,
+    /// How long the rule stays, from when it is armed; as long as the script by default.
+    pub ttl: Option<Duration>,
     /// What goes wrong.
     pub fault: ConnectionFault,
 }
@@ -86,6 +93,8 @@ pub struct CallRule {
     pub often: Often,
     /// Where the fault acts; where its kind usually does, by default.
     pub at: Option<Position>,
+    /// How long the rule stays, from when it is armed; as long as the script by default.
+    pub ttl: Option<Duration>,
     /// What goes wrong.
     pub fault: CallFault,
 }
@@ -113,19 +122,14 @@ pub struct CallWhen {
 }
 
 /// What is called: a method (for REST alone) and a path, either of which may be a glob.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Operation {
     /// `*`.
+    #[default]
     Any,
     /// `process.Process/Start`: the path without its leading slash.
     Rpc(Glob),
     /// `GET /files`, or `/files` with any method.
     Rest(Option<String>, Glob),
-}
-
-impl Default for Operation {
-    fn default() -> Self {
-        Self::Any
-    }
 }

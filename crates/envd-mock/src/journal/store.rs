@@ -54,10 +54,6 @@ impl Journal {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn time(&self) -> &Time {
-        &self.time
-    }
-
     fn at(&self) -> f64 {
         millis(self.time.now())
     }

@@ -159,6 +159,14 @@ impl Wire {
         true
     }
 
+    /// Writes these bytes and reads until the peer ends: what came, and the error that it ended with.
+    pub(crate) async fn rest_after(&mut self, bytes: &[u8]) -> (Vec<u8>, Option<std::io::ErrorKind>) {
+        self.write(bytes).await;
+        let mut rest = std::mem::take(&mut self.buffer);
+        let end = tokio::time::timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await.expect("an end");
+        (rest, end.err().map(|error| error.kind()))
+    }
+
     /// Reads one response.
     pub(crate) async fn answer(&mut self, head_only: bool) -> Answer {
         let end = |bytes: &[u8]| find(bytes, b"\r\n\r\n").is_some();

@@ -8,6 +8,7 @@ mod command;
 mod connections;
 mod control;
 mod downloads;
+mod faults;
 mod filesystem;
 mod guard;
 mod http2;

@@ -1,0 +1,261 @@
+//! Scripts in their written forms, and what is wrong with one that cannot be used, with its place. The reading itself
+//! is done by `grammar`, `toml_form`, `json_form` and `record`.
+
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+
+use super::grammar::{self, Record};
+use super::node::Problem;
+use super::record::{self, Rule};
+use super::rule::{CallRule, ConnectionRule, Script};
+use super::{json_form, names, toml_form};
+
+/// What is wrong with a script, a rule or an expression, and where.
+///
+/// It prints as `FILE:LINE:COLUMN: expected ..., got ...; example: ...`, with the line and a mark below it; what came
+/// as JSON has a JSON pointer for a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptError(Box<Inner>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Inner {
+    place: Place,
+    problem: Problem,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Text {
+        source: String,
+        line: usize,
+        column: usize,
+        excerpt: String,
+        width: usize,
+    },
+    Json(String),
+    /// A rule that was built, not read.
+    Nowhere,
+}
+
+/// So much of what was seen is shown.
+const SHOWN: usize = 160;
+
+impl ScriptError {
+    /// Line and column, both counted from 1, in characters; none for what came as JSON or was built.
+    pub fn position(&self) -> Option<(usize, usize)> {
+        match &self.0.place {
+            Place::Text { line, column, .. } => Some((*line, *column)),
+            _ => None,
+        }
+    }
+
+    /// The JSON pointer to what is wrong, for what came as JSON.
+    pub fn pointer(&self) -> Option<&str> {
+        match &self.0.place {
+            Place::Json(pointer) => Some(pointer),
+            _ => None,
+        }
+    }
+
+    /// What was expected there.
+    pub fn expected(&self) -> &str {
+        &self.0.problem.expected
+    }
+
+    /// What stands there.
+    pub fn got(&self) -> &str {
+        &self.0.problem.got
+    }
+
+    /// What would be right.
+    pub fn example(&self) -> &str {
+        &self.0.problem.example
+    }
+
+    pub(crate) fn nowhere(problem: Problem) -> Self {
+        Self(Box::new(Inner { place: Place::Nowhere, problem }))
+    }
+
+    pub(crate) fn json(pointer: &str, problem: Problem) -> Self {
+        Self(Box::new(Inner { place: Place::Json(pointer.to_owned()), problem }))
+    }
+
+    /// A problem with bytes of `text`, which came from `source`.
+    pub(crate) fn text(source: &str, text: &str, problem: Problem) -> Self {
+        let Range { start, end } = problem.at;
+        let before = text.get(..start).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let excerpt = text[line_start..].lines().next().unwrap_or_default();
+        let marked = text.get(start..end.min(line_start + excerpt.len())).unwrap_or_default();
+        let place = Place::Text {
+            source: source.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            excerpt: excerpt.to_owned(),
+            width: marked.chars().count().max(1),
+        };
+        Self(Box::new(Inner { place, problem }))
+    }
+}
+
+impl fmt::Display for ScriptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { place, problem } = &*self.0;
+        match place {
+            Place::Text { source, line, column, .. } => write!(f, "{source}:{line}:{column}: ")?,
+            Place::Json(pointer) if pointer.is_empty() => f.write_str("JSON: ")?,
+            Place::Json(pointer) => write!(f, "JSON {pointer}: ")?,
+            Place::Nowhere => {}
+        }
+        let mut got: String = problem.got.chars().take(SHOWN).collect();
+        if got.len() < problem.got.len() {
+            got.push('…');
+        }
+        write!(f, "expected {}, got {got}; example: {}", problem.expected, problem.example)?;
+        let Place::Text { excerpt, column, width, .. } = place else { return Ok(()) };
+        let blank = |c: char| if c == '\t' { '\t' } else { ' ' };
+        let indent: String =
+            excerpt.chars().map(blank).chain(std::iter::repeat(' ')).take(column - 1).collect();
+        write!(f, "\n    {excerpt}\n    {indent}{}", "^".repeat(*width))
+    }
+}
+
+impl std::error::Error for ScriptError {}
+
+impl Script {
+    /// Reads a script in TOML; `file` is what problems call it.
+    pub fn from_toml(file: &str, text: &str) -> Result<Self, ScriptError> {
+        let read = toml_form::parse(text).and_then(record::script);
+        read.map_err(|problem| ScriptError::text(file, text, problem))
+    }
+
+    /// Writes the script in TOML, in the canonical form.
+    pub fn to_toml(&self) -> String {
+        toml_form::print(&record::write_script(self))
+    }
+
+    /// Reads a script in JSON.
+    pub fn from_json(value: &serde_json::Value) -> Result<Self, ScriptError> {
+        json_form::read(value, record::script)
+    }
+
+    /// Writes the script in JSON, in the canonical form.
+    pub fn to_json(&self) -> serde_json::Value {
+        json_form::write(record::write_script(self))
+    }
+
+    /// Reads expressions, one a line or with ` ; ` in between; `source` is what problems call the text.
+    pub fn parse_expressions(source: &str, text: &str) -> Result<Self, ScriptError> {
+        expressions(text).map_err(|problem| ScriptError::text(source, text, problem))
+    }
+
+    /// This script and, behind its rules, those of `other`, whose seed wins where it has one.
+    ///
+    /// Default names that collide are numbered; a name that was given to two rules is an error.
+    pub fn merge(mut self, other: Self) -> Result<Self, ScriptError> {
+        if other.seed != 0 || other.zero_seed {
+            self.seed = other.seed;
+            self.zero_seed = other.zero_seed;
+        }
+        self.connections.extend(other.connections);
+        self.calls.extend(other.calls);
+        self.programs_raw.extend(other.programs_raw);
+        names::settle(&mut self).map_err(|twice| ScriptError::nowhere(twice.problem(0..0)))?;
+        Ok(self)
+    }
+}
+
+fn expressions(text: &str) -> Result<Script, Problem> {
+    let (mut connections, mut calls) = (Vec::new(), Vec::new());
+    for record in grammar::expressions(text)? {
+        match record {
+            Record::Call(table) => {
+                let name_at = table.place_of("name");
+                calls.push((record::call(table)?, name_at));
+            }
+            Record::Connection(table) => {
+                let name_at = table.place_of("name");
+                connections.push((record::connection(table)?, name_at));
+            }
+        }
+    }
+    record::assemble(connections, calls)
+}
+
+/// What problems call an expression that stands alone.
+const EXPRESSION: &str = "expression";
+
+impl CallRule {
+    /// Reads an expression whose target may be missing, as in the header `X-Envd-Fault`: `status 503`,
+    /// `down[5] @3: reset`, `stdout@4096: abort`. The operation is `*` then.
+    pub fn parse_bare(source: &str, text: &str) -> Result<Self, ScriptError> {
+        grammar::bare(text).and_then(record::call).map_err(|problem| ScriptError::text(source, text, problem))
+    }
+
+    /// Reads a rule in JSON.
+    pub fn from_json(value: &serde_json::Value) -> Result<Self, ScriptError> {
+        json_form::read(value, record::call)
+    }
+
+    /// Writes the rule in JSON, in the canonical form.
+    pub fn to_json(&self) -> serde_json::Value {
+        json_form::write(self.write())
+    }
+}
+
+impl ConnectionRule {
+    /// Reads a rule in JSON.
+    pub fn from_json(value: &serde_json::Value) -> Result<Self, ScriptError> {
+        json_form::read(value, record::connection)
+    }
+
+    /// Writes the rule in JSON, in the canonical form.
+    pub fn to_json(&self) -> serde_json::Value {
+        json_form::write(self.write())
+    }
+}
+
+impl FromStr for CallRule {
+    type Err = ScriptError;
+
+    fn from_str(text: &str) -> Result<Self, ScriptError> {
+        let read = grammar::one(text).and_then(|record| match record {
+            Record::Call(table) => record::call(table),
+            Record::Connection(table) => {
+                Err(other(&table, "a rule of calls", "one of connections", "GET /files: cut"))
+            }
+        });
+        read.map_err(|problem| ScriptError::text(EXPRESSION, text, problem))
+    }
+}
+
+impl FromStr for ConnectionRule {
+    type Err = ScriptError;
+
+    fn from_str(text: &str) -> Result<Self, ScriptError> {
+        let read = grammar::one(text).and_then(|record| match record {
+            Record::Connection(table) => record::connection(table),
+            Record::Call(table) => {
+                Err(other(&table, "a rule of connections", "one of calls", "connection #3: stall"))
+            }
+        });
+        read.map_err(|problem| ScriptError::text(EXPRESSION, text, problem))
+    }
+}
+
+fn other(table: &super::node::Table, expected: &str, got: &str, example: &str) -> Problem {
+    Problem::new(table.at.clone(), expected, got, example)
+}
+
+impl fmt::Display for CallRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.expression())
+    }
+}
+
+impl fmt::Display for ConnectionRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.expression())
+    }
+}

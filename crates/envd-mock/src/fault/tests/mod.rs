@@ -1,0 +1,6 @@
+//! The written forms of faults, tested as one: what is printed is read again, and what is wrong is told.
+
+mod inverse;
+mod refused;
+mod settled;
+mod strategies;
