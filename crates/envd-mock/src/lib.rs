@@ -18,6 +18,7 @@ mod connection;
 mod control;
 pub mod fault;
 mod generation;
+mod glob;
 pub mod guest;
 mod handle;
 mod mock;
