@@ -30,7 +30,7 @@ mod units;
 
 pub use builder::Builder;
 pub use generation::{Generation, UnknownGeneration};
-pub use guest::{BootError, GuestConfig, RootSpec};
+pub use guest::{BootError, GuestConfig, Program, ProgramRuns, ProgramWhen, Programs, RealRun, RootSpec};
 pub use handle::{GuestHandle, ProcessSummary};
 pub use mock::MockEnvd;
 pub use routes::origin::Origin;

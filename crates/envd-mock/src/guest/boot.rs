@@ -17,12 +17,15 @@ use super::furnish::{CopyError, Furnisher};
 use super::ids::Ids;
 use super::life::Life;
 use super::ns::{Janitor, LaunchError, Link, Plan, Root, choose_ids, launch, remove};
+use super::plain;
 use super::preload::Preload;
-use super::process::Processes;
+use super::process::{Processes, Scripted};
+use super::program::Programs;
 use super::stats::Stats;
 use super::tree::Tree;
 use super::users::Names;
 use super::watch::Watchers;
+use crate::time::Time;
 
 /// Why a guest could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +58,7 @@ pub struct Guest {
     pub(crate) watchers: Watchers,
     pub(crate) config: GuestConfig,
     pub(crate) ids: Ids,
+    programs: Programs,
     stand: SetOnce<Result<Stand, BootError>>,
     wanted: Wanted,
     place: Place,
@@ -68,7 +72,8 @@ pub(crate) struct Stand {
     pub(crate) processes: Arc<Processes>,
     /// The guest's root directory, seen from inside.
     pub(crate) root: OwnedFd,
-    link: Arc<Link>,
+    /// `None`: nothing real runs.
+    link: Option<Arc<Link>>,
 }
 
 /// How long a guest that nobody wants yet leaves the processors to the first answer: a fork holds up the whole process.
@@ -127,8 +132,8 @@ impl Guest {
         let (ground, place) = lay_ground(&config)?;
         let cleanup = Cleanup(place.temporary.clone());
         let plain = config.files.is_none() && config.disk.is_none() && config.binds.is_empty();
-        let fresh = config.root == RootSpec::Fresh && plain;
-        let (ids, stall) = (ground.ids, config.stall_limit);
+        let fresh = config.root == RootSpec::Fresh && plain && !config.programs_only;
+        let (ids, stall, programs) = (ground.ids, config.stall_limit, ground.programs.clone());
         let late = fresh && WALLS_STAND.load(Ordering::Relaxed);
         let mut ground = Some(ground);
         let stand = if late { None } else { ground.take().map(|ground| ground.raise(stall)).transpose()? };
@@ -141,6 +146,7 @@ impl Guest {
             watchers: Watchers::default(),
             config,
             ids,
+            programs,
             stand: SetOnce::new_with(stand.map(Ok)),
             wanted: Wanted::default(),
             place,
@@ -232,7 +238,7 @@ impl Guest {
         self.stats.activity(std::time::Instant::now());
         let mut watch = self.watch();
         if let (Watch::Due, Some(dir), Ok(stand)) = (&*watch, self.removed(), stand) {
-            *watch = Watch::On(Janitor::new(dir, stand.link.holder())?);
+            *watch = Watch::On(Janitor::new(dir, stand.link.as_ref().map(|link| link.holder()))?);
         }
         Ok(())
     }
@@ -246,6 +252,11 @@ impl Guest {
         self.place.temporary.as_deref().filter(|_| !self.config.keep)
     }
 
+    /// What stands in for commands; it may be replaced at any time.
+    pub fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
     /// Where the guest's root lies on the host; "/" when the guest is the machine itself.
     pub fn root_path(&self) -> &Path {
         &self.place.root
@@ -255,7 +266,10 @@ impl Guest {
     /// guest does the same.
     pub fn end(&self) {
         if let Ok(stand) = self.wait() {
-            stand.link.end();
+            stand.processes.end();
+            if let Some(link) = &stand.link {
+                link.end();
+            }
         }
         *self.watch() = Watch::Over;
         if let Some(dir) = self.removed()
@@ -301,12 +315,28 @@ struct Ground {
     root: Root,
     binds: Vec<(PathBuf, PathBuf)>,
     ids: Ids,
+    programs: Programs,
+    /// Nothing real runs.
+    alone: bool,
+    time: Time,
 }
 
 impl Ground {
     /// Blocks for about a millisecond; must be called within a tokio runtime.
     fn raise(self, stall: Duration) -> Result<Stand, BootError> {
-        let Self { root, binds, ids } = self;
+        if self.alone { self.raise_plain(stall) } else { self.raise_walls(stall) }
+    }
+
+    fn raise_plain(self, stall: Duration) -> Result<Stand, BootError> {
+        let path = self.root.path();
+        let unusable = |source| BootError::Unusable { what: "root", path: path.to_owned(), source };
+        let (root, tree) = plain::raise(path, self.ids).map_err(unusable)?;
+        let scripted = Scripted::new(self.programs, Arc::clone(&tree), self.time, true);
+        Ok(Stand { tree, processes: Processes::new(None, scripted, stall), root, link: None })
+    }
+
+    fn raise_walls(self, stall: Duration) -> Result<Stand, BootError> {
+        let Self { root, binds, ids, programs, time, .. } = self;
         let nested = if matches!(ids, Ids::Single { .. }) { nested_users(&root) } else { Vec::new() };
         let unusable = |source| BootError::Unusable { what: "bind", path: missing(&binds), source };
         let plan = Plan::guest(root, &binds, nested).map_err(unusable)?;
@@ -314,17 +344,24 @@ impl Ground {
         let opener: super::tree::Opener = Arc::new(link.opener());
         let tree = Arc::new(Tree::new(root.try_clone()?, ids, Some(opener))?);
         let link = Arc::new(link);
-        Ok(Stand { tree, processes: Processes::new(Arc::clone(&link), stall), root, link })
+        let scripted = Scripted::new(programs, Arc::clone(&tree), time, false);
+        let processes = Processes::new(Some(Arc::clone(&link)), scripted, stall);
+        Ok(Stand { tree, processes, root, link: Some(link) })
     }
 }
 
 fn lay_ground(config: &GuestConfig) -> Result<(Ground, Place), BootError> {
+    if config.programs_only {
+        plain::check(config)?;
+    }
     let (root, place) = place(config)?;
     let cleanup = Cleanup(place.temporary.clone());
-    let ids = choose_ids(&root);
+    let ids = if config.programs_only { plain::ids() } else { choose_ids(&root) };
     prepare(&place, ids, &root)?;
     cleanup.dismiss();
-    Ok((Ground { root, binds: config.binds.clone(), ids }, place))
+    let (binds, programs) = (config.binds.clone(), Programs::from(config.programs.clone()));
+    let (alone, time) = (config.programs_only, config.time.clone());
+    Ok((Ground { root, binds, ids, programs, alone, time }, place))
 }
 
 fn missing(binds: &[(PathBuf, PathBuf)]) -> PathBuf {

@@ -5,12 +5,14 @@ mod environment;
 mod input;
 mod output;
 mod registry;
+mod scripted;
 mod start;
 mod terminal;
 
 pub(crate) use input::Input;
 pub(crate) use output::{Chunk, End, Event, Subscription};
 pub(crate) use registry::{Process, Processes, Selector};
+pub(crate) use scripted::Scripted;
 pub(crate) use start::{Request, Size, Spec};
 
 /// Why a request about a process was refused. The texts are the contract's, section 4.

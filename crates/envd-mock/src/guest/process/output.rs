@@ -114,7 +114,8 @@ impl Hub {
         }
     }
 
-    async fn publish(&self, chunk: Chunk) {
+    /// Carries one piece to the readers.
+    pub(super) async fn publish(&self, chunk: Chunk) {
         let list = self.readers().list.clone();
         let mut waiting = Vec::new();
         let mut lost = false;
