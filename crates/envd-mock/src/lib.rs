@@ -24,6 +24,7 @@ mod handle;
 mod mock;
 mod pipeline;
 pub(crate) mod routes;
+mod script;
 mod server;
 mod time;
 mod units;

@@ -161,3 +161,6 @@ async fn unless<T>(
 fn absolute(cwd: &str, path: &str) -> String {
     if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", cwd.trim_end_matches('/')) }
 }
+
+#[cfg(test)]
+mod tests;
