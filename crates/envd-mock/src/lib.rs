@@ -24,6 +24,7 @@ mod handle;
 mod mock;
 mod pipeline;
 pub(crate) mod routes;
+#[cfg_attr(not(test), expect(dead_code, reason = "called by what reads scripts, which is built next"))]
 mod script;
 mod server;
 mod time;

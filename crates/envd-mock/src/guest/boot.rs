@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -17,6 +16,7 @@ use super::furnish::{CopyError, Furnisher};
 use super::ids::Ids;
 use super::life::Life;
 use super::ns::{Janitor, LaunchError, Link, Plan, Root, choose_ids, launch, remove};
+use super::place::Place;
 use super::plain;
 use super::preload::Preload;
 use super::process::{Processes, Scripted};
@@ -111,15 +111,6 @@ enum Watch {
     On(#[expect(dead_code, reason = "held: dropping it ends the watch")] Janitor),
     /// Nobody any more: the mock has removed it, or there is nothing to remove.
     Over,
-}
-
-/// Where a guest's tree lies on the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
-    /// What becomes the guest's root.
-    root: PathBuf,
-    /// What is removed at the end.
-    temporary: Option<PathBuf>,
 }
 
 impl Guest {
@@ -354,10 +345,10 @@ fn lay_ground(config: &GuestConfig) -> Result<(Ground, Place), BootError> {
     if config.programs_only {
         plain::check(config)?;
     }
-    let (root, place) = place(config)?;
+    let (root, place) = Place::choose(config)?;
     let cleanup = Cleanup(place.temporary.clone());
     let ids = if config.programs_only { plain::ids() } else { choose_ids(&root) };
-    prepare(&place, ids, &root)?;
+    place.prepare(ids, &root)?;
     cleanup.dismiss();
     let (binds, programs) = (config.binds.clone(), Programs::from(config.programs.clone()));
     let (alone, time) = (config.programs_only, config.time.clone());
@@ -366,55 +357,6 @@ fn lay_ground(config: &GuestConfig) -> Result<(Ground, Place), BootError> {
 
 fn missing(binds: &[(PathBuf, PathBuf)]) -> PathBuf {
     binds.iter().map(|(host, _)| host).find(|host| !host.exists()).cloned().unwrap_or_default()
-}
-
-fn place(config: &GuestConfig) -> Result<(Root, Place), BootError> {
-    match &config.root {
-        RootSpec::Machine => Ok((Root::Machine, Place { root: "/".into(), temporary: None })),
-        RootSpec::Dir(dir) => {
-            let unusable = |source| BootError::Unusable { what: "root", path: dir.clone(), source };
-            let root = fs::canonicalize(dir).map_err(unusable)?;
-            if !root.is_dir() {
-                return Err(unusable(io::ErrorKind::NotADirectory.into()));
-            }
-            if root == Path::new("/") {
-                return Ok((Root::Machine, Place { root, temporary: None }));
-            }
-            Ok((Root::Dir(root.clone()), Place { root, temporary: None }))
-        }
-        RootSpec::Fresh => {
-            let dir = tempfile::Builder::new().prefix("envd-mock-").tempdir()?.keep();
-            let dir = fs::canonicalize(dir)?;
-            let root = dir.join("root");
-            fs::create_dir(&root)?;
-            fs::set_permissions(&root, fs::Permissions::from_mode(0o755))?;
-            let kind = config.disk.map_or(Root::Dir(root.clone()), |size| Root::Disk(root.clone(), size));
-            Ok((kind, Place { root, temporary: Some(dir) }))
-        }
-    }
-}
-
-/// Gives a tree on disk to the ids that the guest's are mapped to.
-fn prepare(place: &Place, ids: Ids, root: &Root) -> io::Result<()> {
-    let Ids::Range { base, count } = ids else { return Ok(()) };
-    if *root == Root::Machine {
-        return Ok(());
-    }
-    if let Some(dir) = &place.temporary {
-        chown(dir, Some(base), Some(base))?;
-        return chown(&place.root, Some(base), Some(base));
-    }
-    let mut left = vec![place.root.clone()];
-    while let Some(path) = left.pop() {
-        let meta = fs::symlink_metadata(&path)?;
-        let shift = |id: u32| (id < count).then(|| base + id);
-        lchown(&path, shift(meta.uid()), shift(meta.gid()))?;
-        // A change of owner clears the set-user-id bits, which were not meant for these ids anyway.
-        if meta.is_dir() {
-            left.extend(fs::read_dir(&path)?.flatten().map(|entry| entry.path()));
-        }
-    }
-    Ok(())
 }
 
 /// The users that get a namespace of their own: the fresh tree's, or those of the tree that is used in place.

@@ -9,6 +9,7 @@ pub(crate) mod ids;
 pub(crate) mod life;
 mod ns;
 pub(crate) mod path;
+mod place;
 mod plain;
 pub(crate) mod preload;
 pub(crate) mod process;

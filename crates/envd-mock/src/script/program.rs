@@ -6,7 +6,7 @@ use crate::fault::node::{Node, Problem, Table, Value};
 use crate::fault::param::Param as _;
 use crate::fault::{Glob, Signal};
 use crate::guest::program::{Act, Args, Finish};
-use crate::guest::{Program, ProgramWhen};
+use crate::guest::{Program, ProgramWhen, RealRun};
 
 const EXAMPLE: &str =
     "{ command = \"git\", args = [\"clone\", \"**\"], steps = [{ stderr = \"fatal\\n\" }], exit = 128 }";
@@ -99,7 +99,7 @@ fn act(record: &mut Record, finish: Option<Finish>) -> Result<Act, Problem> {
             let expected = "steps of the real command's own: run = { before = [...], after = [...] }";
             return Err(record.problem(expected, "steps beside run"));
         }
-        return Ok(Act::Real(run::ending(real, finish)));
+        return Ok(Act::Real(RealRun { finish, ..real }));
     }
     let steps = record.node("steps").map_or(Ok(Vec::new()), |node| step::read_all(&node, true))?;
     Ok(Act::Script { steps, finish: finish.unwrap_or(Finish::Exit(0)) })

@@ -8,7 +8,6 @@ use crate::fault::Pairs;
 use crate::fault::node::{Node, Problem, Table, Value};
 use crate::fault::param::Param as _;
 use crate::guest::RealRun;
-use crate::guest::program::Finish;
 
 const EXAMPLE: &str = "run = { env = { LANG = \"C\" }, after = [{ stdout = \"done\\n\" }] }";
 const KEYS: [&str; 5] = ["args", "env", "delay", "before", "after"];
@@ -46,10 +45,4 @@ pub(super) fn write(run: &RealRun) -> Value {
     table.put("before", (!run.before.is_empty()).then(|| step::write_all(&run.before)));
     table.put("after", (!run.after.is_empty()).then(|| step::write_all(&run.after)));
     Value::Table(table)
-}
-
-/// The end beside it, in its place.
-pub(super) fn ending(mut run: RealRun, finish: Option<Finish>) -> RealRun {
-    run.finish = finish;
-    run
 }

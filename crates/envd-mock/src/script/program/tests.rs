@@ -6,7 +6,6 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fault::param::as_json;
-use crate::guest::RealRun;
 use crate::guest::program::{Content, Read, Step, Stream, Template};
 
 /// A record as JSON writes it, without places.
