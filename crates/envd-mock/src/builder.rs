@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::fault::{CallRule, ConnectionRule, Script};
 use crate::generation::Generation;
-use crate::guest::{GuestConfig, RootSpec};
+use crate::guest::{GuestConfig, Program, RootSpec};
 use crate::live::Setup;
 use crate::mock::MockEnvd;
 use crate::routes::origin::Origin;
@@ -180,6 +180,19 @@ impl Builder {
     /// How many of the first bytes of each body the journal keeps; none by default.
     pub fn journal_bodies(mut self, bytes: usize) -> Self {
         self.config.setup.keep_bodies = bytes;
+        self
+    }
+
+    /// Adds a stand-in for a command; the first that matches takes its place.
+    pub fn program(mut self, program: Program) -> Self {
+        self.config.guest.programs.push(program);
+        self
+    }
+
+    /// Runs nothing real and builds no walls, so that it works where namespaces are forbidden: what no program stands
+    /// in for is not found (127). The tree is a fresh directory or one that is used in place.
+    pub fn programs_only(mut self, only: bool) -> Self {
+        self.config.guest.programs_only = only;
         self
     }
 

@@ -21,6 +21,7 @@ mod course;
 mod effect;
 pub mod fault;
 mod generation;
+mod glob;
 pub mod guest;
 mod handle;
 pub mod journal;
@@ -30,13 +31,15 @@ mod mishaps;
 mod mock;
 mod pipeline;
 pub(crate) mod routes;
+#[cfg_attr(not(test), expect(dead_code, reason = "called by what reads scripts, which is built next"))]
+mod script;
 mod server;
 mod time;
 mod units;
 
 pub use builder::Builder;
 pub use generation::{Generation, UnknownGeneration};
-pub use guest::{BootError, GuestConfig, RootSpec};
+pub use guest::{BootError, GuestConfig, Program, ProgramRuns, ProgramWhen, Programs, RealRun, RootSpec};
 pub use handle::{GuestHandle, ProcessSummary};
 pub use levers::{Clock, Faults, NameTaken, Refusing};
 pub use live::RuleReport;
