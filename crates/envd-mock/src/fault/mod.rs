@@ -23,6 +23,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod toml_form;
+mod write;
 
 pub use build::RuleBuilder;
 pub use glob::{BadGlob, Glob};
