@@ -4,13 +4,15 @@
 use std::ops::Range;
 
 use super::condition::{Key, OF_CALLS, OF_EVERY_RULE};
-use super::kinds::{CallFault, ConnectionFault};
+use super::kinds::{CallFault, ConnectionFault, Kind};
 use super::lexer::{Lexer, Part, Spot, Token, Word};
 use super::nearest::{hint, nearest};
 use super::node::{Entry, Node, Problem, Table, Value};
 use super::operation::is_method;
+use super::param::Param as _;
 use super::position::Position;
 use super::record::{Fault, no_such_kind};
+use super::rule::Operation;
 
 /// The target of rules of connections.
 pub(crate) const CONNECTION: &str = "connection";
@@ -152,8 +154,7 @@ fn target(lexer: &mut Lexer<'_>, word: Word, table: &mut Table) -> Result<(), Pr
     }
     // Here, so that it is told from all else that could be wrong with a record.
     let node = text(operation);
-    <super::rule::Operation as super::param::Param>::read(&node)
-        .map_err(|problem| mistaken(problem, &node))?;
+    Operation::read(&node).map_err(|problem| mistaken(problem, &node))?;
     put(table, Spot { text: "operation".to_owned(), at: node.at.clone() }, node)
 }
 
@@ -230,7 +231,7 @@ fn condition(word: Word, table: &mut Table) -> Result<Option<Spot>, Problem> {
 }
 
 fn no_condition(got: &Spot) -> Problem {
-    let is_kind = |kinds: &[super::kinds::Kind]| kinds.iter().any(|kind| kind.word == got.text);
+    let is_kind = |kinds: &[Kind]| kinds.iter().any(|kind| kind.word == got.text);
     if is_kind(CallFault::KINDS) || is_kind(ConnectionFault::KINDS) {
         return no_colon(got.at.clone(), format!("{:?}", got.text));
     }
@@ -255,7 +256,7 @@ fn keys() -> impl Iterator<Item = &'static Key> {
 fn keyed(key: Spot, name: Option<Spot>, value: Spot, table: &mut Table) -> Result<(), Problem> {
     let named = ["header", "query"].contains(&&*key.text);
     if named && name.is_none() {
-        let expected = format!("{0}.NAME=GLOB, the name behind a dot", key.text);
+        let expected = format!("{0}.NAME=VALUE, the name behind a dot", key.text);
         return Err(Problem::new(
             key.at,
             expected,
@@ -272,7 +273,7 @@ fn keyed(key: Spot, name: Option<Spot>, value: Spot, table: &mut Table) -> Resul
 fn put_position(table: &mut Table, position: Option<Spot>) -> Result<(), Problem> {
     let Some(position) = position else { return Ok(()) };
     let node = text(position.clone());
-    <Position as super::param::Param>::read(&node)?;
+    Position::read(&node)?;
     put(table, Spot { text: "at".to_owned(), at: position.at }, node)
 }
 
@@ -310,7 +311,7 @@ fn fault_words<F: Fault>(lexer: &mut Lexer<'_>) -> Result<Table, Problem> {
     Ok(table)
 }
 
-fn parameter(kind: &super::kinds::Kind, word: Word, table: &mut Table) -> Result<(), Problem> {
+fn parameter(kind: &Kind, word: Word, table: &mut Table) -> Result<(), Problem> {
     let names: Vec<_> = kind.params.iter().map(|param| param.name).collect();
     let Some(key) = word.key else {
         let expected = match names[..] {
@@ -325,10 +326,7 @@ fn parameter(kind: &super::kinds::Kind, word: Word, table: &mut Table) -> Result
         };
         return Err(Problem::new(word.at, expected, format!("{:?}", word.value.text), kind.example));
     };
-    match word.name {
-        Some(name) => put_named(table, key, name, word.value),
-        None => put(table, key, text(word.value)),
-    }
+    keyed(key, word.name, word.value, table)
 }
 
 fn text(spot: Spot) -> Node {

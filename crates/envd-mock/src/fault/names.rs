@@ -45,6 +45,9 @@ pub(crate) fn settle(script: &mut Script) -> Result<(), Twice> {
     for (index, rule) in connections.chain(calls).enumerate() {
         let default = rule.default_name();
         let name = rule.name();
+        if name.is_empty() {
+            name.clone_from(&default);
+        }
         if is_default(name, &default) {
             defaults.push((name, default));
         } else if !taken.insert(name.clone()) {

@@ -74,6 +74,7 @@ fn expressions_that_are_none() {
         "GET /files: status",
         "GET /files: status 999",
         "GET /files: status 503 header.\"a b\"=1",
+        "GET /files: status 503 header=x",
         "GET /files: error unavailabel",
         "GET /files: slow 64KiB",
         "GET /files: slice 0",
