@@ -26,6 +26,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod toml_form;
+mod write;
 
 use crate::glob;
 
