@@ -31,7 +31,6 @@ mod mishaps;
 mod mock;
 mod pipeline;
 pub(crate) mod routes;
-#[cfg_attr(not(test), expect(dead_code, reason = "called by what reads scripts, which is built next"))]
 mod script;
 mod server;
 mod time;
@@ -45,5 +44,6 @@ pub use levers::{Clock, Faults, NameTaken, Refusing};
 pub use live::RuleReport;
 pub use mock::MockEnvd;
 pub use routes::origin::Origin;
+pub use script::script_schema;
 pub use server::StartError;
 pub use time::{NotManual, Pace};

@@ -2,7 +2,7 @@
 //! as a whole (refusing connections, crashing). Shared by the pipeline, the control port and the Rust handle.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 use crate::connection::Gate;
 use crate::fault::{Armed, CallRule, ConnectionRule, Counts, Processes, Rule as _, Rules, Script};
 use crate::generation::Generation;
-use crate::guest::Guest;
+use crate::guest::{Guest, Program, ProgramRuns, Programs};
 use crate::journal::Journal;
 use crate::time::Time;
 
@@ -27,7 +27,10 @@ pub(crate) struct Live {
     /// How many of the first bytes of bodies the journal keeps.
     pub(crate) keep_bodies: usize,
     rules: RwLock<Arc<Rules>>,
-    seed: Mutex<u64>,
+    /// The programs of the script, once there is a guest; the builder's stay behind them.
+    programs: OnceLock<(Programs, Vec<Program>)>,
+    /// Seed and programs of the script; its rules are the armed ones.
+    frame: Mutex<Script>,
     /// Tasks that refuse connections.
     refusals: Mutex<Vec<AbortHandle>>,
     runtime: Handle,
@@ -73,7 +76,8 @@ impl Live {
             from_header: setup.from_header,
             keep_bodies: setup.keep_bodies,
             rules: RwLock::default(),
-            seed: Mutex::new(setup.script.seed),
+            programs: OnceLock::new(),
+            frame: Mutex::default(),
             refusals: Mutex::default(),
             runtime: Handle::current(),
         });
@@ -81,17 +85,38 @@ impl Live {
         live
     }
 
+    /// Takes charge of the guest's programs; `lasting` are those that no script replaces.
+    pub(crate) fn direct(&self, programs: Programs, lasting: Vec<Program>) {
+        // Set once, when the guest has booted.
+        let _ = self.programs.set((programs, lasting));
+    }
+
+    /// The programs that stand in for commands, with how often each has run.
+    pub(crate) fn program_runs(&self) -> Vec<ProgramRuns> {
+        self.programs.get().map(|(programs, _)| programs.runs()).unwrap_or_default()
+    }
+
     pub(crate) fn rules(&self) -> Arc<Rules> {
         Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn seed(&self) -> u64 {
-        *self.seed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.frame().seed
+    }
+
+    fn frame(&self) -> MutexGuard<'_, Script> {
+        self.frame.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts another script in force; all counts begin anew.
     pub(crate) fn replace(&self, script: Script) {
-        *self.seed.lock().unwrap_or_else(PoisonError::into_inner) = script.seed;
+        if let Some((programs, lasting)) = self.programs.get() {
+            programs.replace(script.programs().into_iter().chain(lasting.iter().cloned()).collect());
+        }
+        let mut frame = script.clone();
+        frame.connections.clear();
+        frame.calls.clear();
+        *self.frame() = frame;
         self.set(Rules::arm(script, self.time.now()));
     }
 
@@ -130,8 +155,7 @@ impl Live {
     /// The rules as a script.
     pub(crate) fn script(&self) -> Script {
         let rules = self.rules();
-        let mut script = Script::default();
-        script.seed = self.seed();
+        let mut script = self.frame().clone();
         script.connections = rules.connections.iter().map(|armed| armed.rule.clone()).collect();
         script.calls = rules.calls.iter().map(|armed| armed.rule.clone()).collect();
         script

@@ -121,11 +121,15 @@ struct Server {
 }
 
 impl Server {
-    async fn start(config: Config) -> Result<Self, StartError> {
+    async fn start(mut config: Config) -> Result<Self, StartError> {
+        let programs = config.setup.script.programs();
         let live = Live::new(config.setup, config.generation, config.guest.time.clone());
         let listener = bind(config.listen, config.allow_remote, live.gate.clone())?;
         let control = bind(config.control, config.allow_remote, Gate::default())?;
+        let lasting = std::mem::take(&mut config.guest.programs);
+        config.guest.programs = programs.into_iter().chain(lasting.iter().cloned()).collect();
         let guest = Guest::boot(config.guest).await?;
+        live.direct(guest.programs().clone(), lasting);
         let version = config.version.unwrap_or_else(|| config.generation.facts().version.to_owned());
         Ok(Self {
             listener,

@@ -43,5 +43,6 @@ pub(crate) use armed::decided;
 pub(crate) use armed::{Armed, Chosen, ChosenCall, ChosenConnection, Rule, Rules};
 pub(crate) use kinds::Place;
 pub(crate) use matcher::{Call, Head, Message};
-pub use schema::schema;
+pub(crate) use schema::schema;
 pub use source::ScriptError;
+pub(crate) use source::{from_json, from_toml};

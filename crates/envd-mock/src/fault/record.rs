@@ -61,8 +61,11 @@ macro_rules! fault {
 fault!(ConnectionFault, "connection", CallFault, "call", check::connection_fault);
 fault!(CallFault, "call", ConnectionFault, "connection", check::call_fault);
 
+/// Judges the record of a program, which is not for this module to know.
+pub(crate) type Check = fn(&Node) -> Result<(), Problem>;
+
 /// Reads a whole script.
-pub(crate) fn script(mut table: Table) -> Result<Script, Problem> {
+pub(crate) fn script(mut table: Table, check_program: Check) -> Result<Script, Problem> {
     known_keys(&table, "a key of a script", OF_SCRIPTS, None)?;
     let seed = table.take("seed").map(|node| u64::read(&node)).transpose()?;
     let connections = rules(&mut table, "connection", connection)?;
@@ -71,6 +74,7 @@ pub(crate) fn script(mut table: Table) -> Result<Script, Problem> {
     script.seed = seed.unwrap_or_default();
     script.zero_seed = seed == Some(0);
     script.programs_raw = rules(&mut table, "program", Ok)?.into_iter().map(program).collect();
+    script.programs_raw.iter().try_for_each(check_program)?;
     Ok(script)
 }
 

@@ -129,21 +129,21 @@ impl fmt::Display for ScriptError {
 
 impl std::error::Error for ScriptError {}
 
-impl Script {
-    /// Reads a script in TOML; `file` is what problems call it.
-    pub fn from_toml(file: &str, text: &str) -> Result<Self, ScriptError> {
-        let read = toml_form::parse(text).and_then(record::script);
-        read.map_err(|problem| ScriptError::text(file, text, problem))
-    }
+/// Reads a script in TOML; `file` is what problems call it.
+pub(crate) fn from_toml(file: &str, text: &str, check: record::Check) -> Result<Script, ScriptError> {
+    let read = toml_form::parse(text).and_then(|table| record::script(table, check));
+    read.map_err(|problem| ScriptError::text(file, text, problem))
+}
 
+/// Reads a script in JSON.
+pub(crate) fn from_json(value: &serde_json::Value, check: record::Check) -> Result<Script, ScriptError> {
+    json_form::read(value, |table| record::script(table, check))
+}
+
+impl Script {
     /// Writes the script in TOML, in the canonical form.
     pub fn to_toml(&self) -> String {
         toml_form::print(&write::script(self))
-    }
-
-    /// Reads a script in JSON.
-    pub fn from_json(value: &serde_json::Value) -> Result<Self, ScriptError> {
-        json_form::read(value, record::script)
     }
 
     /// Writes the script in JSON, in the canonical form.

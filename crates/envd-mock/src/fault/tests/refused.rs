@@ -59,7 +59,7 @@ fn expressions_that_are_none() {
         "GET /files @1 down[2]: reset",
         "GET /files header=x: reset",
         "GET /files header.a/b=x: reset",
-        "GET /files path=[: reset",
+        "GET /files path='a\\': reset",
         "#1: reset",
         ": reset",
         "process.Process/Start: drop",
