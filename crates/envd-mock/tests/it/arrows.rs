@@ -41,6 +41,14 @@ fn the_guest_knows_no_http() {
 }
 
 #[test]
+fn faults_and_the_guest_do_not_know_each_other() {
+    assert_eq!(users("src/guest", "crate::fault", &[]), Vec::<PathBuf>::new());
+    for name in ["axum", "http", "hyper", "tokio", "std::net", "std::fs", "crate::guest", "crate::routes"] {
+        assert_eq!(users("src/fault", name, &[]), Vec::<PathBuf>::new(), "{name}");
+    }
+}
+
+#[test]
 fn the_connect_runtime_is_used_in_one_module() {
     let outside: Vec<_> = users("src", "connectrpc", &[]);
     assert!(!outside.is_empty());
