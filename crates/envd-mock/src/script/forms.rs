@@ -22,6 +22,12 @@ impl Script {
         fault::from_json(value, is_program)
     }
 
+    /// The same script with one more program, behind those that it has.
+    pub fn with_program(mut self, program: &Program) -> Self {
+        self.programs_raw.push(Node::from(program::write(program)));
+        self
+    }
+
     /// The programs that stand in for commands, in order.
     pub fn programs(&self) -> Vec<Program> {
         // Each was judged when it was read.

@@ -72,12 +72,6 @@ fn the_clients_transport_alone_speaks_http() {
 }
 
 #[test]
-fn the_guest_and_the_faults_do_not_know_each_other() {
-    assert_eq!(users("src/guest", "crate::fault", &[]), Vec::<PathBuf>::new());
-    assert_eq!(users("src/fault", "crate::guest", &[]), Vec::<PathBuf>::new());
-}
-
-#[test]
 fn programs_make_no_system_call_of_their_own() {
     for name in ["rustix", "libc", "crate::guest::ns", "crate::guest::process"] {
         assert_eq!(users("src/guest/program", name, &["play/tests.rs"]), Vec::<PathBuf>::new(), "{name}");
