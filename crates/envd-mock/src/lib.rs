@@ -11,6 +11,7 @@
 //! # }
 //! ```
 
+mod answerer;
 mod body;
 mod builder;
 #[doc(hidden)]
@@ -29,10 +30,13 @@ mod live;
 mod mishaps;
 mod mock;
 mod pipeline;
+mod proxy;
 pub(crate) mod routes;
+mod served;
 mod server;
 mod time;
 mod units;
+mod upstream;
 
 pub use builder::Builder;
 pub use generation::{Generation, UnknownGeneration};
@@ -41,6 +45,8 @@ pub use handle::{GuestHandle, ProcessSummary};
 pub use levers::{Clock, Faults, NameTaken, Refusing};
 pub use live::RuleReport;
 pub use mock::MockEnvd;
+pub use proxy::Proxy;
 pub use routes::origin::Origin;
 pub use server::StartError;
 pub use time::{NotManual, Pace};
+pub use upstream::{BadTarget, Target, UpstreamProtocol};

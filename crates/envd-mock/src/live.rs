@@ -146,13 +146,20 @@ impl Live {
     }
 
     /// Resets every connection and refuses new ones for a while, as a daemon that crashes and is started again.
-    pub(crate) fn crash(&self, guest: &Arc<Guest>, down: Option<Duration>, processes: Option<Processes>) {
+    pub(crate) fn crash(
+        &self,
+        guest: Option<&Arc<Guest>>,
+        down: Option<Duration>,
+        processes: Option<Processes>,
+    ) {
         let closed = self.gate.close();
         self.gate.lose_all();
         self.journal.event("crash");
-        let (time, journal, guest) = (self.time.clone(), Arc::clone(&self.journal), Arc::clone(guest));
+        let (time, journal, guest) = (self.time.clone(), Arc::clone(&self.journal), guest.cloned());
         self.runtime.spawn(async move {
-            guest.restart(processes == Some(Processes::Keep)).await;
+            if let Some(guest) = guest {
+                guest.restart(processes == Some(Processes::Keep)).await;
+            }
             time.sleep(down.unwrap_or(DOWN)).await;
             drop(closed);
             journal.event("back");

@@ -1,21 +1,26 @@
-//! The only file that knows every stage: binds, boots the guest, serves both ports, and ends it all. Decides no
-//! answer.
+//! The only file that knows every stage: binds, boots the guest or finds who answers in its place, serves both ports,
+//! and ends it all. Decides no answer.
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use crate::answerer::Answerer;
 use crate::connection::{Gate, Listener};
 use crate::control::{Control, Facts};
-use crate::fault::ScriptError;
+use crate::fault::{Script, ScriptError};
 use crate::generation::Generation;
 use crate::guest::{BootError, Guest, GuestConfig};
 use crate::live::{Live, Setup};
+use crate::mishaps;
 use crate::pipeline::Pipeline;
+use crate::routes::Front;
 use crate::routes::origin::{Origin, Origins};
+use crate::upstream::{Target, Upstream, UpstreamProtocol};
 
 /// Everything that a start can be told.
 #[derive(Debug)]
@@ -27,7 +32,17 @@ pub(crate) struct Config {
     pub(crate) generation: Generation,
     pub(crate) version: Option<String>,
     pub(crate) guest: GuestConfig,
+    pub(crate) behind: Behind,
+    /// Where traffic is written to.
+    pub(crate) record: Option<PathBuf>,
     pub(crate) setup: Setup,
+}
+
+/// Who answers behind the pipeline.
+#[derive(Debug)]
+pub(crate) enum Behind {
+    Guest,
+    Upstream(Target, UpstreamProtocol),
 }
 
 /// A server that answers.
@@ -35,7 +50,8 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) control: SocketAddr,
     pub(crate) generation: Generation,
-    pub(crate) guest: Arc<Guest>,
+    /// Missing where somebody else answers.
+    pub(crate) guest: Option<Arc<Guest>>,
     pub(crate) live: Arc<Live>,
 }
 
@@ -61,6 +77,18 @@ pub enum StartError {
     /// The script cannot be used: two of its rules were given the same name.
     #[error(transparent)]
     Script(#[from] ScriptError),
+    /// A rule is about the inside of the guest, and who answers is none of the mock's own.
+    #[error(
+        "{rule}: {fault:?} goes wrong inside the guest, and there is none of the mock's own here ({instead})"
+    )]
+    NoGuest {
+        /// The name of the rule.
+        rule: String,
+        /// The word of its fault.
+        fault: String,
+        /// Who answers.
+        instead: String,
+    },
     /// The system gave no thread to run on.
     #[error("cannot start a thread for the server: {0}")]
     Thread(io::Error),
@@ -82,14 +110,18 @@ pub(crate) async fn run(
     match Server::start(config).await {
         Err(error) => drop(ready.send(Err(error))),
         Ok(server) => {
-            let (guest, running) = (Arc::clone(&server.guest), server.running());
-            let watch = watch_over(&guest);
+            let (guest, running) = (server.answerer.guest().cloned(), server.running());
+            let watch = guest.as_ref().map(watch_over);
             if ready.send(Ok(running)).is_ok() {
                 server.serve(stop).await;
             }
-            // Started before the end, or not at all.
-            let _ = watch.await;
-            end(guest).await;
+            if let Some(watch) = watch {
+                // Started before the end, or not at all.
+                let _ = watch.await;
+            }
+            if let Some(guest) = guest {
+                end(guest).await;
+            }
         }
     }
 }
@@ -116,24 +148,28 @@ struct Server {
     origins: Vec<Origin>,
     generation: Generation,
     version: String,
-    guest: Arc<Guest>,
+    answerer: Answerer,
     live: Arc<Live>,
 }
 
 impl Server {
     async fn start(config: Config) -> Result<Self, StartError> {
+        config.behind.admit(&config.setup.script)?;
         let live = Live::new(config.setup, config.generation, config.guest.time.clone());
         let listener = bind(config.listen, config.allow_remote, live.gate.clone())?;
         let control = bind(config.control, config.allow_remote, Gate::default())?;
-        let guest = Guest::boot(config.guest).await?;
         let version = config.version.unwrap_or_else(|| config.generation.facts().version.to_owned());
+        let answerer = match config.behind {
+            Behind::Guest => Answerer::Guest(Front::new(Guest::boot(config.guest).await?, version.clone())),
+            Behind::Upstream(target, protocol) => Answerer::Upstream(Upstream::new(target, protocol)),
+        };
         Ok(Self {
             listener,
             control,
             origins: config.origins,
             generation: config.generation,
             version,
-            guest,
+            answerer,
             live,
         })
     }
@@ -143,7 +179,7 @@ impl Server {
             address: self.listener.address(),
             control: self.control.address(),
             generation: self.generation,
-            guest: Arc::clone(&self.guest),
+            guest: self.answerer.guest().cloned(),
             live: Arc::clone(&self.live),
         }
     }
@@ -156,8 +192,9 @@ impl Server {
             version: self.version.clone(),
         };
         let journal = Arc::clone(&self.live.journal);
-        let pipeline = Pipeline::new(Arc::clone(&self.guest), origins, self.version, Arc::clone(&self.live));
-        let control = Control::new(Arc::clone(&self.guest), control_origins, facts, self.live);
+        let guest = self.answerer.guest().cloned();
+        let control = Control::new(guest, control_origins, facts, Arc::clone(&self.live));
+        let pipeline = Pipeline::new(self.answerer, origins, self.live);
         let stopping = async {
             stop.cancelled().await;
             journal.stop();
@@ -171,6 +208,20 @@ impl Server {
             Origins::Loopback { named: self.origins.clone() }
         } else {
             Origins::Any
+        }
+    }
+}
+
+impl Behind {
+    /// Whether a script can do all that it says.
+    fn admit(&self, script: &Script) -> Result<(), StartError> {
+        let instead = match self {
+            Self::Guest => return Ok(()),
+            Self::Upstream(target, _) => format!("the upstream {target}"),
+        };
+        match mishaps::in_script(script) {
+            Some((rule, fault)) => Err(StartError::NoGuest { rule, fault, instead }),
+            None => Ok(()),
         }
     }
 }

@@ -199,11 +199,7 @@ async fn serve<T, S>(
 fn builder(conn: &Conn, plan: &[ChosenConnection]) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     // Who answers says when; what a proxy hands on stays as it is.
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_DEADLINE)
-        .auto_date_header(false);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE).auto_date_header(false);
     builder
         .http2()
         .timer(TokioTimer::new())

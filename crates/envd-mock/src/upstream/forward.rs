@@ -63,8 +63,7 @@ impl Upstream {
         let (mut head, body) = request.into_parts();
         hand_on(&mut head.headers);
         head.headers.remove(header::HOST);
-        let path =
-            head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         let mut target = http::uri::Parts::default();
         target.path_and_query = Some(path);
         if http2 {

@@ -148,9 +148,7 @@ async fn connect(target: &Target) -> Result<TokioIo<TcpStream>, NoAnswer> {
 }
 
 /// Runs a connection for as long as the answer is held.
-fn watched(
-    connection: impl Future<Output = hyper::Result<()>> + Send + 'static,
-) -> AbortOnDropHandle<()> {
+fn watched(connection: impl Future<Output = hyper::Result<()>> + Send + 'static) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection to the upstream ended early");

@@ -53,7 +53,8 @@ impl FromStr for Target {
     fn from_str(text: &str) -> Result<Self, BadTarget> {
         let refused = || BadTarget(text.to_owned());
         let uri: Uri = text.parse().map_err(|_| refused())?;
-        let authority = uri.authority().filter(|_| uri.scheme() == Some(&Scheme::HTTP)).ok_or_else(refused)?;
+        let authority =
+            uri.authority().filter(|_| uri.scheme() == Some(&Scheme::HTTP)).ok_or_else(refused)?;
         let bare = uri.path() == "/" && uri.query().is_none() && !authority.as_str().contains('@');
         let sound = !authority.host().is_empty() && authority.port().is_some() == has_port(authority);
         if !bare || !sound {
