@@ -8,12 +8,14 @@ use http::Request;
 
 use crate::guest::Guest;
 use crate::routes::Front;
+use crate::traffic::Player;
 use crate::upstream::Upstream;
 
 /// The one who answers.
 pub(crate) enum Answerer {
     Guest(Front),
     Upstream(Upstream),
+    Recording(Player),
 }
 
 impl Answerer {
@@ -21,6 +23,7 @@ impl Answerer {
         match self {
             Self::Guest(front) => front.answer(request).await,
             Self::Upstream(upstream) => upstream.answer(request).await,
+            Self::Recording(player) => player.answer(request).await,
         }
     }
 
@@ -28,7 +31,7 @@ impl Answerer {
     pub(crate) fn guest(&self) -> Option<&Arc<Guest>> {
         match self {
             Self::Guest(front) => Some(front.guest()),
-            Self::Upstream(_) => None,
+            Self::Upstream(_) | Self::Recording(_) => None,
         }
     }
 

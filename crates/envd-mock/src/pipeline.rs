@@ -14,6 +14,7 @@ use crate::course::Course;
 use crate::live::Live;
 use crate::routes::origin::Origins;
 use crate::routes::{self, reply};
+use crate::traffic::Recorder;
 
 /// What all calls on one port go through; cheap to clone.
 #[derive(Clone)]
@@ -21,13 +22,19 @@ pub(crate) struct Pipeline(Arc<Stages>);
 
 struct Stages {
     answerer: Answerer,
+    recorder: Option<Recorder>,
     origins: Origins,
     live: Arc<Live>,
 }
 
 impl Pipeline {
-    pub(crate) fn new(answerer: Answerer, origins: Origins, live: Arc<Live>) -> Self {
-        Self(Arc::new(Stages { answerer, origins, live }))
+    pub(crate) fn new(
+        answerer: Answerer,
+        recorder: Option<Recorder>,
+        origins: Origins,
+        live: Arc<Live>,
+    ) -> Self {
+        Self(Arc::new(Stages { answerer, recorder, origins, live }))
     }
 }
 
@@ -65,8 +72,15 @@ impl Stages {
 
     async fn answer(&self, request: Request<Body>) -> Response {
         match self.origins.check(request.uri(), request.headers()) {
-            Ok(()) => self.answerer.answer(request).await,
+            Ok(()) => self.recorded(request).await,
             Err(refused) => reply::error(StatusCode::FORBIDDEN, refused.to_string()),
         }
+    }
+
+    /// What is recorded is what the answerer saw and said, before anything goes wrong with it.
+    async fn recorded(&self, request: Request<Body>) -> Response {
+        let Some(recorder) = &self.recorder else { return self.answerer.answer(request).await };
+        let (call, request) = recorder.call(request);
+        call.answered(self.answerer.answer(request).await)
     }
 }

@@ -20,6 +20,7 @@ use crate::mishaps;
 use crate::pipeline::Pipeline;
 use crate::routes::Front;
 use crate::routes::origin::{Origin, Origins};
+use crate::traffic::{BadRecording, Player, Recorder, Recording, ReplayPace};
 use crate::upstream::{Target, Upstream, UpstreamProtocol};
 
 /// Everything that a start can be told.
@@ -43,6 +44,8 @@ pub(crate) struct Config {
 pub(crate) enum Behind {
     Guest,
     Upstream(Target, UpstreamProtocol),
+    /// A file and how fast it is played.
+    Recording(PathBuf, ReplayPace),
 }
 
 /// A server that answers.
@@ -88,6 +91,17 @@ pub enum StartError {
         fault: String,
         /// Who answers.
         instead: String,
+    },
+    /// The recording that is to be played is broken.
+    #[error(transparent)]
+    Recording(#[from] BadRecording),
+    /// Traffic cannot be written where it was asked for.
+    #[error("cannot record to {}: {source}", .file.display())]
+    Record {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
     },
     /// The system gave no thread to run on.
     #[error("cannot start a thread for the server: {0}")]
@@ -149,6 +163,7 @@ struct Server {
     generation: Generation,
     version: String,
     answerer: Answerer,
+    recorder: Option<Recorder>,
     live: Arc<Live>,
 }
 
@@ -159,9 +174,13 @@ impl Server {
         let listener = bind(config.listen, config.allow_remote, live.gate.clone())?;
         let control = bind(config.control, config.allow_remote, Gate::default())?;
         let version = config.version.unwrap_or_else(|| config.generation.facts().version.to_owned());
+        let recorder = config.record.map(|file| recorder(file, &live)).transpose()?;
         let answerer = match config.behind {
             Behind::Guest => Answerer::Guest(Front::new(Guest::boot(config.guest).await?, version.clone())),
             Behind::Upstream(target, protocol) => Answerer::Upstream(Upstream::new(target, protocol)),
+            Behind::Recording(file, pace) => {
+                Answerer::Recording(Player::new(Recording::load(&file)?, pace, live.time.clone()))
+            }
         };
         Ok(Self {
             listener,
@@ -170,6 +189,7 @@ impl Server {
             generation: config.generation,
             version,
             answerer,
+            recorder,
             live,
         })
     }
@@ -194,7 +214,7 @@ impl Server {
         let journal = Arc::clone(&self.live.journal);
         let guest = self.answerer.guest().cloned();
         let control = Control::new(guest, control_origins, facts, Arc::clone(&self.live));
-        let pipeline = Pipeline::new(self.answerer, origins, self.live);
+        let pipeline = Pipeline::new(self.answerer, self.recorder, origins, self.live);
         let stopping = async {
             stop.cancelled().await;
             journal.stop();
@@ -217,13 +237,18 @@ impl Behind {
     fn admit(&self, script: &Script) -> Result<(), StartError> {
         let instead = match self {
             Self::Guest => return Ok(()),
-            Self::Upstream(target, _) => format!("the upstream {target}"),
+            Self::Upstream(target, _) => format!("the upstream {target} answers"),
+            Self::Recording(file, _) => format!("the recording {} answers", file.display()),
         };
         match mishaps::in_script(script) {
             Some((rule, fault)) => Err(StartError::NoGuest { rule, fault, instead }),
             None => Ok(()),
         }
     }
+}
+
+fn recorder(file: PathBuf, live: &Live) -> Result<Recorder, StartError> {
+    Recorder::create(&file, live.time.clone()).map_err(|source| StartError::Record { file, source })
 }
 
 fn bind(address: SocketAddr, allow_remote: bool, gate: Gate) -> Result<Listener, StartError> {
