@@ -55,7 +55,7 @@ impl Course {
             .cloned()
             .unwrap_or_else(|| Arc::new(Conn::new(None, live.time.clone())));
         let now = live.time.now();
-        let (rules, asked_for) = (live.rules(), asked_for(live, guest.is_some(), &parts.headers));
+        let (rules, asked_for) = (live.rules(), asked_for(live, &parts.headers));
         let head = Asked { parts: &parts, rpc };
         let mut message = Message::default();
         let (own, refusal) = match asked_for {
@@ -333,18 +333,13 @@ fn crash(live: &Arc<Live>, guest: Option<&Arc<Guest>>) -> Arc<dyn Fn(&ChosenCall
 }
 
 /// The rules that the request itself asks for.
-fn asked_for(live: &Live, guest: bool, headers: &HeaderMap) -> Result<Option<Rules>, String> {
+fn asked_for(live: &Live, headers: &HeaderMap) -> Result<Option<Rules>, String> {
     let Some(text) = headers.get(FAULT).filter(|_| live.from_header) else { return Ok(None) };
     let text = text.to_str().map_err(|_| format!("{FAULT}: expected printable ASCII"))?;
     let rule = CallRule::parse_bare(FAULT, text).map_err(|error| error.to_string())?;
-    if !guest && crate::mishaps::is_inside(&rule.fault) {
-        let word = rule.fault.word();
-        return Err(format!(
-            "{FAULT}: {word:?} goes wrong inside the guest, and there is none of the mock's own here"
-        ));
-    }
     let mut script = Script::default();
     (script.seed, script.calls) = (live.seed(), vec![rule]);
+    live.admit(&script).map_err(|unfit| format!("{FAULT}: {unfit}"))?;
     Ok(Some(Rules::arm(script, live.time.now())))
 }
 

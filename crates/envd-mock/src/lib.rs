@@ -45,7 +45,7 @@ pub use generation::{Generation, UnknownGeneration};
 pub use guest::{BootError, GuestConfig, RootSpec};
 pub use handle::{GuestHandle, ProcessSummary};
 pub use levers::{Clock, Faults, NameTaken, Refusing};
-pub use live::RuleReport;
+pub use live::{RuleReport, Unfit};
 pub use mock::MockEnvd;
 pub use playback::Playback;
 pub use proxy::Proxy;

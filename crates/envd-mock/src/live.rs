@@ -13,6 +13,7 @@ use crate::fault::{Armed, CallRule, ConnectionRule, Counts, Processes, Rule as _
 use crate::generation::Generation;
 use crate::guest::Guest;
 use crate::journal::Journal;
+use crate::mishaps;
 use crate::time::Time;
 
 /// Everything that goes wrong with one mock.
@@ -26,6 +27,8 @@ pub(crate) struct Live {
     pub(crate) from_header: bool,
     /// How many of the first bytes of bodies the journal keeps.
     pub(crate) keep_bodies: usize,
+    /// Who answers in place of a guest, in words.
+    instead: Option<String>,
     rules: RwLock<Arc<Rules>>,
     seed: Mutex<u64>,
     /// Tasks that refuse connections.
@@ -41,6 +44,17 @@ pub(crate) struct Setup {
     pub(crate) keep_bodies: usize,
     /// The most bytes that the journal takes; 64 MiB by default.
     pub(crate) journal_limit: Option<u64>,
+    /// Who answers in place of a guest, in words.
+    pub(crate) instead: Option<String>,
+}
+
+/// A rule that can do nothing here: it is about the inside of the guest, and none of the mock's own answers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the rule {rule:?}: {fault} goes wrong inside the guest, but {instead} answers here")]
+pub struct Unfit {
+    rule: String,
+    fault: String,
+    instead: String,
 }
 
 const JOURNAL_LIMIT: u64 = 64 << 20;
@@ -72,6 +86,7 @@ impl Live {
             generation,
             from_header: setup.from_header,
             keep_bodies: setup.keep_bodies,
+            instead: setup.instead,
             rules: RwLock::default(),
             seed: Mutex::new(setup.script.seed),
             refusals: Mutex::default(),
@@ -87,6 +102,19 @@ impl Live {
 
     pub(crate) fn seed(&self) -> u64 {
         *self.seed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether every rule of a script can do what it says here.
+    ///
+    /// # Errors
+    /// [`Unfit`], for the first that cannot.
+    pub(crate) fn admit(&self, script: &Script) -> Result<(), Unfit> {
+        let Some(instead) = &self.instead else { return Ok(()) };
+        let inside = script.calls.iter().find(|rule| mishaps::is_inside(&rule.fault));
+        inside.map_or(Ok(()), |rule| {
+            let (rule, fault) = (rule.name.clone(), rule.fault.word().to_owned());
+            Err(Unfit { rule, fault, instead: instead.clone() })
+        })
     }
 
     /// Puts another script in force; all counts begin anew.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::fault::{CallFault, CallRule, Errno, Script, Signal, Size, Wait};
+use crate::fault::{CallFault, Errno, Signal, Size, Wait};
 use crate::guest::disk::Disk;
 use crate::guest::mishap::MishapKind;
 use crate::guest::preload::Plight;
@@ -15,13 +15,6 @@ const UNREADABLE: &str =
 /// What the guest is to suffer; `None` for faults that act elsewhere. `draw` settles how long a wait is.
 pub(crate) fn of(fault: &CallFault, draw: impl Fn(&Wait) -> Duration) -> Option<MishapKind> {
     spawn(fault).or_else(|| process(fault, draw)).or_else(|| disk(fault)).or_else(|| preload(fault))
-}
-
-/// The first rule of a script that is about the inside of the guest: its name, and the word of its fault.
-pub(crate) fn in_script(script: &Script) -> Option<(String, String)> {
-    let inside = |rule: &&CallRule| is_inside(&rule.fault);
-    let rule = script.calls.iter().find(inside)?;
-    Some((rule.name.clone(), rule.fault.word().to_owned()))
 }
 
 /// Whether a fault goes wrong inside the guest.

@@ -12,11 +12,10 @@ use tokio_util::sync::CancellationToken;
 use crate::answerer::Answerer;
 use crate::connection::{Gate, Listener};
 use crate::control::{Control, Facts};
-use crate::fault::{Script, ScriptError};
+use crate::fault::ScriptError;
 use crate::generation::Generation;
 use crate::guest::{BootError, Guest, GuestConfig};
-use crate::live::{Live, Setup};
-use crate::mishaps;
+use crate::live::{Live, Setup, Unfit};
 use crate::pipeline::Pipeline;
 use crate::routes::Front;
 use crate::routes::origin::{Origin, Origins};
@@ -81,17 +80,8 @@ pub enum StartError {
     #[error(transparent)]
     Script(#[from] ScriptError),
     /// A rule is about the inside of the guest, and who answers is none of the mock's own.
-    #[error(
-        "{rule}: {fault:?} goes wrong inside the guest, and there is none of the mock's own here ({instead})"
-    )]
-    NoGuest {
-        /// The name of the rule.
-        rule: String,
-        /// The word of its fault.
-        fault: String,
-        /// Who answers.
-        instead: String,
-    },
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// The recording that is to be played is broken.
     #[error(transparent)]
     Recording(#[from] BadRecording),
@@ -168,9 +158,10 @@ struct Server {
 }
 
 impl Server {
-    async fn start(config: Config) -> Result<Self, StartError> {
-        config.behind.admit(&config.setup.script)?;
+    async fn start(mut config: Config) -> Result<Self, StartError> {
+        config.setup.instead = config.behind.instead();
         let live = Live::new(config.setup, config.generation, config.guest.time.clone());
+        live.admit(&live.script())?;
         let listener = bind(config.listen, config.allow_remote, live.gate.clone())?;
         let control = bind(config.control, config.allow_remote, Gate::default())?;
         let version = config.version.unwrap_or_else(|| config.generation.facts().version.to_owned());
@@ -233,16 +224,12 @@ impl Server {
 }
 
 impl Behind {
-    /// Whether a script can do all that it says.
-    fn admit(&self, script: &Script) -> Result<(), StartError> {
-        let instead = match self {
-            Self::Guest => return Ok(()),
-            Self::Upstream(target, _) => format!("the upstream {target} answers"),
-            Self::Recording(file, _) => format!("the recording {} answers", file.display()),
-        };
-        match mishaps::in_script(script) {
-            Some((rule, fault)) => Err(StartError::NoGuest { rule, fault, instead }),
-            None => Ok(()),
+    /// Who answers in place of a guest.
+    fn instead(&self) -> Option<String> {
+        match self {
+            Self::Guest => None,
+            Self::Upstream(target, _) => Some(format!("the upstream {target}")),
+            Self::Recording(file, _) => Some(format!("the recording {}", file.display())),
         }
     }
 }

@@ -26,7 +26,7 @@ enum Command {
     /// Serve a fake guest; what is done without a subcommand
     Serve(Box<ServeArgs>),
     /// Stand before an envd that is there already: the same faults and journal, and what is not touched passes through
-    Proxy(ProxyArgs),
+    Proxy(Box<ProxyArgs>),
 }
 
 /// Why there is nothing to start.

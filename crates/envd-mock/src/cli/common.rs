@@ -137,3 +137,54 @@ fn read(file: &Path) -> Result<Script, Stop> {
 fn refused(error: ScriptError) -> Stop {
     Stop::Refused(first_line(&error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr as _;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::fault::CallRule;
+
+    #[derive(Parser)]
+    struct Alone {
+        #[command(flatten)]
+        common: Common,
+    }
+
+    fn setup(flags: &[&str], environment: Option<&str>) -> Result<Script, Stop> {
+        let args = std::iter::once(&"envd-mock").chain(flags);
+        Alone::try_parse_from(args).unwrap().common.setup(environment)
+    }
+
+    #[test]
+    fn what_is_nearest_at_hand_comes_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a.toml");
+        let rule = CallRule::from_str("GET /envs: cut").unwrap();
+        std::fs::write(&file, Script::from(rule).with_seed(3).to_toml()).unwrap();
+        let flags = ["--script", file.to_str().unwrap(), "--fault", "GET /health: cut"];
+        let script = setup(&flags, Some("GET /metrics: cut")).unwrap();
+        let rules: Vec<String> = script.calls.iter().map(ToString::to_string).collect();
+        assert_eq!(rules, ["GET /health: cut", "GET /metrics: cut", "GET /envs: cut"]);
+        assert_eq!(script.seed, 3);
+        assert_eq!(setup(&[&flags[..], &["--seed", "9"]].concat(), None).unwrap().seed, 9);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_one_line_with_its_place() {
+        let refusals = [
+            setup(&["--fault", "GET /health: bang"], None),
+            setup(&[], Some("GET /health:")),
+            setup(&["--script", "/does/not/exist.toml"], None),
+        ];
+        let lines: Vec<String> = refusals
+            .into_iter()
+            .map(|refusal| match refusal.unwrap_err() {
+                Stop::Refused(line) | Stop::Told(line) => line,
+            })
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+}

@@ -16,6 +16,22 @@ use crate::playback::Playback;
 use crate::traffic::ReplayPace;
 use crate::units;
 
+/// What only a guest can be told, by name: the fields of [`GuestArgs`].
+const OF_GUEST: [&str; 12] = [
+    "root",
+    "generation",
+    "files",
+    "keep",
+    "bind",
+    "disk",
+    "stall_limit",
+    "max_upload",
+    "guest_version",
+    "preload_size",
+    "preload_duration",
+    "preload_failure",
+];
+
 /// What a mock can be told.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
@@ -24,7 +40,7 @@ pub struct ServeArgs {
     #[command(flatten)]
     guest: GuestArgs,
     /// Answer from this recording (`--record`), without any guest
-    #[arg(long, value_name = "FILE", conflicts_with = "GuestArgs")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = OF_GUEST)]
     replay_traffic: Option<PathBuf>,
     /// How fast a recording is played: as recorded, at-once, or so many times as fast
     #[arg(long, value_name = "PACE", default_value = "recorded", requires = "replay_traffic")]

@@ -60,7 +60,7 @@ impl Tapped {
             Side::Up => self.tape.write(Event::Up { body }),
             Side::Down { .. } => self.tape.write(Event::Down { body }),
             Side::UpSecret(held) if held.len() + body.0.len() <= secret::MOST => {
-                held.extend_from_slice(&body.0)
+                held.extend_from_slice(&body.0);
             }
             Side::UpSecret(_) => {}
         }

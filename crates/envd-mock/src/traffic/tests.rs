@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::fingerprint::{Fingerprint, Print, head};
 use super::pieces::Pieces;
-use super::{BadRecording, Recording, ReplayPace};
+use super::{BadRecording, Recording, ReplayPace, secret};
 use crate::body::Framing;
 
 fn of_type(kind: &'static str) -> HeaderMap {
@@ -56,10 +56,17 @@ fn only_the_first_message_of_a_stream_counts() {
 }
 
 #[test]
-fn the_token_of_init_does_not_count() {
+fn neither_the_token_of_init_nor_its_time_counts() {
     let of = |body: &str| print("/init", "application/json", body.as_bytes(), 10);
-    assert_eq!(of(r#"{"accessToken":"a","x":1}"#), of(r#"{"x":1,"accessToken":"[redacted]"}"#));
-    assert_ne!(of(r#"{"accessToken":"a","x":1}"#), of(r#"{"accessToken":"a","x":2}"#));
+    let one = of(r#"{"access_token":"a","sandbox_id":"x","timestamp":"1","lifecycle_id":"1"}"#);
+    let same = r#"{"sandbox_id":"x","access_token":"[redacted]","timestamp":"2","lifecycle_id":"2"}"#;
+    assert_eq!(one, of(same));
+    assert_ne!(one, of(r#"{"access_token":"a","sandbox_id":"y"}"#));
+    for name in ["access_token", "accessToken"] {
+        let kept = secret::taken_out(format!(r#"{{"{name}":"s3cret","x":1}}"#).as_bytes());
+        assert_eq!(String::from_utf8(kept).unwrap(), format!(r#"{{"{name}":"[redacted]","x":1}}"#));
+    }
+    assert!(secret::taken_out(br#"{"access_token":"s3c"#).is_empty());
 }
 
 #[test]

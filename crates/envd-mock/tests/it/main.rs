@@ -16,9 +16,11 @@ mod init;
 mod limits;
 mod memory;
 mod processes;
+mod proxy;
 mod recorded;
 mod rest;
 mod rpc;
+mod traffic;
 mod uploads;
 mod walls;
 
