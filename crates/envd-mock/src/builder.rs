@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::fault::{CallRule, ConnectionRule, Script};
 use crate::generation::Generation;
-use crate::guest::{GuestConfig, RootSpec};
+use crate::guest::{GuestConfig, Program, RootSpec};
 use crate::live::Setup;
 use crate::mock::MockEnvd;
 use crate::routes::origin::Origin;
@@ -197,6 +197,19 @@ impl Builder {
     /// Makes every memory preload fail with this text at the end of its time.
     pub fn preload_failure(mut self, text: impl Into<String>) -> Self {
         self.config.guest.preload.failure = Some(text.into());
+        self
+    }
+
+    /// Adds a stand-in for a command; the first that matches takes its place.
+    pub fn program(mut self, program: Program) -> Self {
+        self.config.guest.programs.push(program);
+        self
+    }
+
+    /// Runs nothing real and builds no walls, so that it works where namespaces are forbidden: what no program stands
+    /// in for is not found (127). The tree is a fresh directory or one that is used in place.
+    pub fn programs_only(mut self, only: bool) -> Self {
+        self.config.guest.programs_only = only;
         self
     }
 

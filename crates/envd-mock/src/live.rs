@@ -2,7 +2,7 @@
 //! as a whole (refusing connections, crashing). Shared by the pipeline, the control port and the Rust handle.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 use crate::connection::Gate;
 use crate::fault::{Armed, CallRule, ConnectionRule, Counts, Processes, Rule as _, Rules, Script};
 use crate::generation::Generation;
-use crate::guest::Guest;
+use crate::guest::{Guest, Program, ProgramRuns, Programs};
 use crate::journal::Journal;
 use crate::mishaps;
 use crate::time::Time;
@@ -30,7 +30,10 @@ pub(crate) struct Live {
     /// Who answers in place of a guest, in words.
     instead: Option<String>,
     rules: RwLock<Arc<Rules>>,
-    seed: Mutex<u64>,
+    /// The programs of the script, once there is a guest; the builder's stay behind them.
+    programs: OnceLock<(Programs, Vec<Program>)>,
+    /// Seed and programs of the script; its rules are the armed ones.
+    frame: Mutex<Script>,
     /// Tasks that refuse connections.
     refusals: Mutex<Vec<AbortHandle>>,
     runtime: Handle,
@@ -48,12 +51,11 @@ pub(crate) struct Setup {
     pub(crate) instead: Option<String>,
 }
 
-/// A rule that can do nothing here: it is about the inside of the guest, and none of the mock's own answers.
+/// Part of a script can do nothing here: it is about the inside of the guest, and none of the mock's own answers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the rule {rule:?}: {fault} goes wrong inside the guest, but {instead} answers here")]
+#[error("{part} is about the inside of the guest, but {instead} answers here")]
 pub struct Unfit {
-    rule: String,
-    fault: String,
+    part: String,
     instead: String,
 }
 
@@ -88,7 +90,8 @@ impl Live {
             keep_bodies: setup.keep_bodies,
             instead: setup.instead,
             rules: RwLock::default(),
-            seed: Mutex::new(setup.script.seed),
+            programs: OnceLock::new(),
+            frame: Mutex::default(),
             refusals: Mutex::default(),
             runtime: Handle::current(),
         });
@@ -96,30 +99,53 @@ impl Live {
         live
     }
 
+    /// Takes charge of the guest's programs; `lasting` are those that no script replaces.
+    pub(crate) fn direct(&self, programs: Programs, lasting: Vec<Program>) {
+        // Set once, when the guest has booted.
+        let _ = self.programs.set((programs, lasting));
+    }
+
+    /// The programs that stand in for commands, with how often each has run.
+    pub(crate) fn program_runs(&self) -> Vec<ProgramRuns> {
+        self.programs.get().map(|(programs, _)| programs.runs()).unwrap_or_default()
+    }
+
     pub(crate) fn rules(&self) -> Arc<Rules> {
         Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn seed(&self) -> u64 {
-        *self.seed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.frame().seed
     }
 
-    /// Whether every rule of a script can do what it says here.
+    fn frame(&self) -> MutexGuard<'_, Script> {
+        self.frame.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether every part of a script can do what it says here.
     ///
     /// # Errors
     /// [`Unfit`], for the first that cannot.
     pub(crate) fn admit(&self, script: &Script) -> Result<(), Unfit> {
         let Some(instead) = &self.instead else { return Ok(()) };
-        let inside = script.calls.iter().find(|rule| mishaps::is_inside(&rule.fault));
-        inside.map_or(Ok(()), |rule| {
-            let (rule, fault) = (rule.name.clone(), rule.fault.word().to_owned());
-            Err(Unfit { rule, fault, instead: instead.clone() })
-        })
+        let mut inside = script.calls.iter().filter(|rule| mishaps::is_inside(&rule.fault));
+        let rule = inside.next().map(|rule| format!("the rule {:?} ({})", rule.name, rule.fault.word()));
+        let program = || script.programs().first().map(|program| format!("the program {:?}", program.name));
+        match rule.or_else(program) {
+            Some(part) => Err(Unfit { part, instead: instead.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// Puts another script in force; all counts begin anew.
     pub(crate) fn replace(&self, script: Script) {
-        *self.seed.lock().unwrap_or_else(PoisonError::into_inner) = script.seed;
+        if let Some((programs, lasting)) = self.programs.get() {
+            programs.replace(script.programs().into_iter().chain(lasting.iter().cloned()).collect());
+        }
+        let mut frame = script.clone();
+        frame.connections.clear();
+        frame.calls.clear();
+        *self.frame() = frame;
         self.set(Rules::arm(script, self.time.now()));
     }
 
@@ -158,8 +184,7 @@ impl Live {
     /// The rules as a script.
     pub(crate) fn script(&self) -> Script {
         let rules = self.rules();
-        let mut script = Script::default();
-        script.seed = self.seed();
+        let mut script = self.frame().clone();
         script.connections = rules.connections.iter().map(|armed| armed.rule.clone()).collect();
         script.calls = rules.calls.iter().map(|armed| armed.rule.clone()).collect();
         script

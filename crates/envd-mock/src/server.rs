@@ -14,7 +14,7 @@ use crate::connection::{Gate, Listener};
 use crate::control::{Control, Facts};
 use crate::fault::ScriptError;
 use crate::generation::Generation;
-use crate::guest::{BootError, Guest, GuestConfig};
+use crate::guest::{BootError, Guest, GuestConfig, Program};
 use crate::live::{Live, Setup, Unfit};
 use crate::pipeline::Pipeline;
 use crate::routes::Front;
@@ -160,6 +160,7 @@ struct Server {
 impl Server {
     async fn start(mut config: Config) -> Result<Self, StartError> {
         config.setup.instead = config.behind.instead();
+        let programs = config.setup.script.programs();
         let live = Live::new(config.setup, config.generation, config.guest.time.clone());
         live.admit(&live.script())?;
         let listener = bind(config.listen, config.allow_remote, live.gate.clone())?;
@@ -167,7 +168,9 @@ impl Server {
         let version = config.version.unwrap_or_else(|| config.generation.facts().version.to_owned());
         let recorder = config.record.map(|file| recorder(file, &live)).transpose()?;
         let answerer = match config.behind {
-            Behind::Guest => Answerer::Guest(Front::new(Guest::boot(config.guest).await?, version.clone())),
+            Behind::Guest => {
+                Answerer::Guest(Front::new(boot(config.guest, programs, &live).await?, version.clone()))
+            }
             Behind::Upstream(target, protocol) => Answerer::Upstream(Upstream::new(target, protocol)),
             Behind::Recording(file, pace) => {
                 Answerer::Recording(Player::new(Recording::load(&file)?, pace, live.time.clone()))
@@ -232,6 +235,15 @@ impl Behind {
             Self::Recording(file, _) => Some(format!("the recording {}", file.display())),
         }
     }
+}
+
+/// Boots a guest with the programs of the script before its own.
+async fn boot(mut config: GuestConfig, programs: Vec<Program>, live: &Live) -> Result<Arc<Guest>, BootError> {
+    let lasting = std::mem::take(&mut config.programs);
+    config.programs = programs.into_iter().chain(lasting.iter().cloned()).collect();
+    let guest = Guest::boot(config).await?;
+    live.direct(guest.programs().clone(), lasting);
+    Ok(guest)
 }
 
 fn recorder(file: PathBuf, live: &Live) -> Result<Recorder, StartError> {

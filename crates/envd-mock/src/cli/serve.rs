@@ -17,13 +17,14 @@ use crate::traffic::ReplayPace;
 use crate::units;
 
 /// What only a guest can be told, by name: the fields of [`GuestArgs`].
-const OF_GUEST: [&str; 12] = [
+const OF_GUEST: [&str; 13] = [
     "root",
     "generation",
     "files",
     "keep",
     "bind",
     "disk",
+    "programs_only",
     "stall_limit",
     "max_upload",
     "guest_version",
@@ -69,6 +70,9 @@ struct GuestArgs {
     /// Put the fresh tree on a disk of this size, such as 64MiB
     #[arg(long, value_name = "SIZE", value_parser = units::size, conflicts_with = "root")]
     disk: Option<u64>,
+    /// Run nothing real and build no walls: what no program of a script stands in for is not found
+    #[arg(long, conflicts_with_all = ["disk", "bind"])]
+    programs_only: bool,
     /// How long a connected reader of output may take nothing before it loses its stream
     #[arg(long, value_name = "DURATION", value_parser = units::duration, default_value = "30s")]
     stall_limit: Duration,
@@ -110,6 +114,7 @@ impl GuestArgs {
             .generation(self.generation)
             .root(root)
             .keep(self.keep)
+            .programs_only(self.programs_only)
             .stall_limit(self.stall_limit)
             .preload_size(self.preload_size)
             .preload_duration(self.preload_duration);

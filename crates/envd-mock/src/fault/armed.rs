@@ -359,8 +359,8 @@ pub(crate) fn decided(fault: CallFault, at: Option<Position>) -> ChosenCall {
         when: Default::default(),
         often: Default::default(),
         at,
-        fault,
         ttl: None,
+        fault,
     };
     Chosen { armed: Armed::new(rule, 7, Duration::ZERO), n: 1, key: Key::new(7, "rule", "1") }
 }

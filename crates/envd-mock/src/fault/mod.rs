@@ -6,7 +6,6 @@ mod build;
 mod check;
 mod condition;
 mod draw;
-mod glob;
 mod grammar;
 mod json_form;
 mod kinds;
@@ -14,21 +13,24 @@ mod lexer;
 mod matcher;
 mod names;
 mod nearest;
-mod node;
+pub(crate) mod node;
 mod operation;
-mod param;
+pub(crate) mod param;
 mod position;
 mod print;
 mod record;
 mod rule;
 
-pub use armed::Counts;
 mod schema;
 mod source;
 #[cfg(test)]
 mod tests;
 mod toml_form;
+mod write;
 
+use crate::glob;
+
+pub use armed::Counts;
 pub use build::RuleBuilder;
 pub use glob::{BadGlob, Glob};
 pub use kinds::{CallFault, ConnectionFault, Stage};
@@ -41,5 +43,6 @@ pub(crate) use armed::decided;
 pub(crate) use armed::{Armed, Chosen, ChosenCall, ChosenConnection, Rule, Rules};
 pub(crate) use kinds::Place;
 pub(crate) use matcher::{Call, Head, Message};
-pub use schema::schema;
+pub(crate) use schema::schema;
 pub use source::ScriptError;
+pub(crate) use source::{from_json, from_toml};

@@ -41,6 +41,14 @@ fn the_guest_knows_no_http() {
 }
 
 #[test]
+fn faults_and_the_guest_do_not_know_each_other() {
+    assert_eq!(users("src/guest", "crate::fault", &[]), Vec::<PathBuf>::new());
+    for name in ["axum", "http", "hyper", "tokio", "std::net", "std::fs", "crate::guest", "crate::routes"] {
+        assert_eq!(users("src/fault", name, &[]), Vec::<PathBuf>::new(), "{name}");
+    }
+}
+
+#[test]
 fn the_connect_runtime_is_used_in_one_module() {
     let outside: Vec<_> = users("src", "connectrpc", &[]);
     assert!(!outside.is_empty());
@@ -77,5 +85,18 @@ fn the_clients_transport_alone_speaks_http() {
             outside.iter().all(|path| path.to_string_lossy().contains("/transport/")),
             "{name}: {outside:?}"
         );
+    }
+}
+
+#[test]
+fn the_guest_and_the_faults_do_not_know_each_other() {
+    assert_eq!(users("src/guest", "crate::fault", &[]), Vec::<PathBuf>::new());
+    assert_eq!(users("src/fault", "crate::guest", &[]), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn programs_make_no_system_call_of_their_own() {
+    for name in ["rustix", "libc", "crate::guest::ns", "crate::guest::process"] {
+        assert_eq!(users("src/guest/program", name, &["play/tests.rs"]), Vec::<PathBuf>::new(), "{name}");
     }
 }
