@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Json, Router};
 use http::request::Parts;
 use http::{Request, StatusCode, header};
@@ -64,16 +64,10 @@ impl<S: Send + Sync> FromRequestParts<S> for At {
 }
 
 impl Control {
-    pub(crate) fn new(guest: Arc<Guest>, origins: Origins, facts: Facts, live: Arc<Live>) -> Self {
-        let files =
-            get(read_file).put(write_file).delete(remove_file).layer(DefaultBodyLimit::max(LARGEST_FILE));
-        let routes = Router::new()
-            .route("/guest", get(describe))
-            .route("/guest/processes", get(processes))
-            .route("/guest/files", files)
-            .fallback(unknown)
-            .method_not_allowed_fallback(wrong_method)
-            .with_state(Context { guest: GuestHandle::new(guest), facts });
+    /// Without a guest, all that is asked of it is answered 404.
+    pub(crate) fn new(guest: Option<Arc<Guest>>, origins: Origins, facts: Facts, live: Arc<Live>) -> Self {
+        let routes = guest.map_or_else(guestless, |guest| of_guest(guest, facts));
+        let routes = routes.fallback(unknown).method_not_allowed_fallback(wrong_method);
         Self { live, origins, routes }
     }
 
@@ -95,6 +89,23 @@ impl Service for Control {
     async fn call(&self, request: Request<Body>) -> Result<Response, Gone> {
         Ok(self.answer(request).await)
     }
+}
+
+fn of_guest(guest: Arc<Guest>, facts: Facts) -> Router {
+    let files = get(read_file).put(write_file).delete(remove_file).layer(DefaultBodyLimit::max(LARGEST_FILE));
+    Router::new()
+        .route("/guest", get(describe))
+        .route("/guest/processes", get(processes))
+        .route("/guest/files", files)
+        .with_state(Context { guest: GuestHandle::new(guest), facts })
+}
+
+fn guestless() -> Router {
+    Router::new().route("/guest", any(no_guest)).route("/guest/{*rest}", any(no_guest))
+}
+
+async fn no_guest() -> Response {
+    reply::error(StatusCode::NOT_FOUND, "there is no guest of the mock's own here: somebody else answers")
 }
 
 async fn describe(State(Context { guest, facts }): State<Context>) -> Response {

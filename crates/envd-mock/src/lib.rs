@@ -11,6 +11,7 @@
 //! # }
 //! ```
 
+mod answerer;
 mod body;
 mod builder;
 #[doc(hidden)]
@@ -30,20 +31,29 @@ mod live;
 mod mishaps;
 mod mock;
 mod pipeline;
+mod playback;
+mod proxy;
 pub(crate) mod routes;
 mod script;
+mod served;
 mod server;
 mod time;
+mod traffic;
 mod units;
+mod upstream;
 
 pub use builder::Builder;
 pub use generation::{Generation, UnknownGeneration};
 pub use guest::{BootError, GuestConfig, Program, ProgramRuns, ProgramWhen, Programs, RealRun, RootSpec};
 pub use handle::{GuestHandle, ProcessSummary};
 pub use levers::{Clock, Faults, NameTaken, Refusing};
-pub use live::RuleReport;
+pub use live::{RuleReport, Unfit};
 pub use mock::MockEnvd;
+pub use playback::Playback;
+pub use proxy::Proxy;
 pub use routes::origin::Origin;
 pub use script::script_schema;
 pub use server::StartError;
 pub use time::{NotManual, Pace};
+pub use traffic::{BadPace, BadRecording, ReplayPace};
+pub use upstream::{BadTarget, Target, UpstreamProtocol};

@@ -13,6 +13,7 @@ use crate::fault::{Armed, CallRule, ConnectionRule, Counts, Processes, Rule as _
 use crate::generation::Generation;
 use crate::guest::{Guest, Program, ProgramRuns, Programs};
 use crate::journal::Journal;
+use crate::mishaps;
 use crate::time::Time;
 
 /// Everything that goes wrong with one mock.
@@ -26,6 +27,8 @@ pub(crate) struct Live {
     pub(crate) from_header: bool,
     /// How many of the first bytes of bodies the journal keeps.
     pub(crate) keep_bodies: usize,
+    /// Who answers in place of a guest, in words.
+    instead: Option<String>,
     rules: RwLock<Arc<Rules>>,
     /// The programs of the script, once there is a guest; the builder's stay behind them.
     programs: OnceLock<(Programs, Vec<Program>)>,
@@ -44,6 +47,16 @@ pub(crate) struct Setup {
     pub(crate) keep_bodies: usize,
     /// The most bytes that the journal takes; 64 MiB by default.
     pub(crate) journal_limit: Option<u64>,
+    /// Who answers in place of a guest, in words.
+    pub(crate) instead: Option<String>,
+}
+
+/// Part of a script can do nothing here: it is about the inside of the guest, and none of the mock's own answers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{part} is about the inside of the guest, but {instead} answers here")]
+pub struct Unfit {
+    part: String,
+    instead: String,
 }
 
 const JOURNAL_LIMIT: u64 = 64 << 20;
@@ -75,6 +88,7 @@ impl Live {
             generation,
             from_header: setup.from_header,
             keep_bodies: setup.keep_bodies,
+            instead: setup.instead,
             rules: RwLock::default(),
             programs: OnceLock::new(),
             frame: Mutex::default(),
@@ -106,6 +120,21 @@ impl Live {
 
     fn frame(&self) -> MutexGuard<'_, Script> {
         self.frame.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether every part of a script can do what it says here.
+    ///
+    /// # Errors
+    /// [`Unfit`], for the first that cannot.
+    pub(crate) fn admit(&self, script: &Script) -> Result<(), Unfit> {
+        let Some(instead) = &self.instead else { return Ok(()) };
+        let mut inside = script.calls.iter().filter(|rule| mishaps::is_inside(&rule.fault));
+        let rule = inside.next().map(|rule| format!("the rule {:?} ({})", rule.name, rule.fault.word()));
+        let program = || script.programs().first().map(|program| format!("the program {:?}", program.name));
+        match rule.or_else(program) {
+            Some(part) => Err(Unfit { part, instead: instead.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// Puts another script in force; all counts begin anew.
@@ -170,13 +199,20 @@ impl Live {
     }
 
     /// Resets every connection and refuses new ones for a while, as a daemon that crashes and is started again.
-    pub(crate) fn crash(&self, guest: &Arc<Guest>, down: Option<Duration>, processes: Option<Processes>) {
+    pub(crate) fn crash(
+        &self,
+        guest: Option<&Arc<Guest>>,
+        down: Option<Duration>,
+        processes: Option<Processes>,
+    ) {
         let closed = self.gate.close();
         self.gate.lose_all();
         self.journal.event("crash");
-        let (time, journal, guest) = (self.time.clone(), Arc::clone(&self.journal), Arc::clone(guest));
+        let (time, journal, guest) = (self.time.clone(), Arc::clone(&self.journal), guest.cloned());
         self.runtime.spawn(async move {
-            guest.restart(processes == Some(Processes::Keep)).await;
+            if let Some(guest) = guest {
+                guest.restart(processes == Some(Processes::Keep)).await;
+            }
             time.sleep(down.unwrap_or(DOWN)).await;
             drop(closed);
             journal.event("back");

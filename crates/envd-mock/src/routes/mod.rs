@@ -2,12 +2,13 @@
 
 mod activity;
 pub(crate) mod afflicted;
-pub(crate) mod auth;
+mod auth;
 pub(crate) mod connect;
-pub(crate) mod cors;
+mod cors;
 mod envs;
 mod files;
 mod filesystem;
+mod front;
 mod health;
 mod init;
 mod metrics;
@@ -22,4 +23,5 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use table::Routes;
+pub(crate) use front::Front;
+pub(crate) use table::{Routes, is_rpc, methods};

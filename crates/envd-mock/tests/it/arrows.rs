@@ -56,6 +56,23 @@ fn the_connect_runtime_is_used_in_one_module() {
 }
 
 #[test]
+fn who_stands_in_for_a_guest_knows_no_rules() {
+    for dir in ["src/upstream", "src/traffic"] {
+        assert_eq!(users(dir, "crate::live", &[]), Vec::<PathBuf>::new(), "{dir}");
+    }
+    assert_eq!(users("src/upstream", "crate::fault", &[]), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn two_modules_speak_http_to_the_network() {
+    let outside = users("src", "hyper", &["routes/tests/disks.rs"]);
+    let at_edge = |path: &PathBuf| {
+        ["/connection/", "/upstream/"].iter().any(|dir| path.to_string_lossy().contains(dir))
+    };
+    assert!(!outside.is_empty() && outside.iter().all(at_edge), "{outside:?}");
+}
+
+#[test]
 fn the_client_is_known_where_it_is_handed_out() {
     assert_eq!(users("src", "envd_client", &["mock.rs"]), Vec::<PathBuf>::new());
 }

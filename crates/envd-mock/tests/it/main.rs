@@ -18,9 +18,11 @@ mod limits;
 mod memory;
 mod processes;
 mod programs;
+mod proxy;
 mod recorded;
 mod rest;
 mod rpc;
+mod traffic;
 mod uploads;
 mod walls;
 
