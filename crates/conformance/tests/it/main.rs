@@ -8,4 +8,5 @@ mod mock;
 mod mutants;
 mod proxy;
 mod replay;
+mod reports;
 mod runs;
