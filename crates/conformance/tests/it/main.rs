@@ -4,6 +4,7 @@
 mod arrows;
 mod binary;
 mod hanging;
+mod known;
 mod mock;
 mod mutants;
 mod proxy;
