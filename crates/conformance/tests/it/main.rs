@@ -3,6 +3,7 @@
 
 mod arrows;
 mod binary;
+mod docs;
 mod hanging;
 mod known;
 mod mock;
