@@ -48,6 +48,21 @@ pub struct Exchange {
     pub arrivals: Vec<Arrival>,
     /// How it ended.
     pub ended: Ended,
+    /// Whether it went over HTTP/2.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub http2: bool,
+    /// What was added up, where what came was too much to keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sum: Option<Sum>,
+}
+
+/// Bytes that were looked at and not kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sum {
+    /// How many.
+    pub bytes: u64,
+    /// Their SHA-256, in hexadecimal digits.
+    pub sha256: String,
 }
 
 /// A point in the life of an answer's body.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::ask::Ask;
+use super::h2::Http2;
 use super::socket::{Open, Trouble};
 use crate::observation::{Exchange, Observation, Step};
 use crate::verdict::Run;
@@ -70,6 +71,36 @@ impl Probe {
     /// [`Trouble::Connect`].
     pub async fn open(&self, ask: Ask) -> Result<Open, Trouble> {
         Open::send(self.address, &self.host, ask, self.patience).await
+    }
+
+    /// A connection of HTTP/2.
+    ///
+    /// # Errors
+    /// [`Trouble::Connect`].
+    pub async fn http2(&self) -> Result<Http2, Trouble> {
+        Http2::connect(self.address, &self.host, self.patience).await
+    }
+
+    /// Sends over HTTP/2 on a connection of its own, and reads to the end.
+    ///
+    /// # Errors
+    /// As [`Probe::http2`].
+    pub async fn send_h2(&mut self, label: &str, ask: &Ask) -> Result<(), Trouble> {
+        let mut http2 = self.http2().await?;
+        let id = http2.send(ask).await;
+        http2.until(id, |_| false).await;
+        self.note(label, http2.into_seen(id));
+        Ok(())
+    }
+
+    /// Writes down an exchange.
+    pub fn note(&mut self, label: &str, exchange: Exchange) {
+        self.observation.steps.push(Step { label: label.to_owned(), exchange });
+    }
+
+    /// The Host header of the subject, which is also where it is.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// Writes down what `open` has seen, and leaves it.
