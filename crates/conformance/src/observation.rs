@@ -1,6 +1,7 @@
 //! What was seen, as data: exchanges with the subject under the labels that a case gave them. Judges nothing, and can
 //! be saved and read again.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,9 @@ pub struct Observation {
     pub dir: String,
     /// The exchanges, each under its label.
     pub steps: Vec<Step>,
+    /// How long things took, each under its label.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub times: BTreeMap<String, Duration>,
 }
 
 /// One exchange and its name within the case.

@@ -74,6 +74,15 @@ impl Observation {
         step.map(|step| Seen { label, exchange: &step.exchange })
             .ok_or_else(|| Objection::Unclear(format!("the step {label:?} was never reached")))
     }
+
+    /// How long what the case called `label` took.
+    ///
+    /// # Errors
+    /// [`Objection::Unclear`] when the case never got there.
+    pub fn measured(&self, label: &str) -> Result<std::time::Duration, Objection> {
+        let found = self.times.get(label).copied();
+        found.ok_or_else(|| Objection::Unclear(format!("the time {label:?} was never taken")))
+    }
 }
 
 impl Seen<'_> {

@@ -36,7 +36,7 @@ impl Probe {
         swept: Swept,
     ) -> Self {
         let slug = name.replace('/', ".");
-        let observation = Observation { dir: format!("/tmp/{mark}/{slug}"), steps: Vec::new() };
+        let observation = Observation { dir: format!("/tmp/{mark}/{slug}"), ..Observation::default() };
         Self { address, host, patience, tag: format!("{mark}/{slug}"), swept, observation }
     }
 
@@ -48,6 +48,18 @@ impl Probe {
     /// A path below the case's own directory in the guest.
     pub fn path(&self, name: &str) -> String {
         format!("{}/{name}", self.observation.dir)
+    }
+
+    /// What the process of the last step has printed, in a JSON stream.
+    pub fn last_output(&self) -> String {
+        self.observation.steps.last().map(|step| Run::of(&step.exchange.body).text()).unwrap_or_default()
+    }
+
+    /// A process tag of the case's own, which is swept at the end of the run.
+    pub fn own_tag(&self, name: &str) -> String {
+        let tag = self.tag(name);
+        self.swept.lock().unwrap_or_else(PoisonError::into_inner).push(tag.clone());
+        tag
     }
 
     /// A process tag of the case's own.
@@ -91,6 +103,11 @@ impl Probe {
         http2.until(id, |_| false).await;
         self.note(label, http2.into_seen(id));
         Ok(())
+    }
+
+    /// Writes down how long something took.
+    pub fn measure(&mut self, label: &str, took: Duration) {
+        self.observation.times.insert(label.to_owned(), took);
     }
 
     /// Writes down an exchange.
@@ -178,6 +195,15 @@ impl Probe {
         self.send(label, ask).await.map(drop)
     }
 
+    /// Runs a process of this request to its end, under a tag called as the step.
+    ///
+    /// # Errors
+    /// As [`Probe::send`].
+    pub async fn run(&mut self, label: &str, request: Value) -> Result<(), Trouble> {
+        let ask = self.start_ask(label, request);
+        self.send(label, ask).await.map(drop)
+    }
+
     /// Starts a process under a tag of the case's own, and returns when its start event is there.
     ///
     /// # Errors
@@ -216,9 +242,7 @@ impl Probe {
 
     /// A request for `Start` with a tag of the case's own, which is swept at the end of the run.
     pub fn start_ask(&self, name: &str, mut request: Value) -> Ask {
-        let tag = self.tag(name);
-        request["tag"] = tag.clone().into();
-        self.swept.lock().unwrap_or_else(PoisonError::into_inner).push(tag);
+        request["tag"] = self.own_tag(name).into();
         Ask::stream("process.Process/Start", &[request])
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Manner {
     pub(super) cuts: Vec<usize>,
     /// Whether the sender says at the end that it has said all.
     pub(super) shut: bool,
+    /// Whether the last chunk is left to the case.
+    pub(super) unfinished: bool,
     /// What follows the body, made while it is sent.
     pub(super) flood: Option<Flood>,
 }
@@ -137,6 +139,13 @@ impl Ask {
         self
     }
 
+    /// With Transfer-Encoding, the chunk that ends the body is not sent.
+    #[must_use]
+    pub fn unfinished(mut self) -> Self {
+        self.manner.unfinished = true;
+        self
+    }
+
     fn says(&self, name: &str) -> bool {
         self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
     }
@@ -175,7 +184,7 @@ impl Ask {
             at += piece.len();
             pieces.push(if self.says("transfer-encoding") { chunk(piece) } else { piece.to_vec() });
         }
-        if self.says("transfer-encoding") {
+        if self.says("transfer-encoding") && !self.manner.unfinished {
             pieces.push(b"0\r\n\r\n".to_vec());
         }
         pieces
@@ -207,7 +216,7 @@ impl Part<'_> {
     }
 }
 
-fn chunk(piece: &[u8]) -> Vec<u8> {
+pub(super) fn chunk(piece: &[u8]) -> Vec<u8> {
     if piece.is_empty() {
         return Vec::new();
     }

@@ -104,6 +104,11 @@ impl Open {
         self.adding = Some(Adding::new(what));
     }
 
+    /// Writes one more chunk of a request that is [`Ask::unfinished`].
+    pub async fn more_chunk(&mut self, bytes: &[u8]) {
+        self.more(&ask::chunk(bytes)).await;
+    }
+
     /// Writes more of the request.
     pub async fn more(&mut self, bytes: &[u8]) {
         // As with the rest of a request: what the subject says to it is in the answer.
@@ -112,12 +117,17 @@ impl Open {
 
     /// Reads until `enough` says so, the answer is over, or the time of the whole exchange has passed.
     pub async fn until(&mut self, enough: impl Fn(&Exchange) -> bool) {
-        let deadline = self.since + self.patience;
+        self.until_with(self.patience, enough).await;
+    }
+
+    /// As [`Open::until`], with another time for the whole exchange.
+    pub async fn until_with(&mut self, patience: Duration, enough: impl Fn(&Exchange) -> bool) {
+        let deadline = self.since + patience;
         let mut buffer = vec![0; 64 << 10];
         while !self.answer.over() && !enough(&self.seen) {
             let left = deadline.saturating_duration_since(Instant::now());
             match timeout(left, self.socket.read(&mut buffer)).await {
-                Err(_) => return self.seen.ended = Ended::Late(self.patience),
+                Err(_) => return self.seen.ended = Ended::Late(patience),
                 Ok(Err(error)) => self.answer.close(&error.to_string(), &mut self.seen),
                 Ok(Ok(0)) => self.answer.close("", &mut self.seen),
                 Ok(Ok(n)) => self.answer.feed(&buffer[..n], self.since.elapsed(), &mut self.seen),
