@@ -47,13 +47,24 @@ pub enum Objection {
 /// What a judge says.
 pub type Judged = Result<(), Objection>;
 
-/// The verdict of `case` over what was seen.
+/// The verdict of `case` over what was seen. A refusal counts only where the twin, the same request without its defect,
+/// was answered as it should.
 pub fn judge(case: &Case, observation: &Observation) -> Verdict {
+    match case.twin.map_or(Ok(()), |twin| twin(observation)) {
+        Err(Objection::Wrong(finding)) => return Verdict::Inconclusive(twin_failed(&finding)),
+        Err(Objection::Unclear(why)) => return Verdict::Inconclusive(why),
+        Ok(()) => {}
+    }
     match (case.judge)(observation) {
         Ok(()) => Verdict::Pass,
         Err(Objection::Wrong(finding)) => Verdict::Fail(finding),
         Err(Objection::Unclear(why)) => Verdict::Inconclusive(why),
     }
+}
+
+fn twin_failed(finding: &Finding) -> String {
+    let Finding { step, expected, observed } = finding;
+    format!("its twin, the repaired request {step:?}, fails too: expected {expected}, observed {observed}")
 }
 
 /// One exchange under a judge's eyes.
