@@ -5,7 +5,7 @@ use serde_json::json;
 use super::start::EVENTS;
 use crate::case::Case;
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble, shell};
+use crate::probe::{Ask, Probe, Trouble, pid, shell};
 use crate::suites::helpers::{printed, printed_with_dir};
 use crate::verdict::Judged;
 
@@ -323,14 +323,15 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 let ask = Ask::stream("filesystem.Filesystem/WatchDir", &[json!({ "path": "/tmp" })]);
                 let mut watch = p.open(ask).await?;
                 watch.until_frames(1).await;
-                p.sh("run", "cd /proc/$$/fd && echo *").await?;
+                let look = "for n in $(seq 0 99); do test -e /proc/$$/fd/$n && printf '%s ' $n; done; true";
+                p.sh("run", look).await?;
                 p.keep("watch", watch);
                 p.kill("pty").await?;
                 p.finish("pty", pty).await;
                 Ok(())
             })
         },
-        judge: |o| printed(o, "run", "0 1 2\n"),
+        judge: |o| printed(o, "run", "0 1 2 "),
         ..Case::BASE
     },
     Case {
@@ -345,8 +346,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 let first = p.start_sh("run", "read line").await?;
                 let second = p.start_sh("run", "read line").await?;
                 p.unary("list", "process.Process/List", json!({})).await?;
-                p.kill("run").await?;
-                p.kill("run").await?;
+                for open in [&first, &second] {
+                    let message = json!({ "process": { "pid": pid(open)? }, "signal": 9 });
+                    p.unary("kill", "process.Process/SendSignal", message).await?;
+                }
                 p.finish("first", first).await;
                 p.finish("second", second).await;
                 Ok(())

@@ -25,6 +25,9 @@ const MEGABYTES: &str = "seq -f '%015.0f' 1 400000";
 const SEQ: &str = "23498f8f8939e4baded916565fff0630bb659e458c853a39983e1f847ac59066";
 const BULK: u64 = 512 << 20;
 
+/// How long the half gigabyte may take.
+const WHILE: Duration = Duration::from_secs(60);
+
 /// Every number of [`MEGABYTES`], 6.4 MB.
 fn numbers() -> String {
     (1..=400_000).map(|n| format!("{n:015}\n")).collect()
@@ -458,6 +461,7 @@ async fn half_gigabyte(p: &mut Probe) -> Result<(), Trouble> {
     open.add_up(What::Stdout);
     open.until(|seen| seen.sum.as_ref().is_some_and(|sum| sum.bytes > BULK / 4)).await;
     tokio::time::sleep(DAWDLE).await;
-    p.finish("run", open).await;
+    open.until_with(WHILE, |_| false).await;
+    p.keep("run", open);
     Ok(())
 }

@@ -49,7 +49,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "an unknown name of a signal is a decode error, and the process goes on",
         why: "a misspelt signal must not be taken for none, or for another",
         needs: TERM,
-        twin: Some("process/send-signal/by-name-or-number"),
+
         act: |p| {
             Box::pin(async move {
                 let open = p.start_sh("run", "read line; echo $line").await?;

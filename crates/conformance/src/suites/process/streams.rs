@@ -252,7 +252,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "stdin bytes for a terminal are failed_precondition \"stdin not enabled or closed\"",
         why: "the caller has to know which of the two it talks to",
         needs: PTY,
-        twin: Some("process/pty/input"),
+
         act: |p| {
             Box::pin(async move {
                 let size = json!({ "size": { "cols": 80, "rows": 24 } });
@@ -273,7 +273,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "stdin after CloseStdin is failed_precondition \"stdin not enabled or closed\"",
         why: "input that vanishes looks like a program that ignores it",
         needs: CAT,
-        twin: Some("process/send-input/reaches"),
+
         act: |p| {
             Box::pin(async move {
                 let mut open = p.start_sh("run", "cat; echo closed; exec sleep 60").await?;
@@ -431,7 +431,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 let open = p
                     .start_sh(
                         "run",
-                        "trap 'head -c 1000 | wc -c; exit' TERM; echo up; while :; do sleep 0.05; done",
+                        "trap 'head -c 1000 | wc -c; exit 0' TERM; echo up; while :; do sleep 0.05; done",
                     )
                     .await?;
                 let input = json!({ "stdin": base64("x".repeat(1_000_000)) });
@@ -496,7 +496,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["4.5.unknown"],
         requirement: "a start for an unknown process is not_found",
         why: "input for nobody must not be taken",
-        twin: Some("process/stream-input/reaches"),
+
         act: |p| {
             Box::pin(async move {
                 let start = json!({ "start": { "process": { "tag": "envd-conformance-no-such" } } });
