@@ -164,6 +164,15 @@ impl Seen<'_> {
         headers.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// All values of a header.
+    pub fn headers_named(&self, name: &str) -> Vec<&str> {
+        let headers = self.exchange.headers.iter();
+        headers
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+            .collect()
+    }
+
     /// A header with this value.
     ///
     /// # Errors

@@ -125,6 +125,11 @@ impl Ask {
         self
     }
 
+    /// The body as it stands.
+    pub fn sent(&self) -> &[u8] {
+        &self.body
+    }
+
     /// The body goes out in writes of its own, cut at these offsets.
     #[must_use]
     pub fn cut_at(mut self, offsets: impl IntoIterator<Item = usize>) -> Self {

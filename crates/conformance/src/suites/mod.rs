@@ -23,6 +23,11 @@ const TABLES: &[&[Case]] = &[
     process::terminal::CASES,
     life::init::CASES,
     files::transfer::CASES,
+    files::uploads::CASES,
+    files::downloads::CASES,
+    files::ranges::CASES,
+    files::paths::CASES,
+    files::signatures::CASES,
     filesystem::calls::CASES,
     wire::messages::CASES,
 ];
