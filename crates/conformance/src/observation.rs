@@ -61,7 +61,7 @@ pub struct Exchange {
 }
 
 /// Bytes that were looked at and not kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
     /// How many.
     pub bytes: u64,

@@ -42,7 +42,7 @@ impl Adding {
             What::Stdout => self.take_output(&mut seen.body),
         }
         seen.arrivals.clear();
-        let sha256 = self.hash.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hex(&self.hash.clone().finalize());
         seen.sum = Some(Sum { bytes: self.bytes, sha256 });
     }
 
@@ -70,4 +70,13 @@ fn output(frame: &envelope::Frame) -> Option<prost::bytes::Bytes> {
     let Some(Event::Data(data)) = message.event?.event else { return None };
     let Some(Output::Stdout(bytes)) = data.output else { return None };
     Some(bytes)
+}
+
+/// The SHA-256 of `bytes`, as sums have it.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

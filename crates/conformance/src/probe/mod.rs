@@ -11,6 +11,6 @@ mod socket;
 
 pub use act::{Probe, Swept, base64, pid, shell};
 pub use ask::{Ask, Part};
-pub use bulk::What;
+pub use bulk::{What, sha256};
 pub use h2::Http2;
 pub use socket::{Open, Trouble};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use envd_proto::process::{ProcessConfig, StartRequest};
+use envd_proto::process::process_selector::Selector;
+use envd_proto::process::{ConnectRequest, ProcessConfig, ProcessSelector, StartRequest};
 use futures::future::join_all;
 use prost::Message as _;
 use serde_json::json;
@@ -10,7 +11,7 @@ use serde_json::json;
 use super::start::EVENTS;
 use crate::case::Case;
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble, What, envelope, shell};
+use crate::probe::{Ask, Open, Probe, Trouble, What, envelope, shell};
 use crate::suites::helpers::{all_succeeded, fs, numbered, printed, so_far};
 use crate::verdict::Judged;
 
@@ -20,6 +21,8 @@ const JOINS: &[&str] = &["process/connect/joins"];
 const PARALLEL: usize = 100;
 /// Longer than any buffer between the two takes to fill.
 const DAWDLE: Duration = Duration::from_millis(300);
+/// Longer than a build that does not wait takes to print all.
+const LONG_DAWDLE: Duration = Duration::from_millis(1500);
 const MEGABYTES: &str = "seq -f '%015.0f' 1 400000";
 /// The SHA-256 of the first 512 MiB of what `seq 1 70000000` prints.
 const SEQ: &str = "23498f8f8939e4baded916565fff0630bb659e458c853a39983e1f847ac59066";
@@ -31,6 +34,16 @@ const WHILE: Duration = Duration::from_secs(60);
 /// Every number of [`MEGABYTES`], 6.4 MB.
 fn numbers() -> String {
     (1..=400_000).map(|n| format!("{n:015}\n")).collect()
+}
+
+/// The step has added up all of [`numbers`].
+fn all_numbers(o: &Observation, label: &str) -> Judged {
+    let seen = o.at(label)?;
+    seen.frames()?;
+    let sum = seen.exchange.sum.clone().unwrap_or_default();
+    let (expected, digest) = (numbers(), crate::probe::sha256(numbers().as_bytes()));
+    seen.same("bytes of stdout", sum.bytes, expected.len() as u64)?;
+    seen.same("SHA-256 of stdout", sum.sha256, digest)
 }
 
 fn ended(o: &Observation, code: i64, status: &str) -> Judged {
@@ -232,7 +245,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "no message of a flood is over 4 MiB",
         why: "clients refuse larger ones, and the command's output with them",
         needs: BIG,
-        act: |p| Box::pin(async move { p.sh("run", MEGABYTES).await }),
+        act: |p| Box::pin(async move { p.sh("run", "seq 1 200000").await }),
         judge: |o| {
             let seen = o.at("run")?;
             let largest = seen.frames()?.iter().map(|frame| frame.data.len()).max().unwrap_or_default();
@@ -250,17 +263,14 @@ pub(in crate::suites) const CASES: &[Case] = &[
         needs: BIG,
         act: |p| {
             Box::pin(async move {
-                let ask = p.start_ask("run", json!({ "process": shell(MEGABYTES), "stdin": false }));
-                let open = p.open(ask).await?;
+                let mut open = binary_start(p, MEGABYTES).await?;
+                open.add_up(What::Stdout);
                 tokio::time::sleep(DAWDLE).await;
                 p.finish("run", open).await;
                 Ok(())
             })
         },
-        judge: |o| {
-            let seen = o.at("run")?;
-            seen.bytes("stdout", &seen.succeeded()?.stdout, numbers().as_bytes())
-        },
+        judge: |o| all_numbers(o, "run"),
         ..Case::BASE
     },
     Case {
@@ -272,10 +282,14 @@ pub(in crate::suites) const CASES: &[Case] = &[
         needs: &["process/connect/joins", "process/start/big-output"],
         act: |p| {
             Box::pin(async move {
-                let mut first = p.start_sh("run", &format!("read line; {MEGABYTES}")).await?;
-                let message = json!({ "process": { "tag": p.tag("run") } });
-                let mut second = p.open(Ask::stream("process.Process/Connect", &[message])).await?;
+                let mut first = binary_start(p, &format!("read line; {MEGABYTES}")).await?;
+                first.until_frames(1).await;
+                let selector = ProcessSelector { selector: Some(Selector::Tag(p.tag("run"))) };
+                let message = ConnectRequest { process: Some(selector) }.encode_to_vec();
+                let mut second = p.open(binary("process.Process/Connect", &message)).await?;
                 second.until_frames(1).await;
+                first.add_up(What::Stdout);
+                second.add_up(What::Stdout);
                 p.input("go", "run", "\n").await?;
                 let late = async {
                     tokio::time::sleep(DAWDLE).await;
@@ -288,11 +302,8 @@ pub(in crate::suites) const CASES: &[Case] = &[
             })
         },
         judge: |o| {
-            for label in ["first", "second"] {
-                let seen = o.at(label)?;
-                seen.bytes("stdout", &seen.succeeded()?.stdout, numbers().as_bytes())?;
-            }
-            Ok(())
+            all_numbers(o, "first")?;
+            all_numbers(o, "second")
         },
         ..Case::BASE
     },
@@ -449,19 +460,25 @@ pub(in crate::suites) const CASES: &[Case] = &[
 ];
 
 async fn half_gigabyte(p: &mut Probe) -> Result<(), Trouble> {
-    let args = ["-c".to_owned(), format!("seq 1 70000000 | head -c {BULK}")].to_vec();
-    let config = ProcessConfig { cmd: "/bin/sh".to_owned(), args, ..ProcessConfig::default() };
-    let (tag, stdin) = (Some(p.own_tag("run")), Some(false));
-    let request = StartRequest { process: Some(config), tag, stdin, ..StartRequest::default() };
-    let body = envelope::write(0, &request.encode_to_vec());
-    let ask = Ask::new("POST", "/process.Process/Start")
-        .header("content-type", "application/connect+proto")
-        .body(body);
-    let mut open = p.open(ask).await?;
+    let mut open = binary_start(p, &format!("seq 1 70000000 | head -c {BULK}")).await?;
     open.add_up(What::Stdout);
     open.until(|seen| seen.sum.as_ref().is_some_and(|sum| sum.bytes > BULK / 4)).await;
-    tokio::time::sleep(DAWDLE).await;
+    tokio::time::sleep(LONG_DAWDLE).await;
     open.until_with(WHILE, |_| false).await;
     p.keep("run", open);
     Ok(())
+}
+
+/// Starts a script over a binary stream, in which big output is cheap.
+async fn binary_start(p: &Probe, script: &str) -> Result<Open, Trouble> {
+    let args = ["-c", script].map(str::to_owned).to_vec();
+    let config = ProcessConfig { cmd: "/bin/sh".to_owned(), args, ..ProcessConfig::default() };
+    let request =
+        StartRequest { process: Some(config), tag: Some(p.own_tag("run")), ..StartRequest::default() };
+    p.open(binary("process.Process/Start", &request.encode_to_vec())).await
+}
+
+fn binary(rpc: &str, message: &[u8]) -> Ask {
+    let ask = Ask::new("POST", format!("/{rpc}")).header("content-type", "application/connect+proto");
+    ask.body(envelope::write(0, message))
 }
