@@ -29,6 +29,10 @@ const TABLES: &[&[Case]] = &[
     files::paths::CASES,
     files::signatures::CASES,
     filesystem::calls::CASES,
+    filesystem::entries::CASES,
+    filesystem::changes::CASES,
+    filesystem::listings::CASES,
+    filesystem::watches::CASES,
     wire::messages::CASES,
 ];
 
