@@ -330,12 +330,12 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "filesystem/remove/deep",
         source: "contract 5",
         reqs: &["5.remove-recursive"],
-        requirement: "a tree of 200 levels and 500 files is removed in one call",
+        requirement: "a tree of 200 levels and 100 files is removed in one call",
         why: "dependency trees are deep, and a recursion that is too deep kills the daemon",
         needs: REMOVE,
         act: |p| {
             Box::pin(async move {
-                let script = "mkdir -p $(printf 'x/%.0s' $(seq 200)) && seq 1 500 | xargs touch && find x -type d | tail -1";
+                let script = "mkdir -p $(printf 'x/%.0s' $(seq 200)) && seq 1 100 | xargs touch && find x -type d | tail -1";
                 make(p, script).await?;
                 fs(p, "remove", "Remove", json!({ "path": p.path("d") })).await?;
                 fs(p, "gone", "Stat", json!({ "path": p.path("d") })).await.map(drop)
