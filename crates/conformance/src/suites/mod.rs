@@ -34,6 +34,11 @@ const TABLES: &[&[Case]] = &[
     filesystem::listings::CASES,
     filesystem::watches::CASES,
     wire::messages::CASES,
+    wire::envelopes::CASES,
+    wire::encodings::CASES,
+    wire::forms::CASES,
+    wire::http1::CASES,
+    wire::http2::CASES,
 ];
 
 /// Every case, in the order in which they are listed.
