@@ -8,6 +8,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
 
 use crate::builder::Builder;
+use crate::defect::{self, Defect};
 use crate::generation::Generation;
 use crate::guest::RootSpec;
 use crate::mock::MockEnvd;
@@ -31,6 +32,15 @@ pub struct Cli {
     /// The wire generation to play
     #[arg(long, value_name = "N", default_value_t)]
     generation: Generation,
+    /// Have a known defect of real builds; `envd-mock defects` lists them
+    #[arg(long, value_name = "NAME")]
+    defect: Vec<Defect>,
+    /// Have all known defects of the builds of this generation
+    #[arg(long)]
+    as_built: bool,
+    /// Attach a block device that can be mounted as a volume, by its serial number
+    #[arg(long, value_name = "SERIAL", value_parser = serial)]
+    volume: Vec<String>,
     /// Copy the content of this directory into the fresh tree
     #[arg(long, value_name = "DIR", conflicts_with = "root")]
     files: Option<PathBuf>,
@@ -99,6 +109,10 @@ impl Cli {
     /// # Errors
     /// [`Stop`], with the text to print.
     pub fn read(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Self, Stop> {
+        let args: Vec<_> = args.into_iter().collect();
+        if args.len() == 2 && args[1] == "defects" {
+            return Err(Stop::Told(defect::listing()));
+        }
         Self::try_parse_from(args).map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Told(error.to_string()),
             _ => Stop::Refused(one_line(&error.to_string())),
@@ -116,6 +130,7 @@ impl Cli {
             .control(self.control)
             .allow_remote(self.allow_remote)
             .generation(self.generation)
+            .as_built(self.as_built)
             .root(root)
             .keep(self.keep)
             .stall_limit(self.stall_limit)
@@ -123,6 +138,8 @@ impl Cli {
             .preload_duration(self.preload_duration);
         builder = self.allow_origin.into_iter().fold(builder, Builder::allow_origin);
         builder = self.bind.into_iter().fold(builder, |builder, (host, guest)| builder.bind(host, guest));
+        builder = self.defect.into_iter().fold(builder, Builder::defect);
+        builder = self.volume.into_iter().fold(builder, Builder::volume);
         builder = apply(builder, self.files, Builder::files);
         builder = apply(builder, self.disk, Builder::disk);
         builder = apply(builder, self.max_upload, Builder::max_upload);
@@ -143,6 +160,11 @@ fn one_line(message: &str) -> String {
     let paragraph = message.split("\n\n").next().unwrap_or(message);
     let words: Vec<&str> = paragraph.split_whitespace().collect();
     words.join(" ").trim_start_matches("error: ").to_owned()
+}
+
+fn serial(text: &str) -> Result<String, String> {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if plain { Ok(text.to_owned()) } else { Err(format!("expected ASCII letters and digits, got {text:?}")) }
 }
 
 fn bind(text: &str) -> Result<(PathBuf, PathBuf), String> {
@@ -179,7 +201,10 @@ mod tests {
     fn a_bad_flag_is_one_line_that_says_what_was_seen() {
         let lines: Vec<String> = [
             &["--nope"][..],
-            &["--generation", "3"],
+            &["--generation", "4"],
+            &["--defect", "no-such"],
+            &["--defect", "B25"],
+            &["--volume", "a b"],
             &["--disk", "big"],
             &["--stall-limit", "5"],
             &["--bind", "usr"],

@@ -18,6 +18,7 @@ pub mod cli;
 mod connection;
 mod control;
 mod course;
+mod defect;
 mod effect;
 pub mod fault;
 mod generation;
@@ -35,6 +36,7 @@ mod time;
 mod units;
 
 pub use builder::Builder;
+pub use defect::{Defect, NotShown, UnknownDefect};
 pub use generation::{Generation, UnknownGeneration};
 pub use guest::{BootError, GuestConfig, RootSpec};
 pub use handle::{GuestHandle, ProcessSummary};

@@ -10,6 +10,7 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 
 use crate::connection::{Accepted, Conn, Gone, Service};
 use crate::course::Course;
+use crate::generation::Traits;
 use crate::guest::Guest;
 use crate::live::Live;
 use crate::routes::origin::Origins;
@@ -21,15 +22,22 @@ pub(crate) struct Pipeline(Arc<Stages>);
 
 struct Stages {
     guest: Arc<Guest>,
+    traits: Arc<Traits>,
     origins: Origins,
     routes: Routes,
     live: Arc<Live>,
 }
 
 impl Pipeline {
-    pub(crate) fn new(guest: Arc<Guest>, origins: Origins, version: String, live: Arc<Live>) -> Self {
-        let routes = Routes::new(&guest, version);
-        Self(Arc::new(Stages { guest, origins, routes, live }))
+    pub(crate) fn new(
+        guest: Arc<Guest>,
+        traits: Arc<Traits>,
+        origins: Origins,
+        version: String,
+        live: Arc<Live>,
+    ) -> Self {
+        let routes = Routes::new(&guest, version, Arc::clone(&traits));
+        Self(Arc::new(Stages { guest, traits, origins, routes, live }))
     }
 }
 
@@ -58,16 +66,19 @@ impl Stages {
             Course::enter(&self.live, &self.guest, request, known.is_some(), rpc).await;
         let response = match course.before(&mut request).await? {
             Some(response) => response,
-            None => course.answered(request, |request| self.answer(request, known)).await?,
+            None => course.answered(request, |request| self.answer(request)).await?,
         };
         let mut response = course.after(response).await;
         self.date(&mut response);
         Ok(course.leave(response))
     }
 
-    async fn answer(&self, request: Request<Body>, known: Option<&'static str>) -> Response {
+    async fn answer(&self, request: Request<Body>) -> Response {
         match self.origins.check(request.uri(), request.headers()) {
-            Ok(()) => self.admitted(request, known).await,
+            Ok(()) => {
+                let shown = self.routes.shown(request.uri().path());
+                self.admitted(request, shown).await
+            }
             Err(refused) => reply::error(StatusCode::FORBIDDEN, refused.to_string()),
         }
     }
@@ -98,6 +109,7 @@ impl Stages {
         let (method, path) = (request.method(), request.uri().path());
         match methods {
             Some(methods) if method == Method::OPTIONS => Some(cors::preflight(methods)),
+            _ if !self.traits.wire.asks_token => None,
             _ => auth::refuse(&self.guest.life, method, path, request.headers()),
         }
     }

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connection::{Gate, Listener};
 use crate::control::{Control, Facts};
-use crate::generation::Generation;
+use crate::defect::{self, Defect, NotShown};
+use crate::generation::{Generation, Traits};
 use crate::guest::{BootError, Guest, GuestConfig};
 use crate::live::{Live, Setup};
 use crate::pipeline::Pipeline;
@@ -24,9 +25,20 @@ pub(crate) struct Config {
     pub(crate) allow_remote: bool,
     pub(crate) origins: Vec<Origin>,
     pub(crate) generation: Generation,
+    pub(crate) defects: Vec<Defect>,
+    /// Has all defects of the builds of its generation.
+    pub(crate) as_built: bool,
     pub(crate) version: Option<String>,
     pub(crate) guest: GuestConfig,
     pub(crate) setup: Setup,
+}
+
+impl Config {
+    fn traits(&self) -> Result<Traits, NotShown> {
+        let built = Defect::as_built(self.generation).filter(|_| self.as_built);
+        let defects: Vec<Defect> = built.chain(self.defects.iter().copied()).collect();
+        defect::traits(self.generation, &defects)
+    }
 }
 
 /// A server that answers.
@@ -57,6 +69,9 @@ pub enum StartError {
     /// The guest did not boot: its root or the kernel's namespaces are not usable.
     #[error(transparent)]
     Boot(#[from] BootError),
+    /// A defect was asked for that the generation does not show.
+    #[error(transparent)]
+    NotShown(#[from] NotShown),
     /// The system gave no thread to run on.
     #[error("cannot start a thread for the server: {0}")]
     Thread(io::Error),
@@ -111,23 +126,27 @@ struct Server {
     control: Listener,
     origins: Vec<Origin>,
     generation: Generation,
+    traits: Arc<Traits>,
     version: String,
     guest: Arc<Guest>,
     live: Arc<Live>,
 }
 
 impl Server {
-    async fn start(config: Config) -> Result<Self, StartError> {
+    async fn start(mut config: Config) -> Result<Self, StartError> {
+        let traits = config.traits()?;
+        config.guest.habits = traits.guest;
         let live = Live::new(config.setup, config.generation, config.guest.time.clone());
         let listener = bind(config.listen, config.allow_remote, live.gate.clone())?;
         let control = bind(config.control, config.allow_remote, Gate::default())?;
         let guest = Guest::boot(config.guest).await?;
-        let version = config.version.unwrap_or_else(|| config.generation.facts().version.to_owned());
+        let version = config.version.unwrap_or_else(|| traits.version.to_owned());
         Ok(Self {
             listener,
             control,
             origins: config.origins,
             generation: config.generation,
+            traits: Arc::new(traits),
             version,
             guest,
             live,
@@ -152,7 +171,8 @@ impl Server {
             version: self.version.clone(),
         };
         let journal = Arc::clone(&self.live.journal);
-        let pipeline = Pipeline::new(Arc::clone(&self.guest), origins, self.version, Arc::clone(&self.live));
+        let (guest, live) = (Arc::clone(&self.guest), Arc::clone(&self.live));
+        let pipeline = Pipeline::new(guest, self.traits, origins, self.version, live);
         let control = Control::new(Arc::clone(&self.guest), control_origins, facts, self.live);
         let stopping = async {
             stop.cancelled().await;

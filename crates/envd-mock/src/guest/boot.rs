@@ -14,6 +14,7 @@ use tokio::sync::SetOnce;
 use super::clock::Clock;
 use super::config::{GuestConfig, RootSpec};
 use super::furnish::{CopyError, Furnisher};
+use super::habits::Habits;
 use super::ids::Ids;
 use super::life::Life;
 use super::ns::{Janitor, LaunchError, Link, Plan, Root, choose_ids, launch, remove};
@@ -22,6 +23,7 @@ use super::process::Processes;
 use super::stats::Stats;
 use super::tree::Tree;
 use super::users::Names;
+use super::volumes::Volumes;
 use super::watch::Watchers;
 use crate::time::Time;
 
@@ -54,6 +56,7 @@ pub struct Guest {
     pub(crate) clock: Clock,
     pub(crate) stats: Stats,
     pub(crate) watchers: Watchers,
+    pub(crate) volumes: Volumes,
     pub(crate) config: GuestConfig,
     pub(crate) ids: Ids,
     stand: SetOnce<Result<Stand, BootError>>,
@@ -129,18 +132,22 @@ impl Guest {
         let cleanup = Cleanup(place.temporary.clone());
         let plain = config.files.is_none() && config.disk.is_none() && config.binds.is_empty();
         let fresh = config.root == RootSpec::Fresh && plain;
-        let (ids, stall, time) = (ground.ids, config.stall_limit, config.time.clone());
+        let (ids, stall, time, habits) = (ground.ids, config.stall_limit, config.time.clone(), config.habits);
         let late = fresh && WALLS_STAND.load(Ordering::Relaxed);
         let mut ground = Some(ground);
-        let stand =
-            if late { None } else { ground.take().map(|ground| ground.raise(stall, time)).transpose()? };
+        let stand = if late {
+            None
+        } else {
+            ground.take().map(|ground| ground.raise(stall, time, habits)).transpose()?
+        };
         let user = stand.as_ref().map_or_else(|| "root".to_owned(), |stand| default_user(&stand.tree, ids));
         let guest = Arc::new(Self {
-            life: Life::new(user),
-            preload: Preload::new(config.preload.clone()),
+            life: Life::new(user, habits),
+            preload: Preload::new(config.preload.clone(), habits.sticky_cancel),
             clock: Clock::default(),
-            stats: Stats::default(),
+            stats: Stats::new(config.machine.clone(), habits),
             watchers: Watchers::default(),
+            volumes: Volumes::new(config.volumes.clone()),
             config,
             ids,
             stand: SetOnce::new_with(stand.map(Ok)),
@@ -164,7 +171,8 @@ impl Guest {
         let raise = move || {
             guest.wanted.wait(COURTESY);
             let _within = runtime.enter();
-            let stand = ground.raise(guest.config.stall_limit, guest.config.time.clone()).and_then(|stand| {
+            let GuestConfig { stall_limit, ref time, habits, .. } = guest.config;
+            let stand = ground.raise(stall_limit, time.clone(), habits).and_then(|stand| {
                 guest.record_owners(&stand)?;
                 Ok(stand)
             });
@@ -246,7 +254,7 @@ impl Guest {
     /// When no process can be started.
     pub(crate) fn watch_over(&self) -> io::Result<()> {
         let stand = futures::executor::block_on(self.stand.wait());
-        self.stats.activity(std::time::Instant::now());
+        self.stats.activity(self.config.time.now());
         let mut watch = self.watch();
         if let (Watch::Due, Some(dir), Ok(stand)) = (&*watch, self.removed(), stand) {
             *watch = Watch::On(Janitor::new(dir, stand.link.holder())?);
@@ -322,7 +330,7 @@ struct Ground {
 
 impl Ground {
     /// Blocks for about a millisecond; must be called within a tokio runtime.
-    fn raise(self, stall: Duration, time: Time) -> Result<Stand, BootError> {
+    fn raise(self, stall: Duration, time: Time, habits: Habits) -> Result<Stand, BootError> {
         let Self { root, binds, ids } = self;
         let nested = if matches!(ids, Ids::Single { .. }) { nested_users(&root) } else { Vec::new() };
         let unusable = |source| BootError::Unusable { what: "bind", path: missing(&binds), source };
@@ -331,7 +339,8 @@ impl Ground {
         let opener: super::tree::Opener = Arc::new(link.opener());
         let tree = Arc::new(Tree::new(root.try_clone()?, ids, Some(opener))?);
         let link = Arc::new(link);
-        Ok(Stand { tree, processes: Processes::new(Arc::clone(&link), stall, time), root, link })
+        let processes = Processes::new(Arc::clone(&link), stall, time, habits);
+        Ok(Stand { tree, processes, root, link })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::habits::Habits;
 use super::preload::PreloadConfig;
 use crate::time::Time;
 
@@ -38,8 +39,13 @@ pub struct GuestConfig {
     pub max_upload: Option<u64>,
     /// What a memory preload does.
     pub preload: PreloadConfig,
+    /// The serials of the block devices that there are, for volumes.
+    pub volumes: Vec<String>,
+    /// Where the machine's `proc` and `sys` are read for metrics and activity.
+    pub machine: PathBuf,
     /// What delays and limits run on.
     pub(crate) time: Time,
+    pub(crate) habits: Habits,
 }
 
 impl Default for GuestConfig {
@@ -53,7 +59,10 @@ impl Default for GuestConfig {
             stall_limit: Duration::from_secs(30),
             max_upload: None,
             preload: PreloadConfig::default(),
+            volumes: Vec::new(),
+            machine: PathBuf::from("/"),
             time: Time::default(),
+            habits: Habits::default(),
         }
     }
 }

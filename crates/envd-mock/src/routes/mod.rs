@@ -21,5 +21,6 @@ pub(crate) mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
 pub(crate) use table::Routes;

@@ -5,10 +5,12 @@ use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::Mode;
+
 use super::dirs::DirsError;
 use super::owners::Owner;
-use super::root::{Tree, guard, parts};
-use super::upload::{Upload, UploadError};
+use super::root::{Tree, guard, parts, self_path};
+use super::upload::{Landing, Upload, UploadError};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -18,7 +20,8 @@ impl Tree {
     /// # Errors
     /// Those of the kernel.
     pub(crate) fn write_file(self: &Arc<Self>, path: &str, content: &[u8], owner: Owner) -> io::Result<()> {
-        let mut upload = Upload::begin(self, path, owner, PATIENCE).map_err(upload_error)?;
+        let mut upload =
+            Upload::begin(self, path, owner, Landing::Through, PATIENCE).map_err(upload_error)?;
         upload.write(content).map_err(upload_error)?;
         upload.finish().map_err(upload_error)
     }
@@ -42,6 +45,16 @@ impl Tree {
         guard(&at.dir)?;
         self.making(|| rustix::fs::symlinkat(target, &at.dir, at.name.as_c_str()))?;
         self.give(self.locate(path.as_bytes())?.as_fd(), owner)
+    }
+
+    /// Sets the mode of what `path` leads to.
+    ///
+    /// # Errors
+    /// Those of the kernel.
+    pub(crate) fn set_mode(&self, path: &str, mode: u32) -> io::Result<()> {
+        let fd = self.locate_target(path.as_bytes())?;
+        guard(&fd)?;
+        Ok(rustix::fs::chmod(self_path(fd.as_fd()), Mode::from_raw_mode(mode))?)
     }
 
     /// Gives what `path` is, a link itself, to a user and group of the guest, in the record where that cannot be real.
