@@ -1,4 +1,5 @@
-//! Contents of files: `/files`, whole or in streams (contract 3.8, generation 2: multipart out, plain or gzip in).
+//! Contents of files: `/files`, whole or in streams (contract 3.8: by form or by PUT, as the guest's
+//! generation has it; plain or gzip back).
 
 use std::fmt;
 use std::io;
@@ -15,7 +16,11 @@ use tokio_util::io::ReaderStream;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
+use crate::generation::UploadWay;
 use crate::transport::{Call, Download, Lane, OutBody, OutStream, Rest};
+
+/// What an upload is called before the guest's generation is known.
+const UNDECIDED: &str = "/files";
 
 /// The content of a file, in pieces. A cut one ends in an error.
 pub struct FileStream {
@@ -91,12 +96,12 @@ impl Client {
     /// # Errors
     /// Status 400 when the path is a directory, 401 for an unknown user, 507 when the disk is full.
     pub async fn write_file(&self, path: &str, content: impl Into<Bytes>) -> Result<Written> {
-        let call = self.repeatable("POST /files");
+        let call = self.repeatable(UNDECIDED);
         let content = content.into();
         let length = content.len() as u64;
         let pieces = stream::iter([Ok(content)]).boxed();
         let longest = Some(self.transport.settings.unary_timeout);
-        call.within(longest, self.write(&call, path, pieces, Some(length))).await
+        call.within(longest, self.write(call, path, pieces, Some(length))).await
     }
 
     /// Writes a file from a stream of any length, in constant memory.
@@ -108,8 +113,8 @@ impl Client {
         path: &str,
         pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     ) -> Result<Written> {
-        let call = Call { lane: Lane::Streaming, ..self.repeatable("POST /files") };
-        self.write(&call, path, pieces.boxed(), None).await
+        let call = Call { lane: Lane::Streaming, ..self.repeatable(UNDECIDED) };
+        self.write(call, path, pieces.boxed(), None).await
     }
 
     /// Writes a file from a reader of any length, in constant memory.
@@ -124,7 +129,32 @@ impl Client {
         self.write_file_stream(path, ReaderStream::with_capacity(reader, 64 << 10)).await
     }
 
-    async fn write(
+    async fn write(&self, call: Call, path: &str, pieces: OutStream, length: Option<u64>) -> Result<Written> {
+        match call.within(None, self.generation()).await?.upload() {
+            UploadWay::Form => {
+                self.write_form(&Call { name: "POST /files", ..call }, path, pieces, length).await
+            }
+            UploadWay::Raw => {
+                self.write_raw(&Call { name: "PUT /files", ..call }, path, pieces, length).await
+            }
+        }
+    }
+
+    async fn write_raw(
+        &self,
+        call: &Call,
+        path: &str,
+        pieces: OutStream,
+        length: Option<u64>,
+    ) -> Result<Written> {
+        let request = self
+            .file_request(Method::PUT, path)
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))
+            .body(OutBody::Stream(pieces, length));
+        self.transport.upload(call, request).await?.json(call)
+    }
+
+    async fn write_form(
         &self,
         call: &Call,
         path: &str,
