@@ -16,11 +16,8 @@ use tokio_util::io::ReaderStream;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
-use crate::generation::UploadWay;
+use crate::generation::{Generation, UploadWay};
 use crate::transport::{Call, Download, Lane, OutBody, OutStream, Rest};
-
-/// What an upload is called before the guest's generation is known.
-const UNDECIDED: &str = "/files";
 
 /// The content of a file, in pieces. A cut one ends in an error.
 pub struct FileStream {
@@ -96,7 +93,7 @@ impl Client {
     /// # Errors
     /// Status 400 when the path is a directory, 401 for an unknown user, 507 when the disk is full.
     pub async fn write_file(&self, path: &str, content: impl Into<Bytes>) -> Result<Written> {
-        let call = self.repeatable(UNDECIDED);
+        let call = self.repeatable(self.upload_name());
         let content = content.into();
         let length = content.len() as u64;
         let pieces = stream::iter([Ok(content)]).boxed();
@@ -113,7 +110,7 @@ impl Client {
         path: &str,
         pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     ) -> Result<Written> {
-        let call = Call { lane: Lane::Streaming, ..self.repeatable(UNDECIDED) };
+        let call = Call { lane: Lane::Streaming, ..self.repeatable(self.upload_name()) };
         self.write(call, path, pieces.boxed(), None).await
     }
 
@@ -129,14 +126,17 @@ impl Client {
         self.write_file_stream(path, ReaderStream::with_capacity(reader, 64 << 10)).await
     }
 
+    /// What an upload is called, as far as the guest is known.
+    fn upload_name(&self) -> &'static str {
+        name_of(self.known_generation().unwrap_or(Generation::Two).upload())
+    }
+
     async fn write(&self, call: Call, path: &str, pieces: OutStream, length: Option<u64>) -> Result<Written> {
-        match call.within(None, self.generation()).await?.upload() {
-            UploadWay::Form => {
-                self.write_form(&Call { name: "POST /files", ..call }, path, pieces, length).await
-            }
-            UploadWay::Raw => {
-                self.write_raw(&Call { name: "PUT /files", ..call }, path, pieces, length).await
-            }
+        let way = call.within(None, self.generation()).await?.upload();
+        let call = Call { name: name_of(way), ..call };
+        match way {
+            UploadWay::Form => self.write_form(&call, path, pieces, length).await,
+            UploadWay::Raw => self.write_raw(&call, path, pieces, length).await,
         }
     }
 
@@ -218,6 +218,13 @@ impl Range {
             Self::Last(count) => format!("bytes=-{count}"),
         };
         HeaderValue::try_from(text).expect("digits make a header")
+    }
+}
+
+fn name_of(way: UploadWay) -> &'static str {
+    match way {
+        UploadWay::Form => "POST /files",
+        UploadWay::Raw => "PUT /files",
     }
 }
 

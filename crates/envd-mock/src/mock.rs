@@ -65,9 +65,15 @@ impl MockEnvd {
         self.running.address
     }
 
-    /// A new client of this guest, with the host's defaults.
+    /// A new client of this guest, with the host's defaults; it need not ask for the guest's generation.
     pub fn client(&self) -> Client {
-        Client::builder().base_url(self.url()).build().expect("a bound address makes a base URL")
+        let generation = match self.generation() {
+            Generation::One => envd_client::Generation::One,
+            Generation::Two => envd_client::Generation::Two,
+            Generation::Three => envd_client::Generation::Three,
+        };
+        let builder = Client::builder().base_url(self.url()).generation(generation);
+        builder.build().expect("a bound address makes a base URL")
     }
 
     /// The base URL of the control port.

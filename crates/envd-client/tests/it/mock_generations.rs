@@ -90,11 +90,12 @@ async fn a_guest_that_tells_nothing_is_taken_for_the_second_and_a_failing_one_fo
     for (status, expected) in [("403 Forbidden", Some(Generation::Two)), ("503 No", None)] {
         let peer = Peer::bind().await;
         let client = peer.unknown().build().unwrap();
+        let answer = whole(status, "text/plain", "no");
         let (found, ()) = soon(async {
             tokio::join!(client.generation(), async {
                 let mut conn = peer.accept().await;
                 conn.request().await;
-                conn.send(whole(status, "text/plain", "no")).await;
+                conn.send(&answer).await;
             })
         })
         .await;
@@ -105,9 +106,9 @@ async fn a_guest_that_tells_nothing_is_taken_for_the_second_and_a_failing_one_fo
 #[tokio::test]
 async fn an_init_without_fields_that_differ_asks_for_nothing() {
     let peer = Peer::bind().await;
-    let client = peer.unknown().build().unwrap();
+    let (client, init) = (peer.unknown().build().unwrap(), Init::new().default_user("user").sandbox_id("s"));
     let (done, request) = soon(async {
-        tokio::join!(client.init(&Init::new().default_user("user").sandbox_id("s")), async {
+        tokio::join!(client.init(&init), async {
             let mut conn = peer.accept().await;
             let request = conn.request().await;
             conn.send("HTTP/1.1 204 No Content\r\n\r\n").await;
