@@ -134,45 +134,24 @@ impl Client {
     async fn write(&self, call: Call, path: &str, pieces: OutStream, length: Option<u64>) -> Result<Written> {
         let way = call.within(None, self.generation()).await?.upload();
         let call = Call { name: name_of(way), ..call };
+        let request = match way {
+            UploadWay::Form => self.form_request(&call, path, pieces, length)?,
+            UploadWay::Raw => self
+                .file_request(Method::PUT, path)
+                .header(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))
+                .body(OutBody::Stream(pieces, length)),
+        };
+        let reply = self.transport.upload(&call, request).await?;
         match way {
-            UploadWay::Form => self.write_form(&call, path, pieces, length).await,
-            UploadWay::Raw => self.write_raw(&call, path, pieces, length).await,
+            UploadWay::Form => only(&call, reply.json(&call)?),
+            UploadWay::Raw => reply.json(&call),
         }
     }
 
-    async fn write_raw(
-        &self,
-        call: &Call,
-        path: &str,
-        pieces: OutStream,
-        length: Option<u64>,
-    ) -> Result<Written> {
-        let request = self
-            .file_request(Method::PUT, path)
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))
-            .body(OutBody::Stream(pieces, length));
-        self.transport.upload(call, request).await?.json(call)
-    }
-
-    async fn write_form(
-        &self,
-        call: &Call,
-        path: &str,
-        pieces: OutStream,
-        length: Option<u64>,
-    ) -> Result<Written> {
+    fn form_request(&self, call: &Call, path: &str, pieces: OutStream, length: Option<u64>) -> Result<Rest> {
         let form = Form::new();
-        let request = self
-            .file_request(Method::POST, path)
-            .header(CONTENT_TYPE, form.content_type(call)?)
-            .body(form.body(pieces, length));
-        let reply = self.transport.upload(call, request).await?;
-        let mut written: Vec<Written> = reply.json(call)?;
-        match (written.pop(), written.len()) {
-            (Some(one), 0) => Ok(one),
-            (None, _) => Err(call.protocol("one written file", "none")),
-            (Some(_), more) => Err(call.protocol("one written file", (more + 1).to_string())),
-        }
+        let request = self.file_request(Method::POST, path);
+        Ok(request.header(CONTENT_TYPE, form.content_type(call)?).body(form.body(pieces, length)))
     }
 
     fn file_request(&self, method: Method, path: &str) -> Rest {
@@ -218,6 +197,14 @@ impl Range {
             Self::Last(count) => format!("bytes=-{count}"),
         };
         HeaderValue::try_from(text).expect("digits make a header")
+    }
+}
+
+fn only(call: &Call, mut written: Vec<Written>) -> Result<Written> {
+    match (written.pop(), written.len()) {
+        (Some(one), 0) => Ok(one),
+        (None, _) => Err(call.protocol("one written file", "none")),
+        (Some(_), more) => Err(call.protocol("one written file", (more + 1).to_string())),
     }
 }
 

@@ -87,7 +87,8 @@ impl Client {
     /// # Errors
     /// When the guest does not answer, or with a status of 500 or more.
     pub async fn generation(&self) -> Result<Generation> {
-        self.generation.get_or_try_init(|| self.find_generation()).await.copied()
+        // Boxed: done once, and large in every call's future otherwise.
+        self.generation.get_or_try_init(|| Box::pin(self.find_generation())).await.copied()
     }
 
     /// The generation, as far as it is known without asking.
