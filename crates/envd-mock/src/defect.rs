@@ -144,7 +144,7 @@ pub(crate) fn traits(generation: Generation, defects: &[Defect]) -> Result<Trait
 }
 
 /// Every row of the table for people: id, name, the generations whose builds have it, and what it is.
-pub fn listing() -> String {
+pub(crate) fn listing() -> String {
     let mut text = String::from(
         "Known defects of real builds; --defect NAME gives the mock one, --as-built those of its generation.\n\n",
     );

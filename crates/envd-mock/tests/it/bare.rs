@@ -159,6 +159,12 @@ impl Wire {
         true
     }
 
+    /// Reads to the end of the connection; all that came.
+    pub(crate) async fn rest(&mut self) -> &[u8] {
+        while self.more().await {}
+        &self.buffer
+    }
+
     /// Reads one response.
     pub(crate) async fn answer(&mut self, head_only: bool) -> Answer {
         let end = |bytes: &[u8]| find(bytes, b"\r\n\r\n").is_some();
