@@ -257,6 +257,17 @@ mod tests {
     }
 
     #[test]
+    fn the_page_for_users_names_each() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/generations.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        for Row { id, name, line, .. } in TABLE {
+            let row = format!("| {id} | `{name}` |");
+            let found = page.lines().find(|text| text.starts_with(&row));
+            assert!(found.is_some_and(|text| text.contains(line)), "no line {row} {line}");
+        }
+    }
+
+    #[test]
     fn the_listing_has_a_line_for_each() {
         let text = listing();
         assert!(text.contains("B1  end-never-sent            1       "), "{text}");

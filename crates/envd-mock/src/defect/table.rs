@@ -216,7 +216,7 @@ pub(super) const TABLE: &[Row] = &[
         name: "end-waits-for-descendants",
         line: "the end waits for descendants that hold the output",
         built: NEW,
-        state: State::Fact("every generation of the mock does so, as the contract's section 10 settles it"),
+        state: State::Fact("it is how pipes end; every generation of the mock does so"),
     },
     Row {
         id: "B26",

@@ -28,7 +28,7 @@ pub(super) struct Program {
 }
 
 /// The shell that runs a user's commands; `None` where no shell does.
-pub(super) fn shell<'u>(launch: Launch, user: &'u User) -> Option<&'u str> {
+pub(super) fn shell(launch: Launch, user: &User) -> Option<&str> {
     let name = user.shell.rsplit('/').next().unwrap_or_default();
     let locked = launch.spares_locked && LOCKED.contains(&name);
     launch.by_shell.then_some(if locked { SHELL } else { &user.shell })

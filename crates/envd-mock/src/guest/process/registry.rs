@@ -83,7 +83,7 @@ impl Processes {
     /// Whether the next process is one that is listened to too late.
     pub(super) fn is_next_deaf(&self) -> bool {
         let ordinal = self.started.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        self.habits.deaf_start.is_some_and(|every| ordinal % every == 0)
+        self.habits.deaf_start.is_some_and(|every| ordinal.is_multiple_of(every))
     }
 
     /// Whether there was a terminal before; from now on there was, if this process has one.
