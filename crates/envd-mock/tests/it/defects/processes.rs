@@ -99,23 +99,26 @@ async fn input_waits_for_ever_for_a_process_that_does_not_read() {
     let [sound, faulty] = pair_of(Defect::InputBlocks, || MockEnvd::builder().clock(Pace::Manual)).await;
     for (mock, expected) in [(&sound, Code::ResourceExhausted), (&faulty, Code::Internal)] {
         let (client, clock) = (mock.client(), mock.clock());
-        let process = client.command("sleep").arg("1000").stdin(true).background().await.unwrap();
-        let mut write = Box::pin(process.send_stdin(vec![7; 1 << 20]));
+        let script = "read line; echo $line; exec sleep 1000";
+        let mut events = client.command("sh").args(["-c", script]).stdin(true).stream().await.unwrap();
+        let Some(Event::Start { pid }) = next(&mut events).await else { panic!("no start") };
+        let input = [b"under way\n", &[7; 1 << 20][..]].concat();
+        let process = client.process(pid);
+        let write = tokio::spawn({
+            let process = process.clone();
+            async move { process.send_stdin(input).await }
+        });
+        assert_eq!(next(&mut events).await, Some(Event::Stdout("under way\n".into())));
         if expected == Code::ResourceExhausted {
-            let due = tokio::select! {
-                due = clock.waited_for() => due,
-                done = &mut write => panic!("it read: {done:?}"),
-            };
+            let due = tokio::time::timeout(PATIENCE, clock.waited_for()).await.unwrap();
             clock.advance(due).unwrap();
         } else {
-            assert!((&mut write).now_or_never().is_none());
-            client.list().await.unwrap();
             clock.advance(std::time::Duration::from_secs(3600)).unwrap();
             client.list().await.unwrap();
-            assert!((&mut write).now_or_never().is_none());
+            assert!(!write.is_finished());
             process.kill().await.unwrap();
         }
-        let refused = tokio::time::timeout(PATIENCE, write).await.unwrap().unwrap_err();
+        let refused = tokio::time::timeout(PATIENCE, write).await.unwrap().unwrap().unwrap_err();
         assert_eq!(refused.code(), Some(expected), "{refused}");
     }
 }
