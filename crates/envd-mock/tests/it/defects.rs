@@ -9,7 +9,7 @@ use envd_mock::{Builder, Defect, Generation, MockEnvd};
 
 /// A sound guest, and one with the defect, of the first generation whose builds have it.
 async fn pair(defect: Defect) -> [MockEnvd; 2] {
-    pair_of(defect, || MockEnvd::builder()).await
+    pair_of(defect, MockEnvd::builder).await
 }
 
 /// As `pair`, of guests with something else in common.

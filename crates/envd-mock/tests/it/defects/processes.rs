@@ -2,7 +2,7 @@
 
 use envd_client::{Client, Code, Event, EventStream};
 use envd_mock::{Defect, MockEnvd, Pace};
-use futures::{FutureExt as _, StreamExt as _};
+use futures::FutureExt as _;
 
 use super::{pair, pair_of};
 use crate::bare::{PATIENCE, ask, stream};
