@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::client::Client;
 use crate::error::{Error, Result};
+use crate::generation::Generation;
 use crate::transport::{Codec, Secret, Settings, Transport};
 
 /// envd's port.
@@ -55,6 +56,13 @@ impl ClientBuilder {
     #[must_use]
     pub fn default_username(mut self) -> Self {
         self.settings.username = None;
+        self
+    }
+
+    /// The guest's wire generation; without it, the guest is asked before the first call that needs to know.
+    #[must_use]
+    pub fn generation(mut self, generation: Generation) -> Self {
+        self.settings.generation = Some(generation);
         self
     }
 

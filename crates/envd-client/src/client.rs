@@ -4,14 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
+
 use crate::builder::ClientBuilder;
 use crate::error::Result;
+use crate::generation::Generation;
 use crate::transport::{Call, Lane, Transport};
 
 /// A guest, reachable. Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct Client {
     pub(crate) transport: Arc<Transport>,
+    /// The guest's, once it is known.
+    pub(crate) generation: Arc<OnceCell<Generation>>,
     timeout: Option<Duration>,
 }
 
@@ -30,14 +35,15 @@ impl Client {
     }
 
     pub(crate) fn from_transport(transport: Transport) -> Self {
-        Self { transport: Arc::new(transport), timeout: None }
+        let generation = Arc::new(OnceCell::new_with(transport.settings.generation));
+        Self { transport: Arc::new(transport), generation, timeout: None }
     }
 
     /// The same client, with a time limit for the whole of each of its calls, streams included. Connect calls tell
     /// it to the guest (`Connect-Timeout-Ms`).
     #[must_use]
     pub fn with_timeout(&self, limit: Duration) -> Self {
-        Self { transport: Arc::clone(&self.transport), timeout: Some(limit) }
+        Self { timeout: Some(limit), ..self.clone() }
     }
 
     /// The base URL, without a slash at its end.

@@ -79,6 +79,16 @@ pub enum ErrorKind {
         /// The guest's words: the `message` of a JSON body, or else the text, at most 4 KiB of it.
         body: String,
     },
+    /// The guest is of a generation that does not have what was asked for.
+    #[error("{what} is not supported by this guest: {because}")]
+    Unsupported {
+        /// What it does not have.
+        what: &'static str,
+        /// How that is known.
+        because: String,
+        /// The status that it answered with, if it was asked.
+        status: Option<u16>,
+    },
     /// The guest's bytes are not what the protocol allows.
     #[error("the guest broke the protocol: expected {expected}, seen {seen}")]
     Protocol {
@@ -184,6 +194,7 @@ impl Error {
     pub fn blame(&self) -> Blame {
         match &*self.kind {
             ErrorKind::Usage { .. } | ErrorKind::Source(_) | ErrorKind::TooLarge { .. } => Blame::Caller,
+            ErrorKind::Unsupported { .. } => Blame::Caller,
             ErrorKind::Connect { .. } | ErrorKind::Interrupted { .. } => Blame::Network,
             ErrorKind::Timeout { .. } | ErrorKind::Protocol { .. } => Blame::Peer,
             ErrorKind::Rpc { code, .. } if code.is_callers() => Blame::Caller,
@@ -218,6 +229,7 @@ impl Error {
             ErrorKind::Timeout { .. } => Some(Code::DeadlineExceeded),
             ErrorKind::Connect { .. } | ErrorKind::Interrupted { .. } => Some(Code::Unavailable),
             ErrorKind::TooLarge { .. } => Some(Code::ResourceExhausted),
+            ErrorKind::Unsupported { .. } => Some(Code::Unimplemented),
             _ => None,
         }
     }
@@ -226,13 +238,19 @@ impl Error {
     pub fn status(&self) -> Option<u16> {
         match &*self.kind {
             ErrorKind::Status { seen, .. } => Some(*seen),
+            ErrorKind::Unsupported { status, .. } => *status,
             _ => None,
         }
     }
 
     /// Whether what the call named does not exist: Connect code `not_found`, or status 404.
     pub fn is_not_found(&self) -> bool {
-        self.code() == Some(Code::NotFound) || self.status() == Some(404)
+        !self.is_unsupported() && (self.code() == Some(Code::NotFound) || self.status() == Some(404))
+    }
+
+    /// Whether the guest is of a generation that does not have what was asked for.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(&*self.kind, ErrorKind::Unsupported { .. })
     }
 
     fn if_repeatable(&self) -> Retry {

@@ -1,4 +1,5 @@
-//! Contents of files: `/files`, whole or in streams (contract 3.8, generation 2: multipart out, plain or gzip in).
+//! Contents of files: `/files`, whole or in streams (contract 3.8: by form or by PUT, as the guest's
+//! generation has it; plain or gzip back).
 
 use std::fmt;
 use std::io;
@@ -15,6 +16,7 @@ use tokio_util::io::ReaderStream;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
+use crate::generation::{Generation, UploadWay};
 use crate::transport::{Call, Download, Lane, OutBody, OutStream, Rest};
 
 /// The content of a file, in pieces. A cut one ends in an error.
@@ -91,12 +93,12 @@ impl Client {
     /// # Errors
     /// Status 400 when the path is a directory, 401 for an unknown user, 507 when the disk is full.
     pub async fn write_file(&self, path: &str, content: impl Into<Bytes>) -> Result<Written> {
-        let call = self.repeatable("POST /files");
+        let call = self.repeatable(self.upload_name());
         let content = content.into();
         let length = content.len() as u64;
         let pieces = stream::iter([Ok(content)]).boxed();
         let longest = Some(self.transport.settings.unary_timeout);
-        call.within(longest, self.write(&call, path, pieces, Some(length))).await
+        call.within(longest, self.write(call, path, pieces, Some(length))).await
     }
 
     /// Writes a file from a stream of any length, in constant memory.
@@ -108,8 +110,8 @@ impl Client {
         path: &str,
         pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     ) -> Result<Written> {
-        let call = Call { lane: Lane::Streaming, ..self.repeatable("POST /files") };
-        self.write(&call, path, pieces.boxed(), None).await
+        let call = Call { lane: Lane::Streaming, ..self.repeatable(self.upload_name()) };
+        self.write(call, path, pieces.boxed(), None).await
     }
 
     /// Writes a file from a reader of any length, in constant memory.
@@ -124,25 +126,32 @@ impl Client {
         self.write_file_stream(path, ReaderStream::with_capacity(reader, 64 << 10)).await
     }
 
-    async fn write(
-        &self,
-        call: &Call,
-        path: &str,
-        pieces: OutStream,
-        length: Option<u64>,
-    ) -> Result<Written> {
-        let form = Form::new();
-        let request = self
-            .file_request(Method::POST, path)
-            .header(CONTENT_TYPE, form.content_type(call)?)
-            .body(form.body(pieces, length));
-        let reply = self.transport.upload(call, request).await?;
-        let mut written: Vec<Written> = reply.json(call)?;
-        match (written.pop(), written.len()) {
-            (Some(one), 0) => Ok(one),
-            (None, _) => Err(call.protocol("one written file", "none")),
-            (Some(_), more) => Err(call.protocol("one written file", (more + 1).to_string())),
+    /// What an upload is called, as far as the guest is known.
+    fn upload_name(&self) -> &'static str {
+        name_of(self.known_generation().unwrap_or(Generation::Two).upload())
+    }
+
+    async fn write(&self, call: Call, path: &str, pieces: OutStream, length: Option<u64>) -> Result<Written> {
+        let way = call.within(None, self.generation()).await?.upload();
+        let call = Call { name: name_of(way), ..call };
+        let request = match way {
+            UploadWay::Form => self.form_request(&call, path, pieces, length)?,
+            UploadWay::Raw => self
+                .file_request(Method::PUT, path)
+                .header(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))
+                .body(OutBody::Stream(pieces, length)),
+        };
+        let reply = self.transport.upload(&call, request).await?;
+        match way {
+            UploadWay::Form => only(&call, reply.json(&call)?),
+            UploadWay::Raw => reply.json(&call),
         }
+    }
+
+    fn form_request(&self, call: &Call, path: &str, pieces: OutStream, length: Option<u64>) -> Result<Rest> {
+        let form = Form::new();
+        let request = self.file_request(Method::POST, path);
+        Ok(request.header(CONTENT_TYPE, form.content_type(call)?).body(form.body(pieces, length)))
     }
 
     fn file_request(&self, method: Method, path: &str) -> Rest {
@@ -188,6 +197,21 @@ impl Range {
             Self::Last(count) => format!("bytes=-{count}"),
         };
         HeaderValue::try_from(text).expect("digits make a header")
+    }
+}
+
+fn only(call: &Call, mut written: Vec<Written>) -> Result<Written> {
+    match (written.pop(), written.len()) {
+        (Some(one), 0) => Ok(one),
+        (None, _) => Err(call.protocol("one written file", "none")),
+        (Some(_), more) => Err(call.protocol("one written file", (more + 1).to_string())),
+    }
+}
+
+fn name_of(way: UploadWay) -> &'static str {
+    match way {
+        UploadWay::Form => "POST /files",
+        UploadWay::Raw => "PUT /files",
     }
 }
 

@@ -26,12 +26,14 @@ mod client;
 mod error;
 mod files;
 mod filesystem;
+mod generation;
 mod lifecycle;
 mod preload;
 mod process;
 mod signature;
 mod stats;
 mod transport;
+mod volumes;
 mod watch;
 
 pub use builder::ClientBuilder;
@@ -39,6 +41,7 @@ pub use client::Client;
 pub use error::{Blame, BoxError, Code, Detail, Error, ErrorKind, Phase, Result, Retry, Wait};
 pub use files::{FileStream, Range, Written};
 pub use filesystem::{Entry, FileType};
+pub use generation::Generation;
 pub use lifecycle::Init;
 pub use preload::{PreloadState, PreloadStatus};
 pub use process::{

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result, Wait};
+use crate::generation::Spelling;
 use crate::transport::{OutBody, Rest, Secret};
 
 const POLL: Duration = Duration::from_millis(100);
@@ -68,13 +69,22 @@ impl Client {
     /// another token than the one that is set.
     pub async fn init(&self, init: &Init) -> Result<()> {
         let call = self.repeatable("POST /init");
-        let body = serde_json::to_vec(&init.wire())
-            .map_err(|error| Error::usage("POST /init", "init", error.to_string()))?;
+        let spelling = call.within(None, self.spelling_for(init)).await?;
+        let body =
+            init.body(spelling).map_err(|error| Error::usage("POST /init", "init", error.to_string()))?;
         let request = Rest::new(Method::POST, "/init")
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .body(OutBody::Whole(body.into()));
         self.transport.rest(&call, request).await?.expect(&call, &[204])?;
         Ok(())
+    }
+
+    /// The guest is asked only if it matters.
+    async fn spelling_for(&self, init: &Init) -> Result<Spelling> {
+        match self.known_generation() {
+            None if init.token.is_none() && init.hyperloop_ip.is_none() => Ok(Spelling::Snake),
+            _ => Ok(self.generation().await?.spelling()),
+        }
     }
 
     /// Lets the guest get ready for a snapshot. Best effort: the host goes on if it fails.
@@ -130,6 +140,23 @@ struct Wire<'a> {
     template_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     proxy_domain: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hyperloop_ip: Option<&'a str>,
+}
+
+/// The spelling of generation 1, which knows neither life cycles nor names.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OldWire<'a> {
+    timestamp: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_workdir: Option<&'a str>,
+    #[serde(rename = "envVars", skip_serializing_if = "BTreeMap::is_empty")]
+    env: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hyperloop_ip: Option<&'a str>,
 }
@@ -233,6 +260,19 @@ impl Init {
         self
     }
 
+    fn body(&self, spelling: Spelling) -> serde_json::Result<Vec<u8>> {
+        match spelling {
+            Spelling::Snake => serde_json::to_vec(&self.wire()),
+            Spelling::Camel => serde_json::to_vec(&self.old_wire()),
+        }
+    }
+
+    fn old_wire(&self) -> OldWire<'_> {
+        let Wire { timestamp, access_token, default_user, default_workdir, env, hyperloop_ip, .. } =
+            self.wire();
+        OldWire { timestamp, access_token, default_user, default_workdir, env, hyperloop_ip }
+    }
+
     fn wire(&self) -> Wire<'_> {
         Wire {
             timestamp: &self.timestamp,
@@ -290,6 +330,18 @@ mod tests {
             text,
             r#"{"timestamp":"2026-01-02T03:04:05.000000006Z","lifecycle_id":"l","access_token":"t","defaultUser":"user","defaultWorkdir":"/w","envVars":{"A":"b"},"sandbox_id":"s","proxy_domain":"p"}"#
         );
+    }
+
+    #[test]
+    fn an_old_guest_gets_what_it_knows_in_its_own_spelling() {
+        let init = Init::new()
+            .timestamp("7")
+            .access_token("t")
+            .default_user("user")
+            .sandbox_id("s")
+            .hyperloop_ip("i");
+        let text = String::from_utf8(init.body(Spelling::Camel).unwrap()).unwrap();
+        assert_eq!(text, r#"{"timestamp":"7","accessToken":"t","defaultUser":"user","hyperloopIp":"i"}"#);
     }
 
     #[test]

@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer};
 
 use crate::client::Client;
 use crate::error::Result;
-use crate::transport::Rest;
+use crate::generation::Feature;
+use crate::transport::{Call, Reply, Rest};
 
 /// The run takes seconds to minutes; asking more often is waste.
 const POLL: Duration = Duration::from_secs(1);
@@ -59,19 +60,21 @@ impl Client {
     /// Starts the run, once in a lifecycle; later calls only report.
     ///
     /// # Errors
-    /// When the guest does not answer with status 200 and the contract's JSON.
+    /// When the guest does not answer with status 200 and the contract's JSON; [`crate::ErrorKind::Unsupported`] by a guest of
+    /// generation 1.
     pub async fn start_memory_preload(&self) -> Result<PreloadStatus> {
         let call = self.repeatable("POST /memory/preload");
-        self.transport.rest(&call, Rest::new(Method::POST, "/memory/preload")).await?.json(&call)
+        self.preload(&call, Rest::new(Method::POST, "/memory/preload")).await?.json(&call)
     }
 
     /// How far the run is; starts none.
     ///
     /// # Errors
-    /// When the guest does not answer with status 200 and the contract's JSON.
+    /// When the guest does not answer with status 200 and the contract's JSON; [`crate::ErrorKind::Unsupported`] by a guest of
+    /// generation 1.
     pub async fn memory_preload_status(&self) -> Result<PreloadStatus> {
         let call = self.repeatable("GET /memory/preload");
-        self.transport.rest(&call, Rest::new(Method::GET, "/memory/preload")).await?.json(&call)
+        self.preload(&call, Rest::new(Method::GET, "/memory/preload")).await?.json(&call)
     }
 
     /// Asks every second until the run is no longer under way, and gives the last status, which may be a failure.
@@ -96,12 +99,17 @@ impl Client {
     /// Stops the run early.
     ///
     /// # Errors
-    /// When the guest does not answer with status 204.
+    /// When the guest does not answer with status 204; [`crate::ErrorKind::Unsupported`] by a guest of generation 1.
     pub async fn cancel_memory_preload(&self) -> Result<()> {
         let call = self.repeatable("POST /memory/preload/cancel");
         let request = Rest::new(Method::POST, "/memory/preload/cancel");
-        self.transport.rest(&call, request).await?.expect(&call, &[204])?;
+        self.preload(&call, request).await?.expect(&call, &[204])?;
         Ok(())
+    }
+
+    async fn preload(&self, call: &Call, request: Rest) -> Result<Reply> {
+        self.insist_on(call, Feature::Preload)?;
+        self.transport.rest(call, request).await?.unless_absent(call, Feature::Preload.as_str())
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::client::Client;
 use crate::error::Result;
+use crate::generation::Feature;
 use crate::transport::Rest;
 
 /// The answer of `/metrics`. A field that the guest leaves out is 0.
@@ -63,7 +64,9 @@ impl Client {
     /// When it does not answer with status 200 and the contract's JSON.
     pub async fn activity(&self) -> Result<Activity> {
         let call = self.repeatable("GET /activity");
-        self.transport.rest(&call, Rest::new(Method::GET, "/activity")).await?.json(&call)
+        self.insist_on(&call, Feature::Activity)?;
+        let reply = self.transport.rest(&call, Rest::new(Method::GET, "/activity")).await?;
+        reply.unless_absent(&call, Feature::Activity.as_str())?.json(&call)
     }
 
     /// The environment that every command starts with.

@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::Request;
 
 use crate::guest::Guest;
-use crate::routes::Front;
+use crate::routes::{self, Front};
 use crate::traffic::Player;
 use crate::upstream::Upstream;
 
@@ -24,6 +24,14 @@ impl Answerer {
             Self::Guest(front) => front.answer(request).await,
             Self::Upstream(upstream) => upstream.answer(request).await,
             Self::Recording(player) => player.answer(request).await,
+        }
+    }
+
+    /// Whether there is anything at `path`, as far as can be known.
+    pub(crate) fn knows(&self, path: &str) -> bool {
+        match self {
+            Self::Guest(front) => front.knows(path),
+            Self::Upstream(_) | Self::Recording(_) => routes::methods(path).is_some(),
         }
     }
 

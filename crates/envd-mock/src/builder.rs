@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::defect::Defect;
 use crate::fault::{CallRule, ConnectionRule, Script};
 use crate::generation::Generation;
 use crate::guest::{GuestConfig, Program, RootSpec};
@@ -33,6 +34,8 @@ impl<Of> Builder<Of> {
                 allow_remote: false,
                 origins: Vec::new(),
                 generation: Generation::default(),
+                defects: Vec::new(),
+                as_built: false,
                 version: None,
                 guest: GuestConfig::default(),
                 behind,
@@ -131,6 +134,30 @@ impl Builder {
     /// The wire generation to play.
     pub fn generation(mut self, generation: Generation) -> Self {
         self.config.generation = generation;
+        self
+    }
+
+    /// Gives the guest a known defect of real builds.
+    pub fn defect(mut self, defect: Defect) -> Self {
+        self.config.defects.push(defect);
+        self
+    }
+
+    /// Gives the guest all the defects that the builds of its generation have.
+    pub fn as_built(mut self, as_built: bool) -> Self {
+        self.config.as_built = as_built;
+        self
+    }
+
+    /// Attaches one more block device, which may be mounted as a volume by its serial number.
+    pub fn volume(mut self, serial: impl Into<String>) -> Self {
+        self.config.guest.volumes.push(serial.into());
+        self
+    }
+
+    /// Where `proc` and `sys` of the machine are read for `/metrics` and `/activity`; "/" by default.
+    pub fn machine(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.config.guest.machine = directory.into();
         self
     }
 

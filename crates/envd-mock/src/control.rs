@@ -111,7 +111,7 @@ async fn no_guest() -> Response {
 async fn describe(State(Context { guest, facts }): State<Context>) -> Response {
     let description = serde_json::json!({
         "url": facts.url,
-        "generation": facts.generation.facts().number,
+        "generation": facts.generation.number(),
         "version": facts.version,
         "root": guest.root().display().to_string(),
         "users": users(&guest),

@@ -70,7 +70,7 @@ impl Course {
         let call = Call {
             head: &head,
             message: &message,
-            generation: live.generation.facts().number,
+            generation: live.generation.number(),
             connection: conn.ordinal,
             name,
         };
@@ -219,6 +219,10 @@ impl Course {
             outcome = self.watch.outcome() => return self.early(outcome).await,
             response = answer(request) => response,
         };
+        if crate::routes::reply::is_breakdown(&response) {
+            self.note.end("aborted", |_| {});
+            return Err(Gone);
+        }
         if self.conn.has_muted_continue() {
             for chosen in self.at_head().filter(|chosen| chosen.rule().fault == CallFault::NoContinue {}) {
                 self.done(chosen, "no 100 Continue");

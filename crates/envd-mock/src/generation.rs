@@ -1,37 +1,47 @@
-//! The wire generations of envd and what each changes, as one table. Decides nothing itself: who needs a fact
-//! asks for it here, so that no other file compares generations.
+//! The wire generations of envd by name and number. What each of them has is one table (`table`), of records
+//! (`traits`) that defects may change; who needs a fact asks a record, so that no other file compares generations.
+
+mod table;
+mod traits;
 
 use std::fmt;
 
+pub(crate) use traits::{Download, Form, InitForm, Names, TimestampForm, Traits, Wire};
+
 /// A wire generation that the mock can play.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
 pub enum Generation {
+    /// The oldest: envd 0.2.0.
+    One,
     /// The generation of the client that most hosts use.
     #[default]
     Two,
+    /// The newest.
+    Three,
 }
-
-/// What a generation fixes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Facts {
-    pub(crate) number: u8,
-    /// What `/health` reports unless told otherwise.
-    pub(crate) version: &'static str,
-}
-
-const TABLE: [(Generation, Facts); 1] =
-    [(Generation::Two, Facts { number: 2, version: env!("CARGO_PKG_VERSION") })];
 
 impl Generation {
-    pub(crate) fn facts(self) -> &'static Facts {
-        let row = TABLE.iter().find(|(generation, _)| *generation == self);
-        &row.expect("every generation has a row in the table").1
+    /// All of them, oldest first.
+    pub const ALL: [Self; 3] = [Self::One, Self::Two, Self::Three];
+
+    /// Its number, from 1.
+    pub fn number(self) -> u8 {
+        self.traits().number
+    }
+
+    /// What it has, as it was meant: without any defect.
+    pub(crate) fn traits(self) -> Traits {
+        match self {
+            Self::One => table::ONE,
+            Self::Two => table::TWO,
+            Self::Three => table::THREE,
+        }
     }
 }
 
 impl fmt::Display for Generation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.facts().number.fmt(f)
+        self.number().fmt(f)
     }
 }
 
@@ -39,14 +49,14 @@ impl std::str::FromStr for Generation {
     type Err = UnknownGeneration;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let row = TABLE.iter().find(|(_, facts)| text.parse() == Ok(facts.number));
-        row.map(|(generation, _)| *generation).ok_or_else(|| UnknownGeneration(text.to_owned()))
+        let named = Self::ALL.into_iter().find(|generation| generation.to_string() == text);
+        named.ok_or_else(|| UnknownGeneration(text.to_owned()))
     }
 }
 
 /// The asked-for generation is not one that the mock plays.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("generation {0:?} is not one that this build plays: expected 2")]
+#[error("expected generation 1, 2 or 3, got {0:?}")]
 pub struct UnknownGeneration(String);
 
 #[cfg(test)]
@@ -54,11 +64,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_is_played_and_others_are_refused_clearly() {
-        assert_eq!("2".parse(), Ok(Generation::Two));
-        assert_eq!(Generation::Two.to_string(), "2");
-        for other in ["0", "1", "3", "two", ""] {
-            assert!(other.parse::<Generation>().unwrap_err().to_string().contains("expected 2"));
+    fn each_reads_back_and_others_are_refused_clearly() {
+        for generation in Generation::ALL {
+            assert_eq!(generation.to_string().parse(), Ok(generation));
+        }
+        assert_eq!(Generation::default(), Generation::Two);
+        for other in ["0", "4", "two", "", "01", "2 "] {
+            let error = other.parse::<Generation>().unwrap_err().to_string();
+            assert!(error.contains("expected generation 1, 2 or 3"), "{error}");
         }
     }
 }

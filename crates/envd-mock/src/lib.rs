@@ -19,6 +19,7 @@ pub mod cli;
 mod connection;
 mod control;
 mod course;
+mod defect;
 mod effect;
 pub mod fault;
 mod generation;
@@ -43,6 +44,7 @@ mod units;
 mod upstream;
 
 pub use builder::Builder;
+pub use defect::{Defect, NotShown, UnknownDefect};
 pub use generation::{Generation, UnknownGeneration};
 pub use guest::{BootError, GuestConfig, Program, ProgramRuns, ProgramWhen, Programs, RealRun, RootSpec};
 pub use handle::{GuestHandle, ProcessSummary};

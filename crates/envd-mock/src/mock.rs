@@ -37,9 +37,15 @@ impl MockEnvd {
         Ok(Self { served: Served::start(config).await? })
     }
 
-    /// A new client of this guest, with the host's defaults.
+    /// A new client of this guest, with the host's defaults; it need not ask for the guest's generation.
     pub fn client(&self) -> Client {
-        Client::builder().base_url(self.url()).build().expect("a bound address makes a base URL")
+        let generation = match self.generation() {
+            Generation::One => envd_client::Generation::One,
+            Generation::Two => envd_client::Generation::Two,
+            Generation::Three => envd_client::Generation::Three,
+        };
+        let builder = Client::builder().base_url(self.url()).generation(generation);
+        builder.build().expect("a bound address makes a base URL")
     }
 
     /// The wire generation that is played.

@@ -57,8 +57,7 @@ impl Service for Pipeline {
 
 impl Stages {
     async fn call(&self, request: Request<Body>) -> Result<Response, Gone> {
-        let (known, rpc) =
-            (routes::methods(request.uri().path()).is_some(), routes::is_rpc(request.uri().path()));
+        let (known, rpc) = (self.answerer.knows(request.uri().path()), routes::is_rpc(request.uri().path()));
         let (course, mut request) =
             Course::enter(&self.live, self.answerer.guest(), request, known, rpc).await;
         let response = match course.before(&mut request).await? {

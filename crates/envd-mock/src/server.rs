@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 use crate::answerer::Answerer;
 use crate::connection::{Gate, Listener};
 use crate::control::{Control, Facts};
+use crate::defect::{self, Defect, NotShown};
 use crate::fault::ScriptError;
-use crate::generation::Generation;
+use crate::generation::{Generation, Traits};
 use crate::guest::{BootError, Guest, GuestConfig, Program};
 use crate::live::{Live, Setup, Unfit};
 use crate::pipeline::Pipeline;
@@ -30,12 +31,23 @@ pub(crate) struct Config {
     pub(crate) allow_remote: bool,
     pub(crate) origins: Vec<Origin>,
     pub(crate) generation: Generation,
+    pub(crate) defects: Vec<Defect>,
+    /// Has all defects of the builds of its generation.
+    pub(crate) as_built: bool,
     pub(crate) version: Option<String>,
     pub(crate) guest: GuestConfig,
     pub(crate) behind: Behind,
     /// Where traffic is written to.
     pub(crate) record: Option<PathBuf>,
     pub(crate) setup: Setup,
+}
+
+impl Config {
+    fn traits(&self) -> Result<Traits, NotShown> {
+        let built = Defect::as_built(self.generation).filter(|_| self.as_built);
+        let defects: Vec<Defect> = built.chain(self.defects.iter().copied()).collect();
+        defect::traits(self.generation, &defects)
+    }
 }
 
 /// Who answers behind the pipeline.
@@ -93,6 +105,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// A defect was asked for that the generation does not show.
+    #[error(transparent)]
+    NotShown(#[from] NotShown),
     /// The system gave no thread to run on.
     #[error("cannot start a thread for the server: {0}")]
     Thread(io::Error),
@@ -159,17 +174,21 @@ struct Server {
 
 impl Server {
     async fn start(mut config: Config) -> Result<Self, StartError> {
+        let traits = config.traits()?;
+        config.guest.habits = traits.guest;
         config.setup.instead = config.behind.instead();
         let programs = config.setup.script.programs();
         let live = Live::new(config.setup, config.generation, config.guest.time.clone());
         live.admit(&live.script())?;
         let listener = bind(config.listen, config.allow_remote, live.gate.clone())?;
         let control = bind(config.control, config.allow_remote, Gate::default())?;
-        let version = config.version.unwrap_or_else(|| config.generation.facts().version.to_owned());
+        let version = config.version.unwrap_or_else(|| traits.version.to_owned());
+        let traits = Arc::new(traits);
         let recorder = config.record.map(|file| recorder(file, &live)).transpose()?;
         let answerer = match config.behind {
             Behind::Guest => {
-                Answerer::Guest(Front::new(boot(config.guest, programs, &live).await?, version.clone()))
+                let guest = boot(config.guest, programs, &live).await?;
+                Answerer::Guest(Front::new(guest, version.clone(), traits))
             }
             Behind::Upstream(target, protocol) => Answerer::Upstream(Upstream::new(target, protocol)),
             Behind::Recording(file, pace) => {

@@ -9,6 +9,7 @@ use http::HeaderMap;
 use super::{Event, EventStream, Exit, Process, Size, Terminal};
 use crate::client::Client;
 use crate::error::{ErrorKind, Result};
+use crate::generation::Feature;
 use crate::transport::{Call, Lane};
 
 const OUTPUT_LIMIT: usize = 64 << 20;
@@ -88,7 +89,7 @@ impl Command {
         self
     }
 
-    /// The user to run as; generation 3 only, ignored by older guests.
+    /// The user to run as, by a guest of generation 3; an older one would ignore it, so that the command is not run.
     #[must_use]
     pub fn user(mut self, name: impl Into<String>) -> Self {
         self.config.user = name.into();
@@ -151,9 +152,12 @@ impl Command {
     /// Runs it and gives what happens, as it happens.
     ///
     /// # Errors
-    /// When the guest does not answer with a stream. That it cannot be started comes as the stream's first item.
+    /// When the guest does not answer with a stream, or cannot run it as another user. That it cannot be started comes as the stream's first item.
     pub async fn stream(self) -> Result<EventStream> {
         let call = self.call();
+        if !self.config.user.is_empty() {
+            call.within(None, self.client.generation()).await?.insist_on(&call, Feature::ProcessUser)?;
+        }
         let request = StartRequest {
             process: Some(self.config),
             pty: self.size.map(Size::wire),

@@ -18,7 +18,7 @@ mod wire_error;
 pub(crate) use body::{OutBody, OutStream};
 pub use codec::Codec;
 pub(crate) use messages::Messages;
-pub(crate) use rest::{Download, Rest};
+pub(crate) use rest::{Download, Reply, Rest};
 pub(crate) use rpc::starting_with;
 pub(crate) use send::{Call, Transport};
 pub(crate) use settings::{Lane, Secret, Settings};

@@ -6,7 +6,8 @@ use async_compression::tokio::bufread::GzipDecoder;
 use bytes::{Bytes, BytesMut};
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use http::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+    ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue,
+    TRANSFER_ENCODING,
 };
 use http::{Method, Version};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -64,6 +65,8 @@ impl Rest {
 #[derive(Debug)]
 pub(crate) struct Reply {
     status: u16,
+    /// The Allow header.
+    allow: Option<String>,
     body: Bytes,
 }
 
@@ -74,6 +77,45 @@ impl Reply {
             return Ok(self.body);
         }
         Err(self.refusal(call, expected))
+    }
+
+    /// The methods that the path has, from an answer to OPTIONS; `None` where the guest does not say.
+    pub(crate) fn allowed(self, call: &Call) -> Result<Option<String>> {
+        match self.status {
+            200 => Ok(self.allow),
+            500.. => Err(self.refusal(call, &[200])),
+            _ => Ok(None),
+        }
+    }
+
+    /// Insists on an answer of a guest that knows the path at all: others take it for an RPC that they do not have.
+    pub(crate) fn unless_absent(self, call: &Call, what: &'static str) -> Result<Self> {
+        let absent = match self.status {
+            404 => self.code().as_deref() == Some("unimplemented"),
+            status => status == 415,
+        };
+        if !absent {
+            return Ok(self);
+        }
+        let because = format!("it answers with status {}", self.status);
+        Err(call.error(ErrorKind::Unsupported { what, because, status: Some(self.status) }))
+    }
+
+    /// The code of an error in the form of Connect.
+    fn code(&self) -> Option<String> {
+        let value: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
+        value.get("code")?.as_str().map(str::to_owned)
+    }
+
+    async fn read(
+        call: &Call,
+        transport: &Transport,
+        response: reqwest::Response,
+        limit: usize,
+    ) -> Result<Self> {
+        let status = response.status().as_u16();
+        let allow = response.headers().get(ALLOW).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Ok(Self { status, allow, body: transport.body(call, response, limit).await? })
     }
 
     fn refusal(&self, call: &Call, expected: &[u16]) -> Error {
@@ -106,8 +148,7 @@ impl Transport {
     pub(crate) async fn rest_up_to(&self, call: &Call, request: Rest, limit: usize) -> Result<Reply> {
         call.within(Some(self.settings.unary_timeout), async {
             let response = self.send_rest(call, request).await?;
-            let status = response.status().as_u16();
-            Ok(Reply { status, body: self.body(call, response, limit).await? })
+            Reply::read(call, self, response, limit).await
         })
         .await
     }
@@ -116,8 +157,7 @@ impl Transport {
     pub(crate) async fn upload(&self, call: &Call, request: Rest) -> Result<Reply> {
         call.within(None, async {
             let response = self.send_rest(call, request).await?;
-            let status = response.status().as_u16();
-            Ok(Reply { status, body: self.body(call, response, self.settings.message_limit).await? })
+            Reply::read(call, self, response, self.settings.message_limit).await
         })
         .await
     }
@@ -127,9 +167,8 @@ impl Transport {
         let pace = Pace::new(*call, self.settings.head_timeout);
         let response = call.within(None, self.send_rest(call, request)).await?;
         if !expected.contains(&response.status().as_u16()) {
-            let status = response.status().as_u16();
-            let body = self.body(call, response, self.settings.message_limit).await?;
-            return Err(Reply { status, body }.refusal(call, expected));
+            let reply = Reply::read(call, self, response, self.settings.message_limit).await?;
+            return Err(reply.refusal(call, expected));
         }
         let Download { length, stream } = pieces(*call, response)?;
         Ok(Download { length, stream: pace.of(stream) })

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Codec;
+use crate::generation::Generation;
 
 /// Everything a transport needs to know, fixed when the client is built.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) message_limit: usize,
     pub(crate) file_limit: usize,
     pub(crate) username: Option<String>,
+    /// The guest's, where the caller knows it.
+    pub(crate) generation: Option<Generation>,
 }
 
 impl Settings {
@@ -43,6 +46,7 @@ impl Settings {
             message_limit: 16 << 20,
             file_limit: 256 << 20,
             username: Some("root".into()),
+            generation: None,
         }
     }
 }

@@ -12,6 +12,7 @@ mod unary;
 
 mod mock_files;
 mod mock_filesystem;
+mod mock_generations;
 mod mock_lifecycle;
 mod mock_processes;
 mod mock_terminals;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use envd_client::{Client, ClientBuilder};
+use envd_client::{Client, ClientBuilder, Generation};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -57,7 +57,12 @@ impl Peer {
         Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap() }
     }
 
+    /// Of a guest that need not be asked for its generation.
     pub(crate) fn builder(&self) -> ClientBuilder {
+        self.unknown().generation(Generation::Two)
+    }
+
+    pub(crate) fn unknown(&self) -> ClientBuilder {
         Client::builder().base_url(format!("http://{}", self.listener.local_addr().unwrap()))
     }
 

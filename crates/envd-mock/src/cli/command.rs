@@ -9,6 +9,8 @@ use super::common::Common;
 use super::proxy::ProxyArgs;
 use super::serve::ServeArgs;
 use super::up::Up;
+use crate::defect;
+use crate::script::script_schema;
 use crate::server::StartError;
 
 /// A fake guest agent: envd's wire contract over a real file tree and real commands.
@@ -27,6 +29,26 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Stand before an envd that is there already: the same faults and journal, and what is not touched passes through
     Proxy(Box<ProxyArgs>),
+    #[command(flatten)]
+    Tell(Tell),
+}
+
+/// What only prints something.
+#[derive(Debug, Subcommand)]
+enum Tell {
+    /// List the known defects of real builds
+    Defects,
+    /// Print the JSON Schema of scripts, for editors and other tools
+    Schema,
+}
+
+impl Tell {
+    fn text(&self) -> String {
+        match self {
+            Self::Defects => defect::listing(),
+            Self::Schema => format!("{:#}\n", script_schema()),
+        }
+    }
 }
 
 /// Why there is nothing to start.
@@ -66,16 +88,21 @@ impl Cli {
     /// # Errors
     /// [`Stop`], with the text to print.
     pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, Stop> {
-        Self::try_parse_from(args).map_err(|error| match error.kind() {
+        let read = Self::try_parse_from(args).map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Told(error.to_string()),
             _ => Stop::Refused(one_line(&error.to_string())),
-        })
+        })?;
+        match &read.command {
+            Some(Command::Tell(tell)) => Err(Stop::Told(tell.text())),
+            _ => Ok(read),
+        }
     }
 
     /// The flags that every server has.
     pub fn common(&self) -> &Common {
         match &self.command {
-            None => &self.serve.common,
+            // What only tells something has been told by now.
+            None | Some(Command::Tell(_)) => &self.serve.common,
             Some(Command::Serve(serve)) => &serve.common,
             Some(Command::Proxy(proxy)) => &proxy.common,
         }
@@ -87,7 +114,7 @@ impl Cli {
     /// [`Failed`]: a script cannot be used, or the server cannot start. Nothing is left behind.
     pub async fn start(self) -> Result<Up, Failed> {
         match self.command {
-            None => self.serve.start().await,
+            None | Some(Command::Tell(_)) => self.serve.start().await,
             Some(Command::Serve(serve)) => serve.start().await,
             Some(Command::Proxy(proxy)) => proxy.start().await,
         }

@@ -9,6 +9,7 @@ use super::command::Failed;
 use super::common::Common;
 use super::up::Up;
 use crate::builder::Builder;
+use crate::defect::Defect;
 use crate::generation::Generation;
 use crate::guest::RootSpec;
 use crate::mock::MockEnvd;
@@ -17,9 +18,12 @@ use crate::traffic::ReplayPace;
 use crate::units;
 
 /// What only a guest can be told, by name: the fields of [`GuestArgs`].
-const OF_GUEST: [&str; 13] = [
+const OF_GUEST: [&str; 16] = [
     "root",
     "generation",
+    "defect",
+    "as_built",
+    "volume",
     "files",
     "keep",
     "bind",
@@ -58,6 +62,15 @@ struct GuestArgs {
     /// The wire generation to play
     #[arg(long, value_name = "N", default_value_t)]
     generation: Generation,
+    /// Have a known defect of real builds; `envd-mock defects` lists them
+    #[arg(long, value_name = "NAME")]
+    defect: Vec<Defect>,
+    /// Have all known defects of the builds of this generation
+    #[arg(long)]
+    as_built: bool,
+    /// Attach a block device that can be mounted as a volume, by its serial number
+    #[arg(long, value_name = "SERIAL", value_parser = serial)]
+    volume: Vec<String>,
     /// Copy the content of this directory into the fresh tree
     #[arg(long, value_name = "DIR", conflicts_with = "root")]
     files: Option<PathBuf>,
@@ -112,6 +125,7 @@ impl GuestArgs {
         });
         let mut builder = MockEnvd::builder()
             .generation(self.generation)
+            .as_built(self.as_built)
             .root(root)
             .keep(self.keep)
             .programs_only(self.programs_only)
@@ -119,6 +133,8 @@ impl GuestArgs {
             .preload_size(self.preload_size)
             .preload_duration(self.preload_duration);
         builder = self.bind.into_iter().fold(builder, |builder, (host, guest)| builder.bind(host, guest));
+        builder = self.defect.into_iter().fold(builder, Builder::defect);
+        builder = self.volume.into_iter().fold(builder, Builder::volume);
         builder = apply(builder, self.files, Builder::files);
         builder = apply(builder, self.disk, Builder::disk);
         builder = apply(builder, self.max_upload, Builder::max_upload);
@@ -132,6 +148,11 @@ fn apply<T>(builder: Builder, value: Option<T>, set: impl FnOnce(Builder, T) -> 
         Some(value) => set(builder, value),
         None => builder,
     }
+}
+
+fn serial(text: &str) -> Result<String, String> {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if plain { Ok(text.to_owned()) } else { Err(format!("expected ASCII letters and digits, got {text:?}")) }
 }
 
 pub(super) fn bind(text: &str) -> Result<(PathBuf, PathBuf), String> {

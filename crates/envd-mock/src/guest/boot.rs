@@ -13,6 +13,7 @@ use tokio::sync::SetOnce;
 use super::clock::Clock;
 use super::config::{GuestConfig, RootSpec};
 use super::furnish::{CopyError, Furnisher};
+use super::habits::Habits;
 use super::ids::Ids;
 use super::life::Life;
 use super::ns::{Janitor, LaunchError, Link, Plan, Root, choose_ids, launch, remove};
@@ -24,6 +25,7 @@ use super::program::Programs;
 use super::stats::Stats;
 use super::tree::Tree;
 use super::users::Names;
+use super::volumes::Volumes;
 use super::watch::Watchers;
 use crate::time::Time;
 
@@ -56,6 +58,7 @@ pub struct Guest {
     pub(crate) clock: Clock,
     pub(crate) stats: Stats,
     pub(crate) watchers: Watchers,
+    pub(crate) volumes: Volumes,
     pub(crate) config: GuestConfig,
     pub(crate) ids: Ids,
     programs: Programs,
@@ -125,16 +128,18 @@ impl Guest {
         let plain = config.files.is_none() && config.disk.is_none() && config.binds.is_empty();
         let fresh = config.root == RootSpec::Fresh && plain && !config.programs_only;
         let (ids, stall, programs) = (ground.ids, config.stall_limit, ground.programs.clone());
+        let habits = config.habits;
         let late = fresh && WALLS_STAND.load(Ordering::Relaxed);
         let mut ground = Some(ground);
         let stand = if late { None } else { ground.take().map(|ground| ground.raise(stall)).transpose()? };
         let user = stand.as_ref().map_or_else(|| "root".to_owned(), |stand| default_user(&stand.tree, ids));
         let guest = Arc::new(Self {
-            life: Life::new(user),
-            preload: Preload::new(config.preload.clone()),
+            life: Life::new(user, habits),
+            preload: Preload::new(config.preload.clone(), habits.sticky_cancel),
             clock: Clock::default(),
-            stats: Stats::default(),
+            stats: Stats::new(config.machine.clone(), habits),
             watchers: Watchers::default(),
+            volumes: Volumes::new(config.volumes.clone()),
             config,
             ids,
             programs,
@@ -241,7 +246,7 @@ impl Guest {
     /// When no process can be started.
     pub(crate) fn watch_over(&self) -> io::Result<()> {
         let stand = futures::executor::block_on(self.stand.wait());
-        self.stats.activity(std::time::Instant::now());
+        self.stats.activity(self.config.time.now());
         let mut watch = self.watch();
         if let (Watch::Due, Some(dir), Ok(stand)) = (&*watch, self.removed(), stand) {
             *watch = Watch::On(Janitor::new(dir, stand.link.as_ref().map(|link| link.holder()))?);
@@ -318,6 +323,7 @@ impl Drop for Cleanup {
 
 /// A guest that is decided on, before its walls are raised.
 struct Ground {
+    habits: Habits,
     root: Root,
     binds: Vec<(PathBuf, PathBuf)>,
     ids: Ids,
@@ -338,11 +344,12 @@ impl Ground {
         let unusable = |source| BootError::Unusable { what: "root", path: path.to_owned(), source };
         let (root, tree) = plain::raise(path, self.ids).map_err(unusable)?;
         let scripted = Scripted::new(self.programs, Arc::clone(&tree), self.time.clone(), true);
-        Ok(Stand { tree, processes: Processes::new(None, scripted, stall, self.time), root, link: None })
+        let processes = Processes::new(None, scripted, stall, self.time, self.habits);
+        Ok(Stand { tree, processes, root, link: None })
     }
 
     fn raise_walls(self, stall: Duration) -> Result<Stand, BootError> {
-        let Self { root, binds, ids, programs, time, .. } = self;
+        let Self { root, binds, ids, programs, time, habits, .. } = self;
         let nested = if matches!(ids, Ids::Single { .. }) { nested_users(&root) } else { Vec::new() };
         let unusable = |source| BootError::Unusable { what: "bind", path: missing(&binds), source };
         let plan = Plan::guest(root, &binds, nested).map_err(unusable)?;
@@ -351,7 +358,7 @@ impl Ground {
         let tree = Arc::new(Tree::new(root.try_clone()?, ids, Some(opener))?);
         let link = Arc::new(link);
         let scripted = Scripted::new(programs, Arc::clone(&tree), time.clone(), false);
-        let processes = Processes::new(Some(Arc::clone(&link)), scripted, stall, time);
+        let processes = Processes::new(Some(Arc::clone(&link)), scripted, stall, time, habits);
         Ok(Stand { tree, processes, root, link: Some(link) })
     }
 }
@@ -367,7 +374,8 @@ fn lay_ground(config: &GuestConfig) -> Result<(Ground, Place), BootError> {
     cleanup.dismiss();
     let (binds, programs) = (config.binds.clone(), Programs::from(config.programs.clone()));
     let (alone, time) = (config.programs_only, config.time.clone());
-    Ok((Ground { root, binds, ids, programs, alone, time }, place))
+    let habits = config.habits;
+    Ok((Ground { root, binds, ids, programs, alone, time, habits }, place))
 }
 
 fn missing(binds: &[(PathBuf, PathBuf)]) -> PathBuf {

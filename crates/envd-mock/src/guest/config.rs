@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::habits::Habits;
 use super::preload::PreloadConfig;
 use super::program::Program;
 use crate::time::Time;
@@ -43,8 +44,13 @@ pub struct GuestConfig {
     pub programs: Vec<Program>,
     /// Runs nothing real and builds no walls: what no program stands in for is not found.
     pub programs_only: bool,
+    /// The serials of the block devices that there are, for volumes.
+    pub volumes: Vec<String>,
+    /// Where the machine's `proc` and `sys` are read for metrics and activity.
+    pub machine: PathBuf,
     /// What delays and limits run on.
     pub(crate) time: Time,
+    pub(crate) habits: Habits,
 }
 
 impl Default for GuestConfig {
@@ -60,7 +66,10 @@ impl Default for GuestConfig {
             preload: PreloadConfig::default(),
             programs: Vec::new(),
             programs_only: false,
+            volumes: Vec::new(),
+            machine: PathBuf::from("/"),
             time: Time::default(),
+            habits: Habits::default(),
         }
     }
 }

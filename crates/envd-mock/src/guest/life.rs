@@ -6,6 +6,8 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use super::habits::{Habits, InitHabits};
+
 /// What the guest falls back to where a call says nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Defaults {
@@ -50,6 +52,9 @@ pub(crate) enum Refusal {
     WrongToken,
     #[error("access token reset not authorized")]
     TokenReset,
+    /// The daemon does not survive it: nobody is answered.
+    #[error("the daemon broke down")]
+    Breakdown,
     #[error("{0}")]
     Malformed(String),
 }
@@ -70,6 +75,7 @@ pub(crate) struct Effects {
 /// The state itself, shared by all calls.
 #[derive(Debug)]
 pub(crate) struct Life {
+    habits: Habits,
     state: Mutex<State>,
 }
 
@@ -83,16 +89,13 @@ struct State {
 
 impl Life {
     /// The state of a guest that has just booted; `user` is the default one until an init says otherwise.
-    pub(crate) fn new(user: String) -> Self {
-        let env = BTreeMap::from([("WRENN_SANDBOX".to_owned(), "true".to_owned())]);
-        let defaults = Defaults { env, user, workdir: None, token: None };
-        Self { state: Mutex::new(State { defaults, lifecycle: None, newest: None, prepared: false }) }
+    pub(crate) fn new(user: String, habits: Habits) -> Self {
+        Self { habits, state: Mutex::new(State::new(user)) }
     }
 
     /// Forgets everything, as a daemon that is started again.
     pub(crate) fn reset(&self, user: String) {
-        let fresh = Self::new(user);
-        *self.state() = fresh.state.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *self.state() = State::new(user);
     }
 
     pub(crate) fn defaults(&self) -> Defaults {
@@ -115,17 +118,22 @@ impl Life {
     /// Applies an init as one step: all of it, none of it (a [`Refusal`]), or, when its timestamp is not newer
     /// than the newest seen, its life cycle alone.
     pub(crate) fn init(&self, init: Init) -> Result<Effects, Refusal> {
-        let mut state = self.state();
+        let (mut state, habits) = (self.state(), self.habits.init);
         state.check_token(init.token.as_deref())?;
-        check_values(&init)?;
-        let timestamp = init.timestamp.as_deref().and_then(Timestamp::parse);
-        let reborn = state.bump(init.lifecycle.as_deref());
+        if self.habits.checks_env {
+            check_env(&init.env)?;
+        }
+        check_values(&init, habits)?;
+        let read = if habits.reads_rfc3339 { Timestamp::parse } else { Timestamp::parse_decimal };
+        let timestamp = init.timestamp.as_deref().and_then(read);
+        let reborn = state.bump(init.lifecycle.as_deref(), habits.counts_first);
         let clock = timestamp.filter(|_| reborn).map(Timestamp::time);
         let mut effects = Effects { reborn, clock, ..Effects::default() };
         if state.is_stale(timestamp) {
             return Ok(effects);
         }
         state.newest = timestamp.or(state.newest);
+        let init = if habits.sets_defaults { init } else { Init { user: None, workdir: None, ..init } };
         state.apply(init, &mut effects);
         Ok(effects)
     }
@@ -136,6 +144,12 @@ impl Life {
 }
 
 impl State {
+    fn new(user: String) -> Self {
+        let env = BTreeMap::from([("WRENN_SANDBOX".to_owned(), "true".to_owned())]);
+        let defaults = Defaults { env, user, workdir: None, token: None };
+        Self { defaults, lifecycle: None, newest: None, prepared: false }
+    }
+
     fn check_token(&self, shown: Option<&str>) -> Result<(), Refusal> {
         match (&self.defaults.token, shown) {
             (None, _) | (_, None) => Ok(()),
@@ -145,11 +159,12 @@ impl State {
         }
     }
 
-    /// Whether `id` begins a new life cycle. The first id ever is only remembered, unless a snapshot was prepared.
-    fn bump(&mut self, id: Option<&str>) -> bool {
+    /// Whether `id` begins a new life cycle. The first id ever is only remembered, unless a snapshot was prepared and
+    /// that counts.
+    fn bump(&mut self, id: Option<&str>, counts_first: bool) -> bool {
         let Some(id) = id else { return false };
         let changed = match &self.lifecycle {
-            None => self.prepared,
+            None => self.prepared && counts_first,
             Some(known) => known != id,
         };
         self.lifecycle = Some(id.to_owned());
@@ -197,15 +212,25 @@ pub(crate) fn same_secret(known: &[u8], shown: &[u8]) -> bool {
     known.len() == shown.len() && known.iter().zip(shown).fold(0, |diff, (a, b)| diff | (a ^ b)) == 0
 }
 
-fn check_values(init: &Init) -> Result<(), Refusal> {
+fn check_env(env: &BTreeMap<String, String>) -> Result<(), Refusal> {
     let malformed = |text: String| Err(Refusal::Malformed(text));
-    for (key, value) in &init.env {
+    for (key, value) in env {
         if key.is_empty() || key.contains(['=', '\0']) {
             return malformed(format!("envVars: the key {key:?} is empty or holds '=' or a NUL byte"));
         }
         if value.contains('\0') {
             return malformed(format!("envVars: the value of {key:?} holds a NUL byte"));
         }
+    }
+    Ok(())
+}
+
+fn check_values(init: &Init, habits: InitHabits) -> Result<(), Refusal> {
+    let malformed = |text: String| Err(Refusal::Malformed(text));
+    let names = [&init.sandbox, &init.template, &init.domain];
+    let holds_nul = |value: &Option<String>| value.as_ref().is_some_and(|text| text.contains('\0'));
+    if !habits.survives_nul && names.into_iter().any(holds_nul) {
+        return Err(Refusal::Breakdown);
     }
     if init.volumes.iter().any(|text| text.contains('\0')) {
         return malformed("volume_mounts holds a NUL byte".to_owned());
@@ -221,7 +246,7 @@ fn check_values(init: &Init) -> Result<(), Refusal> {
         ("template_id", &init.template),
         ("proxy_domain", &init.domain),
     ];
-    match values.into_iter().find(|(_, value)| value.as_ref().is_some_and(|text| text.contains('\0'))) {
+    match values.into_iter().find(|(_, value)| holds_nul(value)) {
         Some((field, _)) => malformed(format!("{field} holds a NUL byte")),
         None => Ok(()),
     }
@@ -235,6 +260,10 @@ impl Timestamp {
     /// RFC 3339 with any offset, or decimal seconds since 1970; anything else is as good as absent.
     fn parse(text: &str) -> Option<Self> {
         decimal_seconds(text).or_else(|| text.parse().ok()).map(Self)
+    }
+
+    fn parse_decimal(text: &str) -> Option<Self> {
+        decimal_seconds(text).map(Self)
     }
 
     fn time(self) -> SystemTime {
@@ -258,6 +287,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn life() -> Life {
+        Life::new("root".to_owned(), Habits::MEANT)
+    }
+
     fn with(change: impl FnOnce(&mut Init)) -> Init {
         let mut init = Init::default();
         change(&mut init);
@@ -277,7 +310,7 @@ mod tests {
 
     #[test]
     fn env_is_merged_and_never_emptied() {
-        let life = Life::new("root".to_owned());
+        let life = life();
         let env =
             |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         life.init(with(|init| init.env = env(&[("A", "1"), ("B", "2")]))).unwrap();
@@ -287,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_token_is_set_once_and_then_checked() {
-        let life = Life::new("root".to_owned());
+        let life = life();
         let token = |text: &str| with(|init| init.token = Some(text.into()));
         life.init(token("")).unwrap();
         assert!(life.admits(None));
@@ -302,7 +335,7 @@ mod tests {
 
     #[test]
     fn the_first_lifecycle_id_is_only_remembered() {
-        let life = Life::new("root".to_owned());
+        let life = life();
         assert!(!life.init(lifecycle("a")).unwrap().reborn);
         assert!(!life.init(lifecycle("a")).unwrap().reborn);
         assert!(life.init(lifecycle("b")).unwrap().reborn);
@@ -310,7 +343,7 @@ mod tests {
 
     #[test]
     fn after_a_prepare_the_first_id_counts_as_a_change() {
-        let life = Life::new("root".to_owned());
+        let life = life();
         life.prepare();
         assert!(life.init(lifecycle("a")).unwrap().reborn);
         assert!(!life.init(lifecycle("a")).unwrap().reborn);
@@ -318,7 +351,7 @@ mod tests {
 
     #[test]
     fn a_timestamp_that_is_not_newer_leaves_the_defaults_alone() {
-        let life = Life::new("root".to_owned());
+        let life = life();
         life.init(at("2026-01-01T00:00:00Z", "first")).unwrap();
         for stale in ["2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", "1767225599.9", "12"] {
             life.init(at(stale, "stale")).unwrap();
@@ -332,7 +365,7 @@ mod tests {
 
     #[test]
     fn the_clock_is_stepped_by_a_new_lifecycle_alone_even_when_stale() {
-        let life = Life::new("root".to_owned());
+        let life = life();
         let both = |id: &str, time: &str| {
             with(|init| (init.lifecycle, init.timestamp) = (Some(id.into()), Some(time.into())))
         };
@@ -343,7 +376,7 @@ mod tests {
 
     #[test]
     fn names_become_variables_and_files() {
-        let life = Life::new("root".to_owned());
+        let life = life();
         let init = with(|init| {
             (init.sandbox, init.domain) = (Some(String::new()), Some(String::new()));
             init.template = Some("tpl".into());
@@ -360,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_nul_or_a_bad_key_refuses_the_whole() {
-        let life = Life::new("root".to_owned());
+        let life = life();
         let bad_key = |key: &str| {
             with(|init| {
                 init.user = Some("user".into());
@@ -378,7 +411,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_newest_timestamp_wins_whatever_the_order(times in proptest::collection::vec(0..10_000u32, 1..20)) {
-            let life = Life::new("root".to_owned());
+            let life = life();
             for time in &times {
                 life.init(at(&time.to_string(), &time.to_string())).unwrap();
             }

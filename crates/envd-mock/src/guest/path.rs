@@ -33,6 +33,11 @@ pub(crate) fn join(dir: &str, name: &str) -> String {
     if dir.ends_with('/') { format!("{dir}{name}") } else { format!("{dir}/{name}") }
 }
 
+/// The path that a leading tilde stands for; `None` without one.
+pub(crate) fn expand_tilde(text: &str, home: &str) -> Result<Option<String>, PathError> {
+    text.strip_prefix('~').map(|rest| expand(rest, home)).transpose()
+}
+
 fn expand(rest: &str, home: &str) -> Result<String, PathError> {
     match rest.chars().next() {
         None => Ok(home.to_owned()),

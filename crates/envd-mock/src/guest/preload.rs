@@ -70,7 +70,15 @@ pub(crate) struct Status {
 #[derive(Debug)]
 pub(crate) struct Preload {
     config: PreloadConfig,
-    run: Mutex<Option<Run>>,
+    /// A cancel counts whenever it comes, until the next life cycle.
+    sticky: bool,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    run: Option<Run>,
+    cancelled: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -85,33 +93,51 @@ struct Run {
 }
 
 impl Preload {
-    pub(crate) fn new(config: PreloadConfig) -> Self {
-        Self { config, run: Mutex::new(None) }
+    pub(crate) fn new(config: PreloadConfig, sticky: bool) -> Self {
+        Self { config, sticky, progress: Mutex::default() }
     }
 
     /// Starts the one run of this life cycle, with what goes wrong with it; a later call only reports.
     pub(crate) fn start(&self, now: Duration, mishap: Option<&Mishap>) -> Status {
-        self.run().get_or_insert_with(|| Run::new(&self.config, now, mishap)).status(now)
+        let mut progress = self.progress();
+        if progress.run.is_some() {
+            return progress.status(now);
+        }
+        // Of a run that was cancelled before it began, the first answer still is that it runs.
+        progress.run.insert(Run::new(&self.config, now, mishap)).status(now)
     }
 
-    /// Ends a run that is still going on; anything else stays as it is.
+    /// Ends a run that is still going on; anything else stays as it is, unless cancelling is sticky.
     pub(crate) fn cancel(&self, now: Duration) {
-        if let Some(run) = self.run().as_mut().filter(|run| run.is_running(now)) {
+        let mut progress = self.progress();
+        progress.cancelled |= self.sticky;
+        if let Some(run) = progress.run.as_mut().filter(|run| run.is_running(now)) {
             run.cancelled = Some(now);
         }
     }
 
     /// Back to idle, for a new life cycle.
     pub(crate) fn reset(&self) {
-        *self.run() = None;
+        *self.progress() = Progress::default();
     }
 
     pub(crate) fn status(&self, now: Duration) -> Status {
-        self.run().as_ref().map_or_else(idle, |run| run.status(now))
+        self.progress().status(now)
     }
 
-    fn run(&self) -> MutexGuard<'_, Option<Run>> {
-        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress {
+    fn status(&self, now: Duration) -> Status {
+        let status = self.run.as_ref().map_or_else(idle, |run| run.status(now));
+        match status.state {
+            State::Done if self.cancelled => Status { state: State::Cancelled, ..status },
+            State::Running if self.cancelled => Status { state: State::Cancelled, ..running(0) },
+            _ => status,
+        }
     }
 }
 
@@ -214,7 +240,7 @@ mod tests {
     fn preload(failure: Option<&str>) -> (Preload, Duration) {
         let failure = failure.map(str::to_owned);
         let config = PreloadConfig { size: 40 * MIB, duration: Duration::from_secs(10), failure };
-        (Preload::new(config), START)
+        (Preload::new(config, false), START)
     }
 
     fn secs(n: u64) -> Duration {
@@ -335,7 +361,7 @@ mod tests {
             size in 0..u64::MAX, duration in 0..100_000u64, times in proptest::collection::vec(0..200_000u64, 1..20),
         ) {
             let config = PreloadConfig { size, duration: Duration::from_millis(duration), failure: None };
-            let (preload, start) = (Preload::new(config), START);
+            let (preload, start) = (Preload::new(config, false), START);
             preload.start(start, None);
             let mut times = times;
             times.sort_unstable();

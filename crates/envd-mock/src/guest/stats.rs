@@ -3,9 +3,11 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use super::habits::{Habits, MemoryRule};
 
 const TICK: Duration = Duration::from_secs(1);
 const SECTOR: u64 = 512;
@@ -26,7 +28,7 @@ pub(crate) struct Activity {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Memory {
     pub(crate) total: u64,
-    /// What is not available to a new program.
+    /// What counts as used, by the guest's rule.
     pub(crate) used: u64,
 }
 
@@ -39,9 +41,12 @@ pub(crate) struct Disk {
 }
 
 /// The sampler.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Stats {
-    last: Mutex<Option<(Instant, Counters, Activity)>>,
+    /// Where `proc` and `sys` lie.
+    machine: PathBuf,
+    habits: Habits,
+    last: Mutex<Option<(Duration, Counters, Activity)>>,
 }
 
 /// What the kernel counts since boot.
@@ -54,17 +59,21 @@ struct Counters {
 }
 
 impl Stats {
-    /// The rates at `now`, zeros in the first second after the first call; a new reading is taken when the last one is
+    pub(crate) fn new(machine: PathBuf, habits: Habits) -> Self {
+        Self { machine, habits, last: Mutex::default() }
+    }
+
+    /// The rates at `now` of the mock's clock, zeros in the first second after the first call; a new reading is taken when the last one is
     /// a tick old.
-    pub(crate) fn activity(&self, now: Instant) -> Activity {
+    pub(crate) fn activity(&self, now: Duration) -> Activity {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let (read, counters, rates_then) =
-            *last.get_or_insert_with(|| (now, Counters::read(), Activity::default()));
-        let elapsed = now.saturating_duration_since(read);
+            *last.get_or_insert_with(|| (now, self.counters(), Activity::default()));
+        let elapsed = now.saturating_sub(read);
         if elapsed < TICK {
             return rates_then;
         }
-        let counters_now = Counters::read();
+        let counters_now = self.counters();
         let rates_now = rates(counters, counters_now, elapsed);
         *last = Some((now, counters_now, rates_now));
         rates_now
@@ -78,26 +87,25 @@ impl Stats {
     }
 
     /// The memory of the machine; zeros where it cannot be read.
-    pub(crate) fn memory() -> Memory {
-        memory(&read("/proc/meminfo"))
+    pub(crate) fn memory(&self) -> Memory {
+        memory(&self.read("proc/meminfo"), self.habits.memory)
     }
-}
 
-impl Counters {
-    fn read() -> Self {
-        let (busy, ticks) = processor(&read("/proc/stat"));
-        let is_whole = |name: &str| Path::new("/sys/block").join(name).exists();
-        Self {
+    fn counters(&self) -> Counters {
+        let (busy, ticks) = processor(&self.read("proc/stat"));
+        let counted =
+            |name: &str| self.habits.counts_partitions || self.machine.join("sys/block").join(name).exists();
+        Counters {
             busy,
             ticks,
-            net: network(&read("/proc/net/dev")),
-            disk: disk(&read("/proc/diskstats"), is_whole),
+            net: network(&self.read("proc/net/dev")),
+            disk: disk(&self.read("proc/diskstats"), counted),
         }
     }
-}
 
-fn read(path: &str) -> String {
-    std::fs::read_to_string(path).unwrap_or_default()
+    fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.machine.join(path)).unwrap_or_default()
+    }
 }
 
 fn rates(before: Counters, after: Counters, elapsed: Duration) -> Activity {
@@ -134,13 +142,13 @@ fn network(dev: &str) -> u64 {
     })
 }
 
-/// Read and written bytes, columns 6 and 10 of /proc/diskstats, of the whole disks that are no loops or ram disks.
-fn disk(diskstats: &str, is_whole: impl Fn(&str) -> bool) -> u64 {
+/// Read and written bytes, columns 6 and 10 of /proc/diskstats, of what counts as a disk and is no loop or ram disk.
+fn disk(diskstats: &str, counted: impl Fn(&str) -> bool) -> u64 {
     let mut sectors = 0u64;
     for line in diskstats.lines() {
         let columns: Vec<&str> = line.split_whitespace().collect();
         let Some(name) = columns.get(2) else { continue };
-        if name.starts_with("loop") || name.starts_with("ram") || !is_whole(name) {
+        if name.starts_with("loop") || name.starts_with("ram") || !counted(name) {
             continue;
         }
         let column = |n: usize| columns.get(n).and_then(|n| n.parse().ok()).unwrap_or(0u64);
@@ -149,14 +157,20 @@ fn disk(diskstats: &str, is_whole: impl Fn(&str) -> bool) -> u64 {
     sectors.saturating_mul(SECTOR)
 }
 
-fn memory(meminfo: &str) -> Memory {
+fn memory(meminfo: &str, rule: MemoryRule) -> Memory {
     let field = |name: &str| {
         let line = meminfo.lines().find_map(|line| line.strip_prefix(name));
         let kib = line.and_then(|rest| rest.split_whitespace().next()).and_then(|n| n.parse::<u64>().ok());
         kib.unwrap_or(0).saturating_mul(1024)
     };
     let total = field("MemTotal:");
-    Memory { total, used: total.saturating_sub(field("MemAvailable:")) }
+    let unused = match rule {
+        MemoryRule::NotAvailable => field("MemAvailable:"),
+        MemoryRule::NotFree => ["MemFree:", "Buffers:", "Cached:", "SReclaimable:"]
+            .into_iter()
+            .fold(0, |sum: u64, name| sum.saturating_add(field(name))),
+    };
+    Memory { total, used: total.saturating_sub(unused) }
 }
 
 #[cfg(test)]
@@ -165,8 +179,8 @@ mod tests {
 
     #[test]
     fn the_first_second_is_zero_and_then_there_are_processors() {
-        let start = Instant::now();
-        let stats = Stats::default();
+        let start = TICK * 100;
+        let stats = Stats::new("/".into(), Habits::MEANT);
         assert_eq!(stats.activity(start), Activity::default());
         assert_eq!(stats.activity(start + TICK / 2), Activity::default());
         let later = stats.activity(start + TICK);
@@ -175,8 +189,10 @@ mod tests {
 
     #[test]
     fn the_machine_has_memory() {
-        let memory = Stats::memory();
-        assert!(memory.total > 0 && memory.used > 0 && memory.used < memory.total);
+        for rule in [MemoryRule::NotAvailable, MemoryRule::NotFree] {
+            let memory = Stats::new("/".into(), Habits { memory: rule, ..Habits::MEANT }).memory();
+            assert!(memory.total > 0 && memory.used > 0 && memory.used < memory.total, "{rule:?}");
+        }
     }
 
     #[test]
@@ -205,6 +221,6 @@ mod tests {
     fn unreadable_counters_are_zero() {
         assert_eq!(processor(""), (0, 0));
         assert_eq!(processor("cpu 10 0 5 80 5 0 0 0 7 7"), (15, 100));
-        assert_eq!(memory("MemTotal: x kB"), Memory { total: 0, used: 0 });
+        assert_eq!(memory("MemTotal: x kB", MemoryRule::NotFree), Memory { total: 0, used: 0 });
     }
 }

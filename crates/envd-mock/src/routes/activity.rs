@@ -1,7 +1,6 @@
 //! `GET /activity` (contract, section 3.6).
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
@@ -11,5 +10,5 @@ use super::reply::NO_STORE;
 use crate::guest::Guest;
 
 pub(crate) async fn get(State(guest): State<Arc<Guest>>) -> Response {
-    (NO_STORE, Json(guest.stats.activity(Instant::now()))).into_response()
+    (NO_STORE, Json(guest.stats.activity(guest.config.time.now()))).into_response()
 }

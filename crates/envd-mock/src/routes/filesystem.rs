@@ -13,6 +13,7 @@ use futures::stream;
 use super::status::{Code, Status};
 use crate::guest::Guest;
 use crate::guest::disk::{Access, BadDisk};
+use crate::guest::habits::Habits;
 use crate::guest::mishap::Mishap;
 use crate::guest::tree::{Entry, Kind, ListError, MakeDirError, Owner, RemoveError, RenameError, Tree};
 use crate::guest::users::{self, User};
@@ -94,7 +95,10 @@ pub(crate) async fn remove(
 ) -> Result<wire::RemoveResponse, Status> {
     blocking(guest, mishap, move |place| {
         let path = place.resolve(&request.path)?;
-        place.check_remove(&path).and_then(|()| place.tree().remove(&path)).map_err(remove_status)
+        place
+            .check_remove(&path)
+            .and_then(|()| place.tree().remove(&path))
+            .map_err(|error| remove_status(error, place.habits()))
     })
     .await?;
     Ok(wire::RemoveResponse {})
@@ -231,6 +235,10 @@ impl Place {
         })
     }
 
+    fn habits(&self) -> &Habits {
+        &self.guest.config.habits
+    }
+
     fn tree(&self) -> &Arc<Tree> {
         &self.guest.stand().tree
     }
@@ -240,7 +248,7 @@ impl Place {
     }
 
     fn resolve(&self, path: &str) -> Result<String, Status> {
-        let resolved = self.tree().resolve(path, &self.user, self.workdir.as_deref());
+        let resolved = self.guest.resolve(path, &self.user, self.workdir.as_deref());
         resolved.map_err(|error| Status::new(Code::InvalidArgument, error.to_string()))
     }
 
@@ -276,6 +284,10 @@ async fn start_watch(
             .check(Access::Read)
             .map_err(WatchError::Failed)
             .and_then(|()| Watch::new(Arc::clone(place.tree()), &path, recursive))
+            .map_err(|error| match error {
+                WatchError::Missing(error) if !place.habits().misses_watched => WatchError::Failed(error),
+                other => other,
+            })
             .map_err(|error| watch_status(&path, error))
     })
     .await
@@ -339,10 +351,13 @@ fn list_status(path: &str, error: ListError) -> Status {
 }
 
 /// Real builds try a directory first and then a file, and tell of both.
-fn remove_status(error: RemoveError) -> Status {
+fn remove_status(error: RemoveError, habits: &Habits) -> Status {
     let other = |errno: rustix::io::Errno| io::Error::from(errno);
     let (as_dir, as_file) = match error {
-        RemoveError::Missing(error) => return not_found(format!("path not found: {error}")),
+        RemoveError::Missing(error) if habits.misses_removed => {
+            return not_found(format!("path not found: {error}"));
+        }
+        RemoveError::Missing(error) => (other(rustix::io::Errno::NOENT), error),
         RemoveError::Directory(error) => (error, other(rustix::io::Errno::ISDIR)),
         RemoveError::File(error) => (other(rustix::io::Errno::NOTDIR), error),
     };

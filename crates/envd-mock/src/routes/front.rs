@@ -6,19 +6,26 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 
-use super::{Routes, auth, cors, reply, table};
+use super::{Routes, auth, cors, reply};
+use crate::generation::Traits;
 use crate::guest::Guest;
 
 /// A guest as callers meet it.
 pub(crate) struct Front {
     guest: Arc<Guest>,
+    traits: Arc<Traits>,
     routes: Routes,
 }
 
 impl Front {
-    pub(crate) fn new(guest: Arc<Guest>, version: String) -> Self {
-        let routes = Routes::new(&guest, version);
-        Self { guest, routes }
+    pub(crate) fn new(guest: Arc<Guest>, version: String, traits: Arc<Traits>) -> Self {
+        let routes = Routes::new(&guest, version, Arc::clone(&traits));
+        Self { guest, traits, routes }
+    }
+
+    /// Whether the guest has anything at `path`.
+    pub(crate) fn knows(&self, path: &str) -> bool {
+        self.routes.methods(path).is_some()
     }
 
     pub(crate) fn guest(&self) -> &Arc<Guest> {
@@ -26,7 +33,7 @@ impl Front {
     }
 
     pub(crate) async fn answer(&self, request: Request<Body>) -> Response {
-        let methods = table::methods(request.uri().path());
+        let methods = self.routes.shown(request.uri().path());
         let mut response = match self.answer_early(&request, methods) {
             Some(response) => response,
             None => self.route(request).await,
@@ -52,6 +59,7 @@ impl Front {
         let (method, path) = (request.method(), request.uri().path());
         match methods {
             Some(methods) if method == Method::OPTIONS => Some(cors::preflight(methods)),
+            _ if !self.traits.wire.asks_token => None,
             _ => auth::refuse(&self.guest.life, method, path, request.headers()),
         }
     }

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::reply::{self, NO_STORE};
 use crate::guest::Guest;
@@ -17,9 +18,28 @@ use crate::guest::tree::Owner;
 
 const LARGEST_HOSTS: usize = 1 << 20;
 
-/// The body in the spelling of generation 2; unknown fields are ignored and null is absent.
+/// What a body of `/init` says, however it is spelled; unknown fields are ignored and null is absent.
+pub(crate) trait Body: DeserializeOwned + Default + Send + 'static {
+    /// What it asks for, but for the network volumes, which come second.
+    fn read(self) -> (Init, Vec<Volume>);
+}
+
+/// The spelling of old guests.
 #[derive(Default, Deserialize)]
-pub(crate) struct Body {
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Camel {
+    access_token: Option<String>,
+    default_user: Option<String>,
+    default_workdir: Option<String>,
+    env_vars: Option<BTreeMap<String, String>>,
+    hyperloop_ip: Option<String>,
+    timestamp: Option<String>,
+    volume_mounts: Option<Vec<Volume>>,
+}
+
+/// The spelling of all others.
+#[derive(Default, Deserialize)]
+pub(crate) struct Snake {
     access_token: Option<String>,
     #[serde(rename = "defaultUser")]
     default_user: Option<String>,
@@ -37,15 +57,14 @@ pub(crate) struct Body {
 }
 
 #[derive(Deserialize)]
-struct Volume {
+pub(crate) struct Volume {
     nfs_target: String,
     path: String,
 }
 
-pub(crate) async fn post(State(guest): State<Arc<Guest>>, body: Option<Json<Body>>) -> Response {
-    let Json(mut body) = body.unwrap_or_default();
-    let volumes = body.volume_mounts.take().unwrap_or_default();
-    let mut init = Init::from(body);
+pub(crate) async fn post<B: Body>(State(guest): State<Arc<Guest>>, body: Option<Json<B>>) -> Response {
+    let Json(body) = body.unwrap_or_default();
+    let (mut init, volumes) = body.read();
     init.volumes = volumes.iter().flat_map(|volume| [&volume.nfs_target, &volume.path]).cloned().collect();
     match guest.life.init(init) {
         Ok(effects) => {
@@ -53,6 +72,7 @@ pub(crate) async fn post(State(guest): State<Arc<Guest>>, body: Option<Json<Body
             carry_out(guest, effects).await;
             (StatusCode::NO_CONTENT, NO_STORE).into_response()
         }
+        Err(Refusal::Breakdown) => reply::breakdown(),
         Err(refusal @ Refusal::Malformed(_)) => reply::error(StatusCode::BAD_REQUEST, refusal.to_string()),
         Err(refusal) => (StatusCode::UNAUTHORIZED, refusal.to_string()).into_response(),
     }
@@ -102,21 +122,37 @@ fn with_events_host(hosts: &str, address: &str) -> String {
     text
 }
 
-impl From<Body> for Init {
-    fn from(body: Body) -> Self {
-        Self {
-            token: body.access_token,
-            lifecycle: body.lifecycle_id,
-            timestamp: body.timestamp,
-            env: body.env_vars.unwrap_or_default(),
-            user: body.default_user,
-            workdir: body.default_workdir,
-            events_host: body.hyperloop_ip,
-            sandbox: body.sandbox_id,
-            template: body.template_id,
-            domain: body.proxy_domain,
+impl Body for Camel {
+    fn read(self) -> (Init, Vec<Volume>) {
+        let init = Init {
+            token: self.access_token,
+            timestamp: self.timestamp,
+            env: self.env_vars.unwrap_or_default(),
+            user: self.default_user,
+            workdir: self.default_workdir,
+            events_host: self.hyperloop_ip,
+            ..Init::default()
+        };
+        (init, self.volume_mounts.unwrap_or_default())
+    }
+}
+
+impl Body for Snake {
+    fn read(self) -> (Init, Vec<Volume>) {
+        let init = Init {
+            token: self.access_token,
+            lifecycle: self.lifecycle_id,
+            timestamp: self.timestamp,
+            env: self.env_vars.unwrap_or_default(),
+            user: self.default_user,
+            workdir: self.default_workdir,
+            events_host: self.hyperloop_ip,
+            sandbox: self.sandbox_id,
+            template: self.template_id,
+            domain: self.proxy_domain,
             volumes: Vec::new(),
-        }
+        };
+        (init, self.volume_mounts.unwrap_or_default())
     }
 }
 

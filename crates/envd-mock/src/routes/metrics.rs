@@ -1,7 +1,6 @@
 //! `GET /metrics` (contract, section 3.2).
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
@@ -38,8 +37,11 @@ pub(crate) async fn get(State(guest): State<Arc<Guest>>) -> Response {
 }
 
 fn read(guest: &Guest) -> std::io::Result<Metrics> {
-    let (activity, memory, disk) =
-        (guest.stats.activity(Instant::now()), Stats::memory(), Stats::disk(&guest.stand().root)?);
+    let (activity, memory, disk) = (
+        guest.stats.activity(guest.config.time.now()),
+        guest.stats.memory(),
+        Stats::disk(&guest.stand().root)?,
+    );
     Ok(Metrics {
         ts: guest.clock.unix_seconds(),
         cpu_count: activity.cpu_count,

@@ -22,6 +22,7 @@ pub(crate) mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
 pub(crate) use front::Front;
 pub(crate) use table::{Routes, is_rpc, methods};

@@ -45,8 +45,9 @@ pub(crate) async fn start(
 ) -> Result<impl Stream<Item = Result<wire::StartResponse, Status>> + Send + 'static, Status> {
     let config = request.process.ok_or_else(|| invalid("process config required"))?;
     let defaults = guest.life.defaults();
+    let chosen = Some(config.user).filter(|user| !user.is_empty() && guest.config.habits.chooses_user);
     let place = Place {
-        user: defaults.user.clone(),
+        user: chosen.unwrap_or_else(|| defaults.user.clone()),
         workdir: defaults.workdir.clone(),
         cwd: config.cwd.unwrap_or_default(),
     };
@@ -77,7 +78,7 @@ pub(crate) async fn connect(
 
 pub(crate) async fn list(guest: Arc<Guest>, _: wire::ListRequest) -> Result<wire::ListResponse, Status> {
     Ok(wire::ListResponse {
-        processes: guest.stand().processes.list().iter().map(|process| info(process)).collect(),
+        processes: guest.stand().processes.listed().iter().map(|process| info(process)).collect(),
     })
 }
 
@@ -133,7 +134,7 @@ pub(crate) async fn send_signal(
         Ok(wire::Signal::Sigterm) => libc::SIGTERM,
         Ok(wire::Signal::Unspecified) | Err(_) => return Err(invalid("invalid or unspecified signal")),
     };
-    guest.stand().processes.signal(&process, signal).await?;
+    guest.stand().processes.deliver(&process, signal).await?;
     Ok(wire::SendSignalResponse {})
 }
 
@@ -164,7 +165,7 @@ impl Place {
             .ok()
             .flatten()
             .ok_or(ProcessError::NoUser(self.user))?;
-        let mut cwd = guest.stand().tree.resolve(&self.cwd, &user, self.workdir.as_deref())?;
+        let mut cwd = guest.resolve(&self.cwd, &user, self.workdir.as_deref())?;
         if cwd.is_empty() {
             cwd.push('/');
         }

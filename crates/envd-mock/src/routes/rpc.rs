@@ -7,10 +7,13 @@ use envd_proto::{filesystem::rpc as fs, process::rpc as proc};
 use http::HeaderMap;
 
 use super::connect::{Caller, Connect, Rpcs};
+use super::status::{Code, Status};
 use super::{filesystem, process};
+use crate::generation::Traits;
 use crate::guest::Guest;
 
 const KEEPALIVE: &str = "keepalive-ping-interval";
+const NO_WATCH_DIR: &str = "watch_dir streaming not yet implemented";
 const DEFAULT_KEEPALIVE: Duration = Duration::from_secs(90);
 
 /// Hands the guest and the message to a handler that wants nothing else.
@@ -29,9 +32,9 @@ macro_rules! risk {
     }};
 }
 
-pub(crate) fn table(guest: &Arc<Guest>) -> Connect {
-    let watch = Arc::clone(guest);
-    let rpcs = Rpcs::default()
+pub(crate) fn table(guest: &Arc<Guest>, traits: &Traits) -> Connect {
+    let (watch, wire) = (Arc::clone(guest), traits.wire);
+    let rpcs = Rpcs::new(wire.timestamps)
         .unary::<proc::List, _, _>(call!(guest, process::list))
         .server_stream::<proc::Connect, _, _, _>(call!(guest, process::connect))
         .server_stream::<proc::Start, _, _, _>(risk!(guest, process::start))
@@ -46,13 +49,18 @@ pub(crate) fn table(guest: &Arc<Guest>) -> Connect {
         .unary::<fs::ListDir, _, _>(risk!(guest, filesystem::list_dir))
         .unary::<fs::Remove, _, _>(risk!(guest, filesystem::remove))
         .server_stream::<fs::WatchDir, _, _, _>(move |caller, request| {
-            let keepalive = keepalive(&caller.headers);
-            filesystem::watch_dir(Arc::clone(&watch), caller.mishap, request, keepalive)
+            let (guest, keepalive) = (Arc::clone(&watch), keepalive(&caller.headers));
+            async move {
+                if !wire.watch_dir {
+                    return Err(Status::new(Code::Unimplemented, NO_WATCH_DIR));
+                }
+                filesystem::watch_dir(guest, caller.mishap, request, keepalive).await
+            }
         })
         .unary::<fs::CreateWatcher, _, _>(risk!(guest, filesystem::create_watcher))
         .unary::<fs::GetWatcherEvents, _, _>(call!(guest, filesystem::get_watcher_events))
         .unary::<fs::RemoveWatcher, _, _>(call!(guest, filesystem::remove_watcher));
-    Connect::new(rpcs)
+    Connect::new(rpcs, wire.deadlines)
 }
 
 /// Seconds between two keepalives; the default also for zero, negative and unreadable values.

@@ -1,4 +1,4 @@
-//! Which path goes where: the REST routes, then the RPCs. Answers nothing itself.
+//! Which path goes where: the REST routes that the guest's traits name, then the RPCs. Answers nothing itself.
 
 use std::sync::Arc;
 
@@ -6,32 +6,20 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::FromRef;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post, put};
 use envd_proto::{filesystem, process};
 use http::Request;
 use tower::ServiceExt;
 
 use super::health::Version;
-use super::{activity, envs, files, health, init, metrics, preload, rpc, snapshot};
+use super::{activity, envs, files, health, init, metrics, preload, rpc, snapshot, volumes};
+use crate::generation::{Generation, InitForm, Traits};
 use crate::guest::Guest;
 
-/// Every path that REST knows and the methods that it has there.
-const REST: [(&str, &str); 9] = [
-    ("/health", "GET,HEAD"),
-    ("/metrics", "GET,HEAD"),
-    ("/envs", "GET,HEAD"),
-    ("/init", "POST"),
-    ("/snapshot/prepare", "POST"),
-    ("/activity", "GET,HEAD"),
-    ("/memory/preload", "GET,HEAD,POST"),
-    ("/memory/preload/cancel", "POST"),
-    ("/files", "GET,HEAD,POST"),
-];
-
-/// The methods at `path`, as an Allow header names them; `None` where the contract has nothing.
+/// The methods at `path`, as an Allow header names them; `None` where no generation of the contract has anything.
 pub(crate) fn methods(path: &str) -> Option<&'static str> {
-    let rest = REST.iter().find(|(known, _)| *known == path).map(|(_, methods)| *methods);
-    rest.or_else(|| is_rpc(path).then_some("POST"))
+    let rest = || Generation::ALL.into_iter().rev().find_map(|generation| generation.traits().methods(path));
+    if is_rpc(path) { Some("POST") } else { rest() }
 }
 
 /// Whether an RPC has this path.
@@ -43,6 +31,7 @@ pub(crate) fn is_rpc(path: &str) -> bool {
 
 /// The routes of one guest.
 pub(crate) struct Routes {
+    traits: Arc<Traits>,
     rest: Router,
 }
 
@@ -50,31 +39,63 @@ pub(crate) struct Routes {
 struct Context {
     guest: Arc<Guest>,
     version: Version,
+    traits: Arc<Traits>,
 }
 
 impl Routes {
-    pub(crate) fn new(guest: &Arc<Guest>, version: String) -> Self {
-        let context = Context { guest: Arc::clone(guest), version: Version(version) };
-        let fallback = rpc::table(guest);
-        let rest = Router::new()
-            .route("/health", get(health::get))
-            .route("/metrics", get(metrics::get))
-            .route("/envs", get(envs::get))
-            .route("/init", post(init::post))
-            .route("/snapshot/prepare", post(snapshot::prepare))
-            .route("/activity", get(activity::get))
-            .route("/memory/preload", get(preload::get).post(preload::start))
-            .route("/memory/preload/cancel", post(preload::cancel))
-            .route("/files", get(files::get).post(files::post))
+    pub(crate) fn new(guest: &Arc<Guest>, version: String, traits: Arc<Traits>) -> Self {
+        let fallback = rpc::table(guest, &traits);
+        let context =
+            Context { guest: Arc::clone(guest), version: Version(version), traits: Arc::clone(&traits) };
+        let rest = traits.routes.iter().fold(Router::new(), |router, route| {
+            let methods = route.methods.split(',').filter_map(|method| handler(route.path, method, &traits));
+            router.route(route.path, methods.fold(MethodRouter::new(), MethodRouter::merge))
+        });
+        let rest = rest
             .fallback(move |request: Request<Body>| async move { fallback.answer(request).await })
             .with_state(context);
-        Self { rest }
+        Self { traits, rest }
+    }
+
+    /// The methods at `path`, as an Allow header names them; `None` where nothing is.
+    pub(crate) fn methods(&self, path: &str) -> Option<&'static str> {
+        self.traits.methods(path).or_else(|| is_rpc(path).then_some("POST"))
+    }
+
+    /// Whether browsers are told anything of `path`: the methods that they are told.
+    pub(crate) fn shown(&self, path: &str) -> Option<&'static str> {
+        self.methods(path).filter(|_| self.traits.wire.rpc_cors || !is_rpc(path))
     }
 
     pub(crate) async fn answer(&self, request: Request<Body>) -> Response {
         let Ok(response) = self.rest.clone().oneshot(request).await;
         response
     }
+}
+
+/// Who answers a method of a path; HEAD is answered with GET.
+fn handler(path: &str, method: &str, traits: &Traits) -> Option<MethodRouter<Context>> {
+    let handler = match (path, method) {
+        ("/health", "GET") => get(health::get),
+        ("/metrics", "GET") => get(metrics::get),
+        ("/envs", "GET") => get(envs::get),
+        ("/init", "POST") => match traits.wire.init {
+            InitForm::Camel => post(init::post::<init::Camel>),
+            InitForm::Snake => post(init::post::<init::Snake>),
+        },
+        ("/snapshot/prepare", "POST") => post(snapshot::prepare),
+        ("/activity", "GET") => get(activity::get),
+        ("/memory/preload", "GET") => get(preload::get),
+        ("/memory/preload", "POST") => post(preload::start),
+        ("/memory/preload/cancel", "POST") => post(preload::cancel),
+        ("/files", "GET") => get(files::get),
+        ("/files", "POST") => post(files::post),
+        ("/files", "PUT") => put(files::put),
+        ("/volumes/mount", "POST") => post(volumes::mount),
+        ("/volumes/unmount", "POST") => post(volumes::unmount),
+        _ => return None,
+    };
+    Some(handler)
 }
 
 impl FromRef<Context> for Arc<Guest> {
@@ -86,5 +107,29 @@ impl FromRef<Context> for Arc<Guest> {
 impl FromRef<Context> for Version {
     fn from_ref(context: &Context) -> Self {
         context.version.clone()
+    }
+}
+
+impl FromRef<Context> for Arc<Traits> {
+    fn from_ref(context: &Context) -> Self {
+        Self::clone(&context.traits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generation::Generation;
+
+    #[test]
+    fn every_method_of_every_generation_has_its_handler() {
+        for generation in Generation::ALL {
+            let traits = generation.traits();
+            for route in traits.routes {
+                for method in route.methods.split(',').filter(|method| *method != "HEAD") {
+                    assert!(handler(route.path, method, &traits).is_some(), "{method} {}", route.path);
+                }
+            }
+        }
     }
 }

@@ -172,6 +172,12 @@ impl Wire {
         (rest, end.err().map(|error| error.kind()))
     }
 
+    /// Reads to the end of the connection; all that came.
+    pub(crate) async fn rest(&mut self) -> &[u8] {
+        while self.more().await {}
+        &self.buffer
+    }
+
     /// Reads one response.
     pub(crate) async fn answer(&mut self, head_only: bool) -> Answer {
         let end = |bytes: &[u8]| find(bytes, b"\r\n\r\n").is_some();

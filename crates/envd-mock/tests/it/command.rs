@@ -106,10 +106,33 @@ fn keep_leaves_the_tree() {
 }
 
 #[test]
+fn the_defects_are_listed() {
+    let Output { status, stdout, .. } = command(&["defects"]).output().unwrap();
+    let text = String::from_utf8(stdout).unwrap();
+    assert!(status.success() && text.contains("B29 put-drops-link            3 "), "{text}");
+}
+
+#[tokio::test]
+async fn a_generation_and_its_defects_are_played() {
+    let running = start(&["--listen", "127.0.0.1:0", "--generation", "3", "--as-built", "--volume", "vol1"]);
+    assert_eq!(running.field("generation"), "3");
+    let missing = ask("POST /filesystem.Filesystem/Remove").with("content-type", "application/json");
+    let missing = missing.body(r#"{"path":"/tmp/none"}"#).send(running.address()).await;
+    assert_eq!(missing.status, 500);
+    let mount = ask("POST /volumes/mount").with("content-type", "application/json");
+    let mount = mount.body(r#"{"serial":"vol1","mount_path":"/data"}"#).send(running.address()).await;
+    assert_eq!(mount.status, 204);
+    running.signal(Signal::TERM);
+    assert_eq!(running.end(), (Some(0), String::new()));
+}
+
+#[test]
 fn a_bad_flag_or_root_is_one_line_and_exit_2() {
-    let cases: [&[&str]; 6] = [
+    let cases: [&[&str]; 8] = [
         &["--nope"],
-        &["--generation", "3"],
+        &["--generation", "4"],
+        &["--defect", "machine-clock-stepped"],
+        &["--listen", "127.0.0.1:0", "--defect", "put-drops-link"],
         &["--listen", "127.0.0.1:0", "--root", "/does/not/exist"],
         &["--listen", "127.0.0.1:0", "--files", "/does/not/exist"],
         &["--listen", "0.0.0.0:0"],

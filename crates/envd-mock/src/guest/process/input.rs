@@ -14,14 +14,29 @@ use super::start::Size;
 use super::terminal::Terminal;
 use crate::time::Time;
 
-/// How long a write waits for the process to read anything (contract, section 10).
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// Bytes for a process, by where they go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Input<'a> {
     Stdin(&'a [u8]),
     Pty(&'a [u8]),
+}
+
+/// How long a process may read nothing before a write gives up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience<'t> {
+    /// For ever without one.
+    pub(super) limit: Option<Duration>,
+    pub(super) time: &'t Time,
+}
+
+impl Patience<'_> {
+    /// `None` when it is over first.
+    async fn wait<T>(self, work: impl Future<Output = T>) -> Option<T> {
+        match self.limit {
+            Some(limit) => self.time.timeout(limit, work).await,
+            None => Some(work.await),
+        }
+    }
 }
 
 /// The way in.
@@ -46,25 +61,25 @@ impl Inlet {
         Self::Keyboard(Mutex::new(sender), std::sync::Mutex::new(size))
     }
 
-    pub(super) async fn write(&self, input: Input<'_>, time: &Time) -> Result<(), ProcessError> {
+    pub(super) async fn write(&self, input: Input<'_>, patience: Patience<'_>) -> Result<(), ProcessError> {
         match (self, input) {
             (Self::Pipe(_), Input::Pty(_)) => Err(ProcessError::NotPty),
             (Self::Terminal(..) | Self::Keyboard(..), Input::Stdin(_)) => Err(ProcessError::NoStdin),
             (Self::Pipe(pipe), Input::Stdin(data)) => {
                 let full = ProcessError::Full { what: "stdin", written: 0, len: data.len() };
-                let mut turn = time.timeout(PATIENCE, pipe.lock()).await.ok_or(full)?;
+                let mut turn = patience.wait(pipe.lock()).await.ok_or(full)?;
                 let pipe = turn.as_mut().ok_or(ProcessError::NoStdin)?;
-                Way::Pipe(pipe).write_all(data, time).await
+                Way::Pipe(pipe).write_all(data, patience).await
             }
             (Self::Terminal(terminal, turn), Input::Pty(data)) => {
                 let full = ProcessError::Full { what: "pty", written: 0, len: data.len() };
-                let _turn = time.timeout(PATIENCE, turn.lock()).await.ok_or(full)?;
-                Way::Terminal(terminal).write_all(data, time).await
+                let _turn = patience.wait(turn.lock()).await.ok_or(full)?;
+                Way::Terminal(terminal).write_all(data, patience).await
             }
             (Self::Keyboard(pipe, _), Input::Pty(data)) => {
                 let full = ProcessError::Full { what: "pty", written: 0, len: data.len() };
-                let mut turn = time.timeout(PATIENCE, pipe.lock()).await.ok_or(full)?;
-                Way::Keyboard(&mut turn).write_all(data, time).await
+                let mut turn = patience.wait(pipe.lock()).await.ok_or(full)?;
+                Way::Keyboard(&mut turn).write_all(data, patience).await
             }
         }
     }
@@ -113,10 +128,10 @@ impl Way<'_> {
         }
     }
 
-    async fn write_all(mut self, data: &[u8], time: &Time) -> Result<(), ProcessError> {
+    async fn write_all(mut self, data: &[u8], patience: Patience<'_>) -> Result<(), ProcessError> {
         let (what, mut written, len) = (self.name(), 0, data.len());
         while written < len {
-            match time.timeout(PATIENCE, self.write(&data[written..])).await {
+            match patience.wait(self.write(&data[written..])).await {
                 Some(Ok(count)) => written += count,
                 Some(Err(source)) => return Err(ProcessError::Write { what, source }),
                 None => return Err(ProcessError::Full { what, written, len }),

@@ -4,8 +4,11 @@
 mod course;
 mod environment;
 mod input;
+mod launch;
 mod output;
+mod queue;
 mod registry;
+mod replay;
 mod scripted;
 mod start;
 mod terminal;

@@ -2,6 +2,7 @@
 //! the slowest live one sets the pace, and one that takes nothing for the stall limit loses its stream. With
 //! nobody there, output is drained.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,16 +10,17 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures::future::join_all;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::sync::mpsc::error::TrySendError;
 
 use super::course::{Course, Late};
+use super::queue;
+use super::replay::Replay;
+use crate::guest::habits::Habits;
 use crate::guest::mishap::Mishap;
 use crate::time::Time;
 
-/// How many events wait for one reader; with the largest chunks this is one mebibyte.
-const WAITING: usize = 16;
-/// The largest chunk, in bytes.
-const CHUNK: usize = 64 * 1024;
+/// So many bytes make a chunk, whatever may follow.
+const GATHERED: usize = 64 * 1024;
 
 /// A piece of output, by where it came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,20 +88,22 @@ pub(crate) enum Event {
 pub(super) struct Hub {
     readers: Mutex<Readers>,
     stall: Duration,
+    pub(super) habits: Habits,
     pub(super) time: Time,
     /// What goes wrong with the process, if anything does.
     pub(super) course: Option<Course>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Readers {
     list: Vec<Reader>,
+    replay: Replay,
     closed: bool,
 }
 
 #[derive(Debug, Clone)]
 struct Reader {
-    tell: mpsc::Sender<Event>,
+    tell: queue::Sender,
     fate: Arc<Fate>,
 }
 
@@ -109,12 +113,16 @@ struct Fate {
     stalled: AtomicBool,
     /// Nothing follows, and that is not told.
     silent: AtomicBool,
+    /// It was not there yet when the first chunk was told.
+    deaf: AtomicBool,
 }
 
 /// A reader's end.
 #[derive(Debug)]
 pub(crate) struct Subscription {
-    events: mpsc::Receiver<Event>,
+    events: queue::Receiver,
+    /// What was told before it came.
+    replay: VecDeque<Chunk>,
     fate: Arc<Fate>,
     late: Option<(Late, Time)>,
 }
@@ -129,11 +137,19 @@ impl Subscription {
 
     /// The next event; `None` after the end, or when the stream was lost. Never comes when the end itself was.
     pub(crate) async fn next(&mut self) -> Option<Event> {
+        if let Some(chunk) = self.replay.pop_front() {
+            return Some(Event::Data(chunk));
+        }
         let event = self.events.recv().await;
         if event.is_none() && self.fate.silent.load(Ordering::Relaxed) {
             return std::future::pending().await;
         }
         event
+    }
+
+    /// What this reader is told begins only after the first chunk.
+    pub(super) fn miss_first(&self) {
+        self.fate.deaf.store(true, Ordering::Relaxed);
     }
 
     /// Whether the stream was lost because nothing was taken from it for too long.
@@ -143,25 +159,34 @@ impl Subscription {
 }
 
 impl Hub {
-    pub(super) fn new(time: &Time, stall: Duration, mishap: Option<&Mishap>) -> Self {
+    pub(super) fn new(time: &Time, stall: Duration, habits: Habits, mishap: Option<&Mishap>) -> Self {
         let course = mishap.and_then(|mishap| Course::new(mishap, time));
-        Self { readers: Mutex::default(), stall, time: time.clone(), course }
+        let readers = Readers { list: Vec::new(), replay: Replay::new(habits.replay), closed: false };
+        Self { readers: Mutex::new(readers), stall, habits, time: time.clone(), course }
     }
 
     fn readers(&self) -> MutexGuard<'_, Readers> {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Listens from now on; `None` when the end has been told already.
+    /// Listens from now on, after what is kept of earlier output; `None` when the end has been told already.
     pub(super) fn subscribe(&self) -> Option<Subscription> {
         let mut readers = self.readers();
         if readers.closed {
             return None;
         }
-        let (tell, events) = mpsc::channel(WAITING);
+        let (tell, events) = queue::channel(self.habits.overflow);
         let fate = Arc::<Fate>::default();
         readers.list.push(Reader { tell, fate: Arc::clone(&fate) });
-        Some(Subscription { events, fate, late: self.late().map(|late| (late.clone(), self.time.clone())) })
+        let late = self.late().map(|late| (late.clone(), self.time.clone()));
+        Some(Subscription { events, replay: readers.replay.chunks(), fate, late })
+    }
+
+    /// Listens to a process that has ended and never tells so.
+    pub(super) fn subscribe_in_vain(&self) -> Subscription {
+        let (_, events) = queue::channel(self.habits.overflow);
+        let fate = Fate { silent: AtomicBool::new(true), ..Fate::default() };
+        Subscription { events, replay: VecDeque::new(), fate: Arc::new(fate), late: None }
     }
 
     /// Tells the end to everyone and lets nobody in any more; without an `end`, streams just break off.
@@ -170,6 +195,7 @@ impl Hub {
             self.give(chunk).await;
         }
         let end = end.map(|end| match &self.course {
+            _ if !self.habits.tells_end => None,
             Some(course) => course.end(end),
             None => Some(end),
         });
@@ -201,10 +227,14 @@ impl Hub {
     }
 
     async fn give(&self, chunk: Chunk) {
-        let list = self.readers().list.clone();
+        let list = {
+            let mut readers = self.readers();
+            readers.replay.keep(&chunk);
+            readers.list.clone()
+        };
         let mut waiting = Vec::new();
         let mut lost = false;
-        for reader in &list {
+        for reader in list.iter().filter(|reader| !reader.fate.deaf.swap(false, Ordering::Relaxed)) {
             match reader.tell.try_send(Event::Data(chunk.clone())) {
                 Ok(()) => {}
                 Err(TrySendError::Full(event)) => waiting.push(self.wait(reader, event)),
@@ -221,13 +251,36 @@ impl Hub {
 
     /// Carries all of `input` to the readers, chunk by chunk, until its end.
     pub(super) async fn pump(&self, mut input: impl AsyncRead + Unpin, wrap: fn(Bytes) -> Chunk) {
+        let most = match wrap(Bytes::new()) {
+            Chunk::Stdout(_) | Chunk::Stderr(_) => self.habits.chunking.pipe,
+            Chunk::Pty(_) => self.habits.chunking.terminal,
+        };
         let mut buffer = BytesMut::new();
-        loop {
-            buffer.reserve(CHUNK);
-            // A terminal whose other side is closed reads as an error; either way nothing follows.
-            let Ok(1..) = (&mut input).take(CHUNK as u64).read_buf(&mut buffer).await else { return };
+        while read(&mut input, most, &mut buffer).await {
+            let going_on = self.gather(&mut input, most, &mut buffer).await;
             self.publish(wrap(buffer.split().freeze())).await;
+            if !going_on {
+                return;
+            }
         }
+    }
+
+    /// Waits a moment for more, where that is the habit; whether anything may follow.
+    async fn gather(&self, input: &mut (impl AsyncRead + Unpin), most: usize, buffer: &mut BytesMut) -> bool {
+        let gather = self.habits.chunking.gather;
+        if gather.is_zero() {
+            return true;
+        }
+        // Of the host's clock: a moment too short for anyone to wait for.
+        let end = tokio::time::Instant::now() + gather;
+        while buffer.len() < GATHERED {
+            match tokio::time::timeout_at(end, read(input, most, buffer)).await {
+                Ok(true) => {}
+                Ok(false) => return false,
+                Err(_) => return true,
+            }
+        }
+        true
     }
 
     fn late(&self) -> Option<&Late> {
@@ -239,7 +292,7 @@ impl Hub {
         // A reader that was not told of the start yet cannot take anything.
         let held = self.late().map_or(Duration::ZERO, |late| late.until.saturating_sub(self.time.now()));
         match self.time.timeout(self.stall.saturating_add(held), reader.tell.send(event)).await {
-            Some(sent) => sent.is_ok(),
+            Some(sent) => sent,
             None => {
                 reader.fate.stalled.store(true, Ordering::Relaxed);
                 false
@@ -248,117 +301,12 @@ impl Hub {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::guest::mishap::MishapKind;
-    use crate::guest::mishap::tests::Told;
-    use crate::guest::process::Twist;
-
-    fn hub() -> Arc<Hub> {
-        Arc::new(Hub::new(&Time::default(), Duration::from_secs(30), None))
-    }
-
-    async fn all(mut subscription: Subscription) -> (usize, bool) {
-        let mut bytes = 0;
-        while let Some(event) = subscription.next().await {
-            match event {
-                Event::Data(Chunk::Stdout(data)) => bytes += data.len(),
-                Event::Data(_) => {}
-                Event::End(_) => return (bytes, true),
-            }
-        }
-        (bytes, false)
-    }
-
-    fn end() -> End {
-        End { exit_code: 0, exited: true, status: "exit status: 0".into() }
-    }
-
-    #[tokio::test]
-    async fn every_reader_gets_every_byte_and_the_end() {
-        let hub = hub();
-        let readers = [hub.subscribe().unwrap(), hub.subscribe().unwrap()].map(|one| tokio::spawn(all(one)));
-        hub.pump(tokio::io::repeat(7).take(10_000_000), Chunk::Stdout).await;
-        hub.close(Some(end())).await;
-        for reader in readers {
-            assert_eq!(reader.await.unwrap(), (10_000_000, true));
-        }
-    }
-
-    #[tokio::test]
-    async fn with_nobody_there_output_is_drained() {
-        hub().pump(tokio::io::repeat(7).take(10_000_000), Chunk::Stdout).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_reader_that_takes_nothing_loses_its_stream_and_the_rest_goes_on() {
-        let hub = hub();
-        let mut idle = hub.subscribe().unwrap();
-        let live = tokio::spawn(all(hub.subscribe().unwrap()));
-        hub.pump(tokio::io::repeat(7).take(10_000_000), Chunk::Stdout).await;
-        hub.close(Some(end())).await;
-        assert_eq!(live.await.unwrap(), (10_000_000, true));
-        while idle.next().await.is_some() {}
-        assert!(idle.stalled());
-    }
-
-    fn twisted(twist: Twist) -> (Arc<Hub>, Told) {
-        let told = Told::default();
-        let mishap = told.mishap(MishapKind::Process(twist));
-        (Arc::new(Hub::new(&Time::default(), Duration::from_secs(30), Some(&mishap))), told)
-    }
-
-    #[tokio::test]
-    async fn a_lost_end_leaves_the_stream_open_and_silent() {
-        let (hub, told) = twisted(Twist::EndLost);
-        let mut reader = hub.subscribe().unwrap();
-        hub.pump(&b"last words"[..], Chunk::Stdout).await;
-        hub.close(Some(end())).await;
-        assert_eq!(reader.next().await, Some(Event::Data(Chunk::Stdout("last words".into()))));
-        assert_eq!(futures::FutureExt::now_or_never(reader.next()), None);
-        assert!(hub.subscribe().is_none());
-        assert_eq!(told.words(), ["the end (exit status: 0) was not told"]);
-    }
-
-    #[tokio::test]
-    async fn a_lost_end_is_not_silent_once_the_guest_is_gone() {
-        let (hub, _) = twisted(Twist::EndLost);
-        let mut reader = hub.subscribe().unwrap();
-        hub.close(None).await;
-        assert_eq!(reader.next().await, None);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_reader_that_is_not_told_of_the_start_yet_is_not_given_up() {
-        let (hub, told) = twisted(Twist::StartLate(Duration::from_secs(35)));
-        let (mut reader, before) = (hub.subscribe().unwrap(), tokio::time::Instant::now());
-        let pumping = tokio::spawn(async move {
-            hub.pump(tokio::io::repeat(7).take(10_000_000), Chunk::Stdout).await;
-            hub.close(Some(end())).await;
-        });
-        reader.begun().await;
-        assert!(before.elapsed() >= Duration::from_secs(35));
-        assert_eq!(all(reader).await, (10_000_000, true));
-        pumping.await.unwrap();
-        assert_eq!(told.words(), ["the start was told 35s late"]);
-    }
-
-    #[tokio::test]
-    async fn every_reader_sees_the_same_mishap() {
-        let (hub, _) = twisted(Twist::Lost { from: 10, size: 1_000_000 });
-        let readers = [hub.subscribe().unwrap(), hub.subscribe().unwrap()].map(|one| tokio::spawn(all(one)));
-        hub.pump(tokio::io::repeat(7).take(3_000_000), Chunk::Stdout).await;
-        hub.close(Some(end())).await;
-        for reader in readers {
-            assert_eq!(reader.await.unwrap(), (2_000_000, true));
-        }
-    }
-
-    #[tokio::test]
-    async fn nobody_joins_after_the_end() {
-        let hub = hub();
-        hub.close(Some(end())).await;
-        assert!(hub.subscribe().is_none());
-    }
+/// Reads what there is, at most so many bytes. A terminal whose other side is closed reads as an error; either way
+/// nothing follows.
+async fn read(input: &mut (impl AsyncRead + Unpin), most: usize, buffer: &mut BytesMut) -> bool {
+    buffer.reserve(most);
+    matches!(input.take(most as u64).read_buf(buffer).await, Ok(1..))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,12 +9,12 @@ use tokio::net::unix::pipe;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::environment::assemble;
 use super::input::Inlet;
 use super::output::{Chunk, Hub, Subscription};
 use super::registry::{Process, Processes};
-use super::start::{Request, Spec, end};
+use super::start::{Request, Spec, end, environment};
 use super::{ProcessError, course};
+use crate::guest::habits::Habits;
 use crate::guest::mishap::Mishap;
 use crate::guest::ns::Exit;
 use crate::guest::program::{
@@ -57,17 +57,21 @@ impl Scripted {
     }
 
     /// The program that takes the place of what `request` asks for.
-    pub(super) fn choose(&self, request: &Request<'_>) -> Result<Option<Chosen>, ProcessError> {
-        if self.programs.is_empty() { Ok(None) } else { Ok(self.programs.choose(&asked(request)?)) }
+    pub(super) fn choose(
+        &self,
+        request: &Request<'_>,
+        habits: Habits,
+    ) -> Result<Option<Chosen>, ProcessError> {
+        if self.programs.is_empty() { Ok(None) } else { Ok(self.programs.choose(&asked(request, habits)?)) }
     }
 }
 
-fn asked(request: &Request<'_>) -> Result<Asked, ProcessError> {
-    let Request { spec, user, defaults, .. } = request;
+fn asked(request: &Request<'_>, habits: Habits) -> Result<Asked, ProcessError> {
+    let Request { spec, user, .. } = request;
     Ok(Asked {
         cmd: spec.cmd.clone(),
         args: spec.args.clone(),
-        env: assemble(user, defaults, &spec.envs)?,
+        env: environment(request, habits)?,
         cwd: spec.cwd.clone(),
         user: user.name.clone(),
     })
@@ -106,7 +110,7 @@ pub(super) fn start(
     request: Request<'_>,
     program: Option<Chosen>,
 ) -> Result<(Arc<Process>, Subscription), ProcessError> {
-    let asked = asked(&request)?;
+    let asked = asked(&request, processes.habits)?;
     if let Some(error) = request.mishap.as_ref().and_then(Mishap::spawn_failure) {
         return Err(if request.spec.pty.is_some() {
             ProcessError::StartPty(error)
@@ -114,13 +118,13 @@ pub(super) fn start(
             ProcessError::Start(error)
         });
     }
-    let hub = Hub::new(&processes.time, processes.stall, request.mishap.as_ref());
+    let hub = Hub::new(&processes.time, processes.stall, processes.habits, request.mishap.as_ref());
     let events = hub.subscribe().ok_or(ProcessError::Gone)?;
     let (inlet, stdin) = input(&request.spec)?;
     let pid = processes.scripted.next_pid.fetch_add(1, Ordering::Relaxed);
     let part = Part { program, alone: true, signals: watch::Sender::new(None) };
     let owner = Owner::from(request.user);
-    let process = Arc::new(Process { pid, spec: request.spec, hub, inlet, part: Some(part) });
+    let process = Arc::new(Process::new(pid, request.spec, hub, inlet, Some(part)));
     let props = processes.scripted.props.clone();
     let stage = Played { process: Arc::clone(&process), asked, owner }.stage(&props, stdin);
     processes.insert(Arc::clone(&process));
@@ -196,7 +200,7 @@ async fn attend(
     let ended = course::through(life, &processes, &process).await;
     // Gone from the list before anyone is told, as with a real one.
     if let Some(processes) = processes.upgrade() {
-        processes.remove(process.pid);
+        processes.bury(&process);
     }
     process.hub.close(ended.map(|ended| end(exit(ended)))).await;
 }
@@ -241,13 +245,13 @@ pub(super) struct Around {
 impl Around {
     /// Changes `request` to what runs, after the time that it takes to begin.
     pub(super) async fn begin(
-        scripted: &Scripted,
+        (scripted, habits): (&Scripted, Habits),
         request: &mut Request<'_>,
         program: Chosen,
         run: RealRun,
     ) -> Result<Self, ProcessError> {
         let around = Self {
-            asked: asked(request)?,
+            asked: asked(request, habits)?,
             owner: Owner::from(request.user),
             props: scripted.props.clone(),
             shown: request.spec.clone(),

@@ -9,12 +9,14 @@ use tokio::net::unix::pipe;
 
 use super::ProcessError;
 use super::course;
-use super::environment::{assemble, candidates};
+use super::environment::assemble;
 use super::input::Inlet;
+use super::launch::{self, Program};
 use super::output::{Chunk, End, Hub, Subscription};
 use super::registry::{Process, Processes};
 use super::scripted::Around;
 use super::terminal::Terminal;
+use crate::guest::habits::Habits;
 use crate::guest::mishap::Mishap;
 use crate::guest::ns::{Command, Exit, Link, Spawned};
 use crate::guest::users::User;
@@ -57,12 +59,18 @@ pub(crate) struct Request<'a> {
 pub(super) async fn start(
     processes: &Arc<Processes>,
     link: &Link,
-    request: Request<'_>,
+    mut request: Request<'_>,
     around: Option<Around>,
 ) -> Result<(Arc<Process>, Subscription), ProcessError> {
-    let command = command(&request)?;
-    let hub = Hub::new(&processes.time, processes.stall, request.mishap.as_ref());
+    let habits = processes.habits;
+    request.spec = launch::expanded(habits.launch, request.spec, request.user)?;
+    let leaks = processes.had_terminals(request.spec.pty.is_some());
+    let command = command(&request, habits, leaks)?;
+    let hub = Hub::new(&processes.time, processes.stall, habits, request.mishap.as_ref());
     let events = hub.subscribe().ok_or(ProcessError::Gone)?;
+    if processes.is_next_deaf() {
+        events.miss_first();
+    }
     let (ends, standard) = if request.spec.pty.is_some() { terminal(&request)? } else { pipes(&request)? };
     let fds = [standard[0].as_fd(), standard[1].as_fd(), standard[2].as_fd()];
     let pty = request.spec.pty.is_some();
@@ -75,19 +83,28 @@ pub(super) async fn start(
     let Ends { inlet, outlets } = ends;
     let part = around.as_ref().map(Around::part);
     let spec = around.as_ref().map_or(request.spec, |around| around.shown.clone());
-    let process = Arc::new(Process { pid, spec, hub, inlet, part });
+    let process = Arc::new(Process::new(pid, spec, hub, inlet, part));
     processes.insert(Arc::clone(&process));
     tokio::spawn(attend(Arc::downgrade(processes), Arc::clone(&process), (outlets, exit), around));
     Ok((process, events))
 }
 
-fn command(request: &Request<'_>) -> Result<Command, ProcessError> {
+/// What the command, or what stands in for it, finds in its environment.
+pub(super) fn environment(
+    request: &Request<'_>,
+    habits: Habits,
+) -> Result<BTreeMap<String, String>, ProcessError> {
+    let own = (launch::shell(habits.launch, request.user), habits.checks_env);
+    assemble(request.user, own, request.defaults, &request.spec.envs)
+}
+
+fn command(request: &Request<'_>, habits: Habits, leaks: bool) -> Result<Command, ProcessError> {
     let Request { spec, user, .. } = request;
-    let env = assemble(user, request.defaults, &spec.envs)?;
-    let path = env.get("PATH").map_or("", String::as_str);
+    let env = environment(request, habits)?;
+    let Program { candidates, argv } = launch::program(habits.launch, user, spec, &env, leaks);
     Ok(Command {
-        candidates: candidates(&spec.cmd, path),
-        argv: std::iter::once(&spec.cmd).chain(&spec.args).cloned().collect(),
+        candidates,
+        argv,
         cwd: spec.cwd.clone(),
         uid: user.uid,
         gid: user.gid,
@@ -166,7 +183,7 @@ async fn attend(
     let exit = course::through(life, &processes, &process).await;
     // Gone from the list before anyone is told, so that nobody who knows the end can still find it.
     if let Some(processes) = processes.upgrade() {
-        processes.remove(process.pid);
+        processes.bury(&process);
     }
     hub.close(exit.map(end)).await;
 }

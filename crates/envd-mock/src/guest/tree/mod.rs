@@ -26,5 +26,5 @@ pub(crate) use place::PASSING;
 pub(crate) use read::{Content, ReadError};
 pub(crate) use remove::RemoveError;
 pub(crate) use root::{Opener, Tree, is_network, self_path};
-pub(crate) use upload::{Upload, UploadError};
+pub(crate) use upload::{Landing, Upload, UploadError};
 pub(crate) use watched::Found;

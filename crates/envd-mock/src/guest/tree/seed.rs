@@ -10,7 +10,7 @@ use rustix::fs::Mode;
 use super::dirs::DirsError;
 use super::owners::Owner;
 use super::root::{Tree, guard, parts, self_path};
-use super::upload::{Upload, UploadError};
+use super::upload::{Landing, Upload, UploadError};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -20,7 +20,8 @@ impl Tree {
     /// # Errors
     /// Those of the kernel.
     pub(crate) fn write_file(self: &Arc<Self>, path: &str, content: &[u8], owner: Owner) -> io::Result<()> {
-        let mut upload = Upload::begin(self, path, owner, PATIENCE).map_err(upload_error)?;
+        let mut upload =
+            Upload::begin(self, path, owner, Landing::Through, PATIENCE).map_err(upload_error)?;
         upload.write(content).map_err(upload_error)?;
         upload.finish().map_err(upload_error)
     }

@@ -51,6 +51,15 @@ impl UploadError {
     }
 }
 
+/// Where content comes down, should something be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Landing {
+    /// Where links lead; the mode of what was there is kept.
+    Through,
+    /// In place of the name itself, as if nothing had been there.
+    Over,
+}
+
 /// A file that is being received.
 #[derive(Debug)]
 pub(crate) struct Upload {
@@ -86,6 +95,7 @@ impl Upload {
         tree: &Arc<Tree>,
         path: &str,
         owner: Owner,
+        landing: Landing,
         patience: Duration,
     ) -> Result<Self, UploadError> {
         let (parent, name, slash) = parts(path.as_bytes());
@@ -93,7 +103,7 @@ impl Upload {
             return Err(UploadError::IsDirectory(path.to_owned()));
         }
         tree.make_dirs(parent, owner).map_err(UploadError::Parents)?;
-        let target = tree.target(path.as_bytes()).map_err(UploadError::Open)?;
+        let target = tree.target(path.as_bytes(), landing).map_err(UploadError::Open)?;
         let sink = match &target.there {
             Some((_, meta)) if kind(meta) == FileType::Directory => {
                 return Err(UploadError::IsDirectory(path.to_owned()));
@@ -130,8 +140,8 @@ impl Upload {
 }
 
 impl Tree {
-    /// Where writing to `path` leads: through links, also to what is not there yet.
-    fn target(&self, path: &[u8]) -> io::Result<Target> {
+    /// Where writing to `path` leads, also to what is not there yet.
+    fn target(&self, path: &[u8], landing: Landing) -> io::Result<Target> {
         let mut path = path.to_vec();
         for _ in 0..LINKS {
             let (parent, name, _) = parts(&path);
@@ -150,6 +160,9 @@ impl Tree {
                 Err(Errno::NOENT) => return Ok(Target { dir, name, there: None }),
                 other => other?,
             };
+            if landing == Landing::Over && kind(&meta) != FileType::Directory {
+                return Ok(Target { dir, name, there: None });
+            }
             if kind(&meta) != FileType::Symlink {
                 let there = open_child(dir.as_fd(), &name, OFlags::PATH)?;
                 let meta = meta_of(&there)?;

@@ -5,6 +5,8 @@ use bytes::Bytes;
 use connectrpc::{CodecFormat, ConnectError, EncodedBody, ErrorCode};
 use prost::{Message, Name};
 
+use super::timestamps::as_objects;
+use crate::generation::TimestampForm;
 use crate::routes::status::{Code, Status};
 
 pub(super) fn decode<M: Message + Name + Default>(
@@ -22,11 +24,17 @@ pub(super) fn decode<M: Message + Name + Default>(
 
 pub(super) fn encode<M: Message + Name>(
     message: &M,
-    format: CodecFormat,
+    (format, timestamps): (CodecFormat, TimestampForm),
 ) -> Result<EncodedBody, ConnectError> {
     let bytes = match format {
-        CodecFormat::Json => envd_proto::json::encode(message)
-            .map_err(|error| ConnectError::internal(format!("failed to encode JSON response: {error}")))?,
+        CodecFormat::Json => {
+            let failed = |error| ConnectError::internal(format!("failed to encode JSON response: {error}"));
+            let canonical = envd_proto::json::encode(message).map_err(failed)?;
+            match timestamps {
+                TimestampForm::Canonical => canonical,
+                TimestampForm::Object => as_objects(&canonical),
+            }
+        }
         _ => message.encode_to_vec(),
     };
     Ok(Bytes::from(bytes).into())

@@ -6,6 +6,7 @@ mod codec;
 mod head;
 mod service;
 mod table;
+mod timestamps;
 
 pub(crate) use service::Connect;
 pub(crate) use table::{Caller, Rpcs};

@@ -26,17 +26,19 @@ const OFFER: &str = "connect-accept-encoding";
 /// The Connect side of the server.
 #[derive(Clone)]
 pub(crate) struct Connect {
+    /// A caller's time limit counts.
+    deadlines: bool,
     service: ConnectRpcService<Rpcs>,
 }
 
 impl Connect {
-    pub(crate) fn new(rpcs: Rpcs) -> Self {
+    pub(crate) fn new(rpcs: Rpcs, deadlines: bool) -> Self {
         let limits = Limits::default().with_max_request_body_size(LIMIT).with_max_message_size(LIMIT);
         let service = ConnectRpcService::new(rpcs)
             .with_limits(limits)
             .with_compression_policy(CompressionPolicy::default().with_min_size(COMPRESS_FROM))
             .with_deadline_policy(DeadlinePolicy::new().with_enforce_on_streams(true));
-        Self { service }
+        Self { deadlines, service }
     }
 
     /// Whether an RPC has this path.
@@ -48,6 +50,9 @@ impl Connect {
     pub(crate) async fn answer(&self, mut request: Request<Body>) -> Response {
         if ![Method::GET, Method::POST].contains(request.method()) {
             return self.refuse_method(&request);
+        }
+        if !self.deadlines {
+            request.headers_mut().remove(TIMEOUT);
         }
         drop_zero_timeout(request.headers_mut());
         let kind = self.kind(request.uri().path()).filter(|_| request.method() == Method::POST);

@@ -14,6 +14,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use http::HeaderMap;
 
 use super::codec::{decode, encode};
+use crate::generation::TimestampForm;
 use crate::guest::mishap::Mishap;
 use crate::routes::afflicted::Afflicted;
 use crate::routes::status::Status;
@@ -36,8 +37,9 @@ impl Caller {
 }
 
 /// RPCs by path, each with its handler; a handler gets the caller and the message.
-#[derive(Default)]
 pub(crate) struct Rpcs {
+    /// How answers in JSON tell points in time.
+    timestamps: TimestampForm,
     rows: HashMap<&'static str, Row>,
 }
 
@@ -48,6 +50,10 @@ enum Row {
 }
 
 impl Rpcs {
+    pub(crate) fn new(timestamps: TimestampForm) -> Self {
+        Self { timestamps, rows: HashMap::new() }
+    }
+
     /// Adds an RPC of one message each way.
     pub(crate) fn unary<M, F, R>(mut self, handler: F) -> Self
     where
@@ -55,9 +61,10 @@ impl Rpcs {
         F: Fn(Caller, M::Request) -> R + Send + Sync + 'static,
         R: Future<Output = Result<M::Response, Status>> + Send + 'static,
     {
+        let timestamps = self.timestamps;
         let row = move |caller, bytes, format| -> UnaryResult {
             match decode::<M::Request>(bytes, format) {
-                Ok(request) => answer_once::<M>(handler(caller, request), format),
+                Ok(request) => answer_once::<M>(handler(caller, request), (format, timestamps)),
                 Err(error) => Box::pin(ready(Err(error))),
             }
         };
@@ -73,9 +80,10 @@ impl Rpcs {
         R: Future<Output = Result<S, Status>> + Send + 'static,
         S: Stream<Item = Result<M::Response, Status>> + Send + 'static,
     {
+        let timestamps = self.timestamps;
         let row = move |caller, bytes, format| -> StreamingResult {
             match decode::<M::Request>(bytes, format) {
-                Ok(request) => answer_many::<M, S>(handler(caller, request), format),
+                Ok(request) => answer_many::<M, S>(handler(caller, request), (format, timestamps)),
                 Err(error) => Box::pin(ready(Err(error))),
             }
         };
@@ -90,8 +98,9 @@ impl Rpcs {
         F: Fn(Caller, Requests<M::Request>) -> R + Send + Sync + 'static,
         R: Future<Output = Result<M::Response, Status>> + Send + 'static,
     {
+        let timestamps = self.timestamps;
         let row = move |caller, requests, format| -> UnaryResult {
-            answer_once::<M>(handler(caller, decoded(requests, format)), format)
+            answer_once::<M>(handler(caller, decoded(requests, format)), (format, timestamps))
         };
         self.insert::<M>(Kind::ClientStream, Row::ClientStream(Box::new(row)));
         self
@@ -114,21 +123,21 @@ impl Rpcs {
 
 fn answer_once<M: Method>(
     answer: impl Future<Output = Result<M::Response, Status>> + Send + 'static,
-    format: CodecFormat,
+    form: (CodecFormat, TimestampForm),
 ) -> UnaryResult {
-    Box::pin(async move { Ok(Response::new(encode(&answer.await?, format)?)) })
+    Box::pin(async move { Ok(Response::new(encode(&answer.await?, form)?)) })
 }
 
 fn answer_many<M: Method, S>(
     answer: impl Future<Output = Result<S, Status>> + Send + 'static,
-    format: CodecFormat,
+    form: (CodecFormat, TimestampForm),
 ) -> StreamingResult
 where
     S: Stream<Item = Result<M::Response, Status>> + Send + 'static,
 {
     Box::pin(async move {
         let messages = answer.await?;
-        let encoded = messages.map(move |message| encode(&message?, format));
+        let encoded = messages.map(move |message| encode(&message?, form));
         Ok(Response::new(encoded.boxed()))
     })
 }

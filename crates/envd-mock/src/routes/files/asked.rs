@@ -65,7 +65,7 @@ impl Allowed {
     }
 
     pub(super) fn resolve(&self, path: &str) -> Result<String, Refusal> {
-        let resolved = self.guest.stand().tree.resolve(path, &self.user, self.workdir.as_deref());
+        let resolved = self.guest.resolve(path, &self.user, self.workdir.as_deref());
         resolved.map_err(|error| Refusal::bad_request(error.to_string()))
     }
 }

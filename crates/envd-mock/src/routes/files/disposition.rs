@@ -1,5 +1,6 @@
 //! The Content-Disposition of a download: any name becomes a header, by RFC 6266 and RFC 8187.
 
+use http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What RFC 8187 calls attr-char stays as it is.
@@ -16,6 +17,11 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'`')
     .remove(b'|')
     .remove(b'~');
+
+/// `inline` with the name byte for byte; `None` for one that no header can hold.
+pub(super) fn raw(name: &[u8]) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(&[b"inline; filename=\"", name, b"\""].concat()).ok()
+}
 
 /// `inline` with the name; one that is not plain gets an ASCII stand-in and its exact form beside it.
 pub(super) fn inline(name: &str) -> String {

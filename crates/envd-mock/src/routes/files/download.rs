@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Cursor, Read as _};
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::GzEncoder;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::answer::Refusal;
@@ -23,14 +25,20 @@ use super::disposition;
 use super::encoding::{self, Encoding};
 use super::range::{self, Wanted};
 use super::worn;
+use crate::generation::{Download as Kind, Names, Traits, Wire};
 use crate::guest::Guest;
 use crate::guest::disk::Access;
 use crate::guest::tree::{Content, ReadError};
 use crate::routes::afflicted::Afflicted;
+use crate::routes::reply;
 
 const TOKEN: &str = "x-access-token";
 
-pub(crate) async fn get(State(guest): State<Arc<Guest>>, request: Request) -> Response {
+pub(crate) async fn get(
+    State(guest): State<Arc<Guest>>,
+    State(traits): State<Arc<Traits>>,
+    request: Request,
+) -> Response {
     let asked = match Asked::read(request.uri()) {
         Ok(asked) => asked,
         Err(response) => return response,
@@ -41,7 +49,7 @@ pub(crate) async fn get(State(guest): State<Arc<Guest>>, request: Request) -> Re
     // No content is read for a head.
     let read = disk.filter(|_| parts.method != Method::HEAD);
     let answer = blocking(move || {
-        let download = Download::open(guest, &asked, &parts.method, &parts.headers)?;
+        let download = Download::open(guest, traits.wire, &asked, &parts)?;
         if let Some(disk) = opened {
             let denied = |error| refusal(&download.path, ReadError::Open(error));
             disk.open(Access::Read).map_err(denied)?;
@@ -63,27 +71,35 @@ struct Download<'r> {
     encoding: Encoding,
     /// Only the headers are wanted.
     head: bool,
+    wire: Wire,
 }
 
 impl<'r> Download<'r> {
     fn open(
         guest: Arc<Guest>,
+        wire: Wire,
         asked: &Asked,
-        method: &Method,
-        headers: &'r HeaderMap,
+        Parts { method, headers, .. }: &'r Parts,
     ) -> Result<Self, Refusal> {
         let token = headers.get(TOKEN).map(HeaderValue::as_bytes);
         let allowed = Allowed::check(guest, asked, token, Operation::Read)?;
         let path = allowed.resolve(asked.path.as_deref().unwrap_or_default())?;
-        let content = allowed.guest.stand().tree.open_read(&path).map_err(|error| refusal(&path, error))?;
-        let encoding = encoding::choose(headers, conditions::present(headers))
-            .map_err(|text| Refusal::new(StatusCode::NOT_ACCEPTABLE, text))?;
-        Ok(Self { path, content, headers, encoding, head: method == Method::HEAD })
+        let mut content =
+            allowed.guest.stand().tree.open_read(&path).map_err(|error| refusal(&path, error))?;
+        if !wire.reads_sizeless {
+            content.len.get_or_insert(0);
+        }
+        let encoding = match wire.download {
+            Kind::Negotiated => encoding::choose(headers, conditions::present(headers))
+                .map_err(|text| Refusal::new(StatusCode::NOT_ACCEPTABLE, text))?,
+            Kind::Plain => Encoding::Identity,
+        };
+        Ok(Self { path, content, headers, encoding, head: method == Method::HEAD, wire })
     }
 
     fn answer(self) -> Result<Response, Refusal> {
         let validators = Validators { tag: &self.content.tag, modified: self.content.modified };
-        if !self.content.made_up {
+        if self.has_validators() {
             match conditions::judge(self.headers, validators) {
                 Verdict::Proceed => {}
                 Verdict::NotModified => return Ok(self.bodiless(StatusCode::NOT_MODIFIED)),
@@ -116,7 +132,8 @@ impl<'r> Download<'r> {
         let validators = Validators { tag: &self.content.tag, modified: self.content.modified };
         let asked = self.headers.get(header::RANGE).and_then(|value| value.to_str().ok());
         // Ranges are defined for GET alone (RFC 9110, section 14.2).
-        let asked = asked.filter(|_| !self.head && conditions::range_holds(self.headers, validators));
+        let holds = self.wire.ranges && !self.head && conditions::range_holds(self.headers, validators);
+        let asked = asked.filter(|_| holds);
         let whole = std::iter::once(0..len);
         match asked.map_or(Wanted::Whole, |header| range::wanted(header, len)) {
             Wanted::Unsatisfiable => Ok(self.unsatisfiable(len)),
@@ -146,7 +163,7 @@ impl<'r> Download<'r> {
         for part in parts {
             let head = format!(
                 "\r\n--{boundary}\r\ncontent-type: {}\r\ncontent-range: {}\r\n\r\n",
-                mime(&self.path),
+                self.kind(),
                 content_range(part, len)
             );
             segments.extend([Segment::Text(head.into()), Segment::Part(part.clone())]);
@@ -176,7 +193,7 @@ impl<'r> Download<'r> {
         let mut first = Vec::new();
         (&mut self.content.file).take(CHUNK as u64).read_to_end(&mut first).map_err(unreadable)?;
         let whole = first.len() < CHUNK;
-        if first.is_empty() && self.headers.contains_key(header::RANGE) {
+        if first.is_empty() && self.wire.ranges && self.headers.contains_key(header::RANGE) {
             return Ok(self.unsatisfiable(0));
         }
         let mut response = self.with_headers(StatusCode::OK, None);
@@ -197,21 +214,48 @@ impl<'r> Download<'r> {
         let mut response = Response::new(if self.head { of_unknown_length() } else { Body::empty() });
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-        if !self.content.made_up {
+        if self.wire.download == Kind::Negotiated {
+            headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        }
+        if self.has_validators() {
             let weak = if self.encoding == Encoding::Gzip { "W/" } else { "" };
             put(headers, header::ETAG, &format!("{weak}\"{}\"", self.content.tag));
             put(headers, header::LAST_MODIFIED, &httpdate::fmt_http_date(self.content.modified.max(EPOCH)));
         }
         if status.is_success() {
-            put(headers, header::CONTENT_TYPE, kind.unwrap_or(&mime(&self.path)));
-            let name = Path::new(&self.path).file_name().unwrap_or_default().to_string_lossy();
-            put(headers, header::CONTENT_DISPOSITION, &disposition::inline(&name));
-            if self.content.len.is_some() {
+            put(headers, header::CONTENT_TYPE, kind.unwrap_or(&self.kind()));
+            match self.disposition() {
+                Some(value) => drop(headers.insert(header::CONTENT_DISPOSITION, value)),
+                None => return reply::breakdown(),
+            }
+            if self.wire.ranges && self.content.len.is_some() {
                 put(headers, header::ACCEPT_RANGES, "bytes");
             }
         }
         response
+    }
+}
+
+impl Download<'_> {
+    /// Something tells whether the content has changed.
+    fn has_validators(&self) -> bool {
+        self.wire.ranges && !self.content.made_up
+    }
+
+    fn kind(&self) -> String {
+        match self.wire.download {
+            Kind::Negotiated => mime(&self.path),
+            Kind::Plain => "application/octet-stream".to_owned(),
+        }
+    }
+
+    /// `None` for a name over which the daemon breaks down.
+    fn disposition(&self) -> Option<HeaderValue> {
+        let name = Path::new(&self.path).file_name().unwrap_or_default();
+        match self.wire.names {
+            Names::Escaped => HeaderValue::try_from(disposition::inline(&name.to_string_lossy())).ok(),
+            Names::Raw => disposition::raw(name.as_bytes()),
+        }
     }
 }
 

@@ -9,10 +9,12 @@ mod disposition;
 mod download;
 mod encoding;
 mod pieces;
+mod put;
 mod range;
 mod receive;
 mod upload;
 mod worn;
 
 pub(crate) use download::get;
+pub(crate) use put::put;
 pub(crate) use upload::post;

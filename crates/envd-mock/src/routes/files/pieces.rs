@@ -20,6 +20,8 @@ const BARREN: usize = 2 << 20;
 pub(super) struct Pieces {
     body: BodyDataStream,
     given: usize,
+    /// The most bytes that are taken.
+    limit: u64,
     progress: Progress,
 }
 
@@ -45,8 +47,8 @@ impl Progress {
 }
 
 impl Pieces {
-    pub(super) fn new(body: axum::body::Body, progress: Progress) -> Self {
-        Self { body: body.into_data_stream(), given: 0, progress }
+    pub(super) fn new(body: axum::body::Body, limit: Option<u64>, progress: Progress) -> Self {
+        Self { body: body.into_data_stream(), given: 0, limit: limit.unwrap_or(u64::MAX), progress }
     }
 }
 
@@ -64,7 +66,10 @@ impl Stream for Pieces {
             Poll::Ready(Some(Ok(data))) => {
                 self.given += data.len();
                 let counters = &self.progress.0;
-                counters.total.fetch_add(data.len(), Ordering::Relaxed);
+                let total = counters.total.fetch_add(data.len(), Ordering::Relaxed) + data.len();
+                if total as u64 > self.limit {
+                    return Poll::Ready(Some(Err(io::Error::other("the body is too long"))));
+                }
                 if counters.barren.fetch_add(data.len(), Ordering::Relaxed) > BARREN {
                     return Poll::Ready(Some(Err(io::Error::other("the headers of a part are too long"))));
                 }
@@ -91,7 +96,7 @@ mod tests {
     #[tokio::test]
     async fn all_of_a_body_comes_through_as_long_as_some_of_it_is_content() {
         let progress = Progress::default();
-        let mut pieces = Pieces::new(body(200), progress.clone());
+        let mut pieces = Pieces::new(body(200), None, progress.clone());
         let mut total = 0;
         while let Some(piece) = pieces.next().await {
             total += piece.unwrap().len();
@@ -103,14 +108,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_never_comes_to_content_is_ended() {
-        let pieces = Pieces::new(body(200), Progress::default());
+        let pieces = Pieces::new(body(200), None, Progress::default());
         let taken: Vec<_> = pieces.collect().await;
         assert!(taken.iter().any(Result::is_err));
     }
 
     #[tokio::test]
     async fn what_is_ready_is_given_in_bounded_pieces() {
-        let mut pieces = Pieces::new(body(200), Progress::default());
+        let mut pieces = Pieces::new(body(200), None, Progress::default());
         let mut given = 0;
         while let Some(Some(piece)) = futures::FutureExt::now_or_never(pieces.next()) {
             given += piece.unwrap().len();

@@ -10,7 +10,7 @@ use http::StatusCode;
 
 use super::answer::Refusal;
 use crate::guest::disk::{Access, BadDisk};
-use crate::guest::tree::{Owner, Tree, Upload, UploadError};
+use crate::guest::tree::{Landing, Owner, Tree, Upload, UploadError};
 
 /// How long a pipe or a device may take nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -61,7 +61,7 @@ impl Receiving {
         tree: &Arc<Tree>,
         path: &str,
         owner: Owner,
-        gzip: bool,
+        (gzip, landing): (bool, Landing),
         allowance: Allowance,
         disk: Option<BadDisk>,
     ) -> Result<Self, Refusal> {
@@ -69,7 +69,7 @@ impl Receiving {
             disk.open(Access::Make).map_err(UploadError::Open)?;
             disk.pass(0, Access::Make).1.map_err(UploadError::Write)?;
         }
-        let upload = Upload::begin(tree, path, owner, PATIENCE)?;
+        let upload = Upload::begin(tree, path, owner, landing, PATIENCE)?;
         let sink = Sink { upload, disk, allowance, refusal: None };
         Ok(if gzip { Self::Gzip(Box::new(MultiGzDecoder::new(sink))) } else { Self::Plain(sink) })
     }
@@ -149,7 +149,8 @@ mod tests {
     }
 
     fn receive(tree: &Arc<Tree>, bytes: &[u8], limit: Option<u64>) -> Result<Allowance, Refusal> {
-        let mut receiving = Receiving::begin(tree, "/a", Owner::ROOT, true, Allowance::new(limit), None)?;
+        let mut receiving =
+            Receiving::begin(tree, "/a", Owner::ROOT, (true, Landing::Through), Allowance::new(limit), None)?;
         for piece in bytes.chunks(7) {
             receiving.write(piece)?;
         }

@@ -18,9 +18,10 @@ use super::asked::{Allowed, Asked, blocking};
 use super::auth::Operation;
 use super::pieces::{Pieces, Progress};
 use super::receive::{Allowance, Receiving};
+use crate::generation::{Form, Traits};
 use crate::guest::Guest;
 use crate::guest::disk::{BadDisk, Throttle};
-use crate::guest::tree::Owner;
+use crate::guest::tree::{Landing, Owner};
 use crate::routes::afflicted::Afflicted;
 
 const TOKEN: &str = "x-access-token";
@@ -31,24 +32,33 @@ const NAMELESS: &str = "upload";
 
 /// One file that was placed.
 #[derive(Debug, Serialize)]
-struct Placed {
+pub(super) struct Placed {
     path: String,
     name: String,
     r#type: &'static str,
 }
 
-pub(crate) async fn post(State(guest): State<Arc<Guest>>, request: Request) -> Response {
+pub(crate) async fn post(
+    State(guest): State<Arc<Guest>>,
+    State(traits): State<Arc<Traits>>,
+    request: Request,
+) -> Response {
     let asked = match Asked::read(request.uri()) {
         Ok(asked) => asked,
         Err(response) => return response,
     };
-    match receive(guest, asked, request).await {
+    match receive(guest, traits.wire.form, asked, request).await {
         Ok(placed) => Json(placed).into_response(),
         Err(refusal) => refusal.into_response(),
     }
 }
 
-async fn receive(guest: Arc<Guest>, asked: Asked, request: Request) -> Result<Vec<Placed>, Refusal> {
+async fn receive(
+    guest: Arc<Guest>,
+    rules: Form,
+    asked: Asked,
+    request: Request,
+) -> Result<Vec<Placed>, Refusal> {
     let (parts, body) = request.into_parts();
     let token = parts.headers.get(TOKEN).map(|token| token.as_bytes().to_vec());
     let (limit, time) = (guest.config.max_upload, guest.config.time.clone());
@@ -60,14 +70,18 @@ async fn receive(guest: Arc<Guest>, asked: Asked, request: Request) -> Result<Ve
     .await?;
     let gzip = is_gzip(&parts.headers)?;
     let progress = Progress::default();
-    let form = Multipart::new(Pieces::new(body, progress.clone()), boundary(&parts.headers)?);
+    let pieces = Pieces::new(body, rules.limit, progress.clone());
+    let form = Multipart::new(pieces, boundary(&parts.headers)?);
     let target = asked.path.filter(|path| !path.is_empty());
     let allowance = Allowance::new(limit);
     let throttle = disk.as_ref().and_then(|disk| disk.throttle(&time));
     let allowed = Arc::new(allowed);
-    Receipt { allowed, target, gzip, progress, allowance, disk, throttle, placed: Vec::new() }
-        .take(form)
-        .await
+    let receipt = Receipt { allowed, target, gzip, progress, allowance, disk, throttle, placed: Vec::new() };
+    let placed = receipt.take(form).await?;
+    if placed.is_empty() && rules.needs_file {
+        return Err(Refusal::bad_request("no 'file' part in the upload"));
+    }
+    Ok(placed)
 }
 
 /// A part that has come to its end and is not in place yet.
@@ -108,9 +122,6 @@ impl Receipt {
             last = Some(self.fetch(&mut field, path).await?);
         }
         self.place(last).await?;
-        if self.placed.is_empty() {
-            return Err(Refusal::bad_request("no 'file' part in the upload"));
-        }
         Ok(self.placed)
     }
 
@@ -148,7 +159,7 @@ impl Receipt {
         let (target, disk) = (path.clone(), self.disk.clone());
         let mut receiving = blocking(move || {
             let (tree, owner) = (&allowed.guest.stand().tree, Owner::from(&allowed.user));
-            Receiving::begin(tree, &target, owner, gzip, allowance, disk)
+            Receiving::begin(tree, &target, owner, (gzip, Landing::Through), allowance, disk)
         })
         .await?;
         while let Some(piece) = self.next_piece(field).await? {
@@ -168,14 +179,20 @@ impl Receipt {
     async fn place(&mut self, part: Option<Fetched>) -> Result<(), Refusal> {
         let Some(Fetched { path, receiving }) = part else { return Ok(()) };
         self.allowance = blocking(move || receiving.finish()).await?;
-        let name =
-            Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        self.placed.push(Placed { path, name, r#type: "file" });
+        self.placed.push(Placed::at(path));
         Ok(())
     }
 }
 
-async fn within<T>(wait: impl Future<Output = T>) -> Result<T, Refusal> {
+impl Placed {
+    pub(super) fn at(path: String) -> Self {
+        let name =
+            Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Self { path, name, r#type: "file" }
+    }
+}
+
+pub(super) async fn within<T>(wait: impl Future<Output = T>) -> Result<T, Refusal> {
     let silent =
         |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, format!("the client sent nothing for {SILENCE:?}"));
     tokio::time::timeout(SILENCE, wait).await.map_err(silent)

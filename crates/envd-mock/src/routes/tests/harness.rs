@@ -12,6 +12,7 @@ use futures::{FutureExt as _, StreamExt as _};
 use http::Request;
 use serde_json::{Value, json};
 
+use crate::generation::Generation;
 use crate::guest::mishap::MishapKind;
 use crate::guest::mishap::tests::Told;
 use crate::guest::{Guest, GuestConfig};
@@ -44,7 +45,7 @@ impl TestGuest {
         let config = GuestConfig { time: time.clone(), ..GuestConfig::default() };
         let guest = Guest::boot(config).await.unwrap();
         guest.ready().await.unwrap();
-        let routes = Routes::new(&guest, "1".into());
+        let routes = Routes::new(&guest, "1".into(), Generation::default().traits().into());
         Self { guest, time, told: Told::default(), routes }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, FileType, Mode};
 
 use super::{Setup, me};
-use crate::guest::tree::{ReadError, Upload, UploadError};
+use crate::guest::tree::{Landing, ReadError, Upload, UploadError};
 
 const SHORT: Duration = Duration::from_millis(50);
 const LONG: Duration = Duration::from_secs(10);
@@ -86,7 +86,7 @@ fn an_aborted_upload_leaves_what_was_there_and_no_debris() {
     setup.put("/dir/one", "linked");
     std::fs::hard_link(setup.host("/dir/one"), setup.host("/dir/two")).unwrap();
     for path in ["/dir/old", "/dir/one", "/dir/new"] {
-        let mut upload = Upload::begin(&setup.tree, path, me(), LONG).unwrap();
+        let mut upload = Upload::begin(&setup.tree, path, me(), Landing::Through, LONG).unwrap();
         upload.write(b"half of something").unwrap();
         assert_eq!(setup.names("/dir"), ["old", "one", "two"], "nothing shows while it is under way");
         drop(upload);
@@ -98,8 +98,8 @@ fn an_aborted_upload_leaves_what_was_there_and_no_debris() {
 #[test]
 fn the_last_of_two_uploads_wins_whole() {
     let setup = Setup::new();
-    let mut first = Upload::begin(&setup.tree, "/file", me(), LONG).unwrap();
-    let mut second = Upload::begin(&setup.tree, "/file", me(), LONG).unwrap();
+    let mut first = Upload::begin(&setup.tree, "/file", me(), Landing::Through, LONG).unwrap();
+    let mut second = Upload::begin(&setup.tree, "/file", me(), Landing::Through, LONG).unwrap();
     first.write(b"first").unwrap();
     second.write(b"second").unwrap();
     second.finish().unwrap();
@@ -113,7 +113,8 @@ fn a_directory_or_a_file_in_the_way_is_an_error() {
     let setup = Setup::new();
     setup.put("/dir/file", "old");
     setup.link("dir", "link");
-    let error = |path: &str| Upload::begin(&setup.tree, path, me(), LONG).unwrap_err().to_string();
+    let error =
+        |path: &str| Upload::begin(&setup.tree, path, me(), Landing::Through, LONG).unwrap_err().to_string();
     for path in ["/dir", "/dir/", "/link", "/", "/dir/.."] {
         assert_eq!(error(path), format!("path is a directory: {path}"));
     }
@@ -142,7 +143,7 @@ fn a_pipe_is_written_through_to_its_reader() {
 fn a_pipe_without_a_reader_is_given_up() {
     let setup = Setup::new();
     fifo(&setup, "/fifo");
-    let error = Upload::begin(&setup.tree, "/fifo", me(), SHORT).unwrap_err();
+    let error = Upload::begin(&setup.tree, "/fifo", me(), Landing::Through, SHORT).unwrap_err();
     assert_eq!(error.to_string(), "error opening file: no reader came to the pipe");
 }
 
@@ -152,7 +153,7 @@ fn a_pipe_that_nobody_empties_is_given_up() {
     fifo(&setup, "/fifo");
     let open = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK;
     let _reader = rustix::fs::open(setup.host("/fifo"), open, Mode::empty()).unwrap();
-    let mut upload = Upload::begin(&setup.tree, "/fifo", me(), SHORT).unwrap();
+    let mut upload = Upload::begin(&setup.tree, "/fifo", me(), Landing::Through, SHORT).unwrap();
     let error = upload.write(&vec![0; 1 << 20]).unwrap_err();
     assert_eq!(error.to_string(), "error writing file: nobody reads what is written");
 }
@@ -161,7 +162,7 @@ fn a_pipe_that_nobody_empties_is_given_up() {
 fn a_socket_is_no_place_for_content() {
     let setup = Setup::new();
     let _socket = std::os::unix::net::UnixListener::bind(setup.host("/socket")).unwrap();
-    let error = Upload::begin(&setup.tree, "/socket", me(), SHORT).unwrap_err();
+    let error = Upload::begin(&setup.tree, "/socket", me(), Landing::Through, SHORT).unwrap_err();
     assert!(matches!(error, UploadError::Open(_)), "{error}");
 }
 
