@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::fault::{CallRule, ConnectionRule, Script};
 use crate::generation::Generation;
 use crate::guest::{GuestConfig, Program, RootSpec};
+use crate::incident::{self, UnknownIncident};
 use crate::live::Setup;
 use crate::mock::MockEnvd;
 use crate::routes::origin::Origin;
@@ -139,6 +140,14 @@ impl Builder {
     pub fn script(mut self, script: Script) -> Self {
         self.config.setup.script = script;
         self
+    }
+
+    /// A known incident of the field as what goes wrong, in place of what was said before.
+    ///
+    /// # Errors
+    /// [`UnknownIncident`].
+    pub fn incident(self, name: &str) -> Result<Self, UnknownIncident> {
+        Ok(self.script(incident::script(name)?))
     }
 
     /// What draws are made from.

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::builder::Builder;
+use crate::commands::Incidents;
 use crate::generation::Generation;
 use crate::guest::RootSpec;
 use crate::mock::MockEnvd;
@@ -16,8 +17,10 @@ use crate::units;
 
 /// A fake guest agent: envd's wire contract over a real file tree and real commands.
 #[derive(Debug, Parser)]
-#[command(name = "envd-mock", version)]
+#[command(name = "envd-mock", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Address to serve envd on; port 0 takes any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:49983")]
     listen: SocketAddr,
@@ -78,6 +81,12 @@ pub struct Cli {
     pub exit_on_stdin_eof: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the incidents of the field that can be played
+    Incidents(Incidents),
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -90,7 +99,7 @@ pub enum LogFormat {
 /// Why there is nothing to start.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// What was asked for (help, version) is this text.
+    /// What was asked for (help, version, a list) is this text.
     Told(String),
     /// The flags are wrong; one line says how.
     Refused(String),
@@ -102,10 +111,14 @@ impl Cli {
     /// # Errors
     /// [`Stop`], with the text to print.
     pub fn read(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Self, Stop> {
-        Self::try_parse_from(args).map_err(|error| match error.kind() {
+        let cli = Self::try_parse_from(args).map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Told(error.to_string()),
             _ => Stop::Refused(one_line(&error.to_string())),
-        })
+        })?;
+        match cli.command {
+            Some(Command::Incidents(incidents)) => Err(Stop::Told(incidents.text())),
+            None => Ok(cli),
+        }
     }
 
     /// What the flags describe.

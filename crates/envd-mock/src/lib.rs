@@ -15,6 +15,7 @@ mod body;
 mod builder;
 #[doc(hidden)]
 pub mod cli;
+mod commands;
 mod connection;
 mod control;
 mod course;
@@ -24,6 +25,7 @@ mod generation;
 mod glob;
 pub mod guest;
 mod handle;
+pub mod incident;
 pub mod journal;
 mod levers;
 mod live;
