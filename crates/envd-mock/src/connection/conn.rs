@@ -57,6 +57,7 @@ pub(crate) struct Conn {
     away: CancellationToken,
     mute_continue: AtomicBool,
     continue_muted: AtomicBool,
+    reading_held: AtomicBool,
 }
 
 impl Conn {
@@ -78,6 +79,7 @@ impl Conn {
             away: CancellationToken::new(),
             mute_continue: AtomicBool::new(false),
             continue_muted: AtomicBool::new(false),
+            reading_held: AtomicBool::new(false),
         }
     }
 
@@ -143,6 +145,15 @@ impl Conn {
         self.manner.store(manner as u8, Ordering::Release);
         self.reader.wake();
         self.writer.wake();
+    }
+
+    /// Takes nothing more of what the peer says until it behaves otherwise than normal, so that no next call slips in.
+    pub(crate) fn hold_reading(&self) {
+        self.reading_held.store(true, Ordering::Release);
+    }
+
+    pub(super) fn holds_reading(&self) -> bool {
+        self.reading_held.load(Ordering::Acquire)
     }
 
     /// Sends no `100 Continue` for the request that is under way.
