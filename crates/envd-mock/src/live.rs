@@ -49,6 +49,8 @@ pub(crate) struct Setup {
 const JOURNAL_LIMIT: u64 = 64 << 20;
 /// How long a crashed daemon is away, unless told otherwise.
 const DOWN: Duration = Duration::from_millis(100);
+/// How long the listener may take to see that it is to close.
+const SHUT: Duration = Duration::from_millis(200);
 
 /// A rule and what has become of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -172,10 +174,13 @@ impl Live {
     /// Resets every connection and refuses new ones for a while, as a daemon that crashes and is started again.
     pub(crate) fn crash(&self, guest: &Arc<Guest>, down: Option<Duration>, processes: Option<Processes>) {
         let closed = self.gate.close();
-        self.gate.lose_all();
         self.journal.event("crash");
         let (time, journal, guest) = (self.time.clone(), Arc::clone(&self.journal), Arc::clone(guest));
+        let gate = self.gate.clone();
         self.runtime.spawn(async move {
+            // First, so that nobody who is reset comes in again. With all places taken the listener does not get to it.
+            let _ = tokio::time::timeout(SHUT, gate.shut()).await;
+            gate.lose_all();
             guest.restart(processes == Some(Processes::Keep)).await;
             time.sleep(down.unwrap_or(DOWN)).await;
             drop(closed);

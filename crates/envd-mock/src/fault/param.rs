@@ -32,7 +32,11 @@ pub(super) fn problem<P: Param>(node: &Node) -> Problem {
 }
 
 /// The problem with the word that was meant, if there is one that is near.
-pub(crate) fn near<'a>(node: &Node, known: impl IntoIterator<Item = &'a str>, mut problem: Problem) -> Problem {
+pub(crate) fn near<'a>(
+    node: &Node,
+    known: impl IntoIterator<Item = &'a str>,
+    mut problem: Problem,
+) -> Problem {
     if let Value::Text(word) = &node.value {
         problem.got.push_str(&hint(word, known));
     }

@@ -14,7 +14,7 @@ macro_rules! files {
 files! {
     "background-left",
     "daemon-crash",
-    "download-short",
+    "download-aborted",
     "envelope-falsely-compressed",
     "envelope-flag-unknown",
     "envelope-length-absurd",

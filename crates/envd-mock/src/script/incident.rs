@@ -12,12 +12,13 @@ use crate::incident::{Act, Blame, Expectation, Incident, Kind, Left, Retry, Seen
 
 const EXAMPLE: &str =
     "title = \"...\", what = \"...\", expect = [{ do = \"health\", kind = \"ok\", within = \"1s\" }]";
-const EXPECTED: &str = "{ do = \"exec\", kind = \"protocol\", blame = \"peer\", retry = \"unsafe\", within = \"1s\" }";
+const EXPECTED: &str =
+    "{ do = \"exec\", kind = \"protocol\", blame = \"peer\", retry = \"unsafe\", within = \"1s\" }";
 const KEYS: [&str; 5] = ["title", "report", "what", "client", "expect"];
 const SETTINGS: [&str; 2] = ["http2", "idle"];
 const OF_EXPECTATIONS: [&str; 20] = [
-    "do", "command", "tag", "path", "size", "timeout", "times", "kind", "code", "status", "blame", "retry", "within",
-    "exit", "no_exit", "stdout", "state", "bytes", "running", "open",
+    "do", "command", "tag", "path", "size", "timeout", "times", "kind", "code", "status", "blame", "retry",
+    "within", "exit", "no_exit", "stdout", "state", "bytes", "running", "open",
 ];
 
 /// Reads one.
