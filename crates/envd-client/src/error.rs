@@ -126,6 +126,8 @@ pub enum Wait {
     Start,
     /// More of a body that is under way.
     Piece,
+    /// The end of a stream whose last event has come.
+    End,
     /// The whole answer.
     Answer,
 }
@@ -255,6 +257,7 @@ impl fmt::Display for Wait {
             Self::Head => "answer's head",
             Self::Start => "start event",
             Self::Piece => "next piece",
+            Self::End => "end of the stream",
             Self::Answer => "whole answer",
         })
     }
