@@ -218,6 +218,13 @@ mod tests {
     }
 
     #[test]
+    fn incidents_are_listed() {
+        assert!(matches!(read(&["incidents"]), Err(Stop::Told(text)) if text.contains("frozen-guest")));
+        refusal(&["incidents", "--json", "--page"]);
+        refusal(&["--keep", "incidents"]);
+    }
+
+    #[test]
     fn a_bind_names_both_ends_or_one() {
         assert_eq!(bind("/opt"), Ok(("/opt".into(), "/opt".into())));
         assert_eq!(bind("/opt:/mnt/x"), Ok(("/opt".into(), "/mnt/x".into())));

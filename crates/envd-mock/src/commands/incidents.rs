@@ -37,3 +37,19 @@ fn list() -> serde_json::Value {
     };
     incident::names().map(one).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_told_in_lines_or_in_json() {
+        let lines = Incidents { json: false, page: false }.text();
+        assert!(lines.contains("exec-no-end-event"), "{lines}");
+        let json: serde_json::Value =
+            serde_json::from_str(&Incidents { json: true, page: false }.text()).unwrap();
+        let all = json.as_array().unwrap();
+        assert_eq!(all.len(), lines.lines().count());
+        assert!(all.iter().all(|one| one["name"].is_string() && one["expect"][0]["do"].is_string()));
+    }
+}

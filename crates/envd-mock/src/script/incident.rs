@@ -171,3 +171,39 @@ fn described(mut schema: serde_json::Value, about: &str) -> serde_json::Value {
     schema["description"] = json!(about);
     schema
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Script;
+
+    fn refusal(expect: &str) -> String {
+        let text = format!(
+            "[incident]\ntitle = \"t\"\nwhat = \"w\"\n[[incident.expect]]\ndo = \"exec\"\nwithin = \"1s\"\n{expect}\n"
+        );
+        let error = Script::from_toml("x.toml", &text).expect_err("refused").to_string();
+        error.lines().next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let lines = [
+            "kind = \"protocoll\"",
+            "kind = \"protocol\"\nblame = \"peer\"",
+            "kind = \"ok\"\nretry = \"safe\"",
+            "kind = \"ok\"\nstdot = \"x\"",
+            "exit = 0",
+        ]
+        .map(refusal);
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_page() {
+        let text = "[incident]\ntitle = \"t\"\nwhat = \"w\"\nexpect = [{ do = \"read\", kind = \"ok\", within = \"1s\" }]";
+        let incident = Script::from_toml("x.toml", text).unwrap().incident().unwrap();
+        let expect = &incident.expect[0];
+        assert_eq!((expect.times, expect.path.as_str(), expect.retry), (1, "/tmp/file", Retry::NotNeeded));
+        assert_eq!(expect.command, ["make"]);
+    }
+}
