@@ -14,6 +14,7 @@ then; the client's tests run all of them and meet what is declared. `envd-mock i
 name in `crates/envd-mock/src/incident/catalogue.rs`, and this page anew: `envd-mock incidents --page > docs/incidents.md`.
 
 Times are those of a client with the defaults of envd-client, on a clock that is neither scaled nor manual. A retry is the same call once more.
+A report is what a script was made after, or one of the same kind.
 
 ";
 
@@ -57,8 +58,8 @@ fn sentence(expect: &Expectation) -> String {
         expect.seen.exit.map(|code| format!("exit {code} seen")),
         expect.seen.no_exit.then(|| "no exit code".to_owned()),
         expect.seen.state.as_ref().map(|state| format!("state {state}")),
-        expect.left.open.map(|open| format!("{open} calls left open")),
-        expect.left.running.map(|running| format!("{running} processes left")),
+        expect.left.open.map(|open| format!("{} left open", counted(open, "call", "calls"))),
+        expect.left.running.map(|running| format!("{} left", counted(running, "process", "processes"))),
     ]
     .into_iter()
     .flatten()
@@ -67,6 +68,14 @@ fn sentence(expect: &Expectation) -> String {
         text.push_str(&seen);
     }
     text
+}
+
+fn counted(number: u64, one: &str, more: &str) -> String {
+    match number {
+        0 => format!("no {one}"),
+        1 => format!("1 {one}"),
+        _ => format!("{number} {more}"),
+    }
 }
 
 fn outcome(expect: &Expectation) -> String {
