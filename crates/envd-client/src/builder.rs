@@ -117,6 +117,15 @@ impl ClientBuilder {
         self
     }
 
+    /// How long a stream of a command or a watch may be silent once it is open; for ever by default. Keepalives of the
+    /// guest are no silence. What ends a silence is the next call: [`Process::connect`](crate::Process::connect) is safe
+    /// to repeat.
+    #[must_use]
+    pub fn stream_idle_timeout(mut self, limit: Duration) -> Self {
+        self.settings.stream_idle = Some(limit);
+        self
+    }
+
     /// How long an idle connection is kept; 90 s by default.
     #[must_use]
     pub fn idle_timeout(mut self, limit: Duration) -> Self {

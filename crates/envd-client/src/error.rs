@@ -136,6 +136,8 @@ pub enum Wait {
     Start,
     /// More of a body that is under way.
     Piece,
+    /// The end of a stream whose last event has come.
+    End,
     /// The whole answer.
     Answer,
 }
@@ -204,7 +206,18 @@ impl Error {
         }
     }
 
-    /// Whether the same call may be made again.
+    /// Whether the same call may be made again. Where no connection came up, always; where it was under way, by what
+    /// the operation does (contract 8):
+    ///
+    /// | twice is once | twice is twice |
+    /// |---|---|
+    /// | health, metrics, activity, envs, init, prepare, all of preload | |
+    /// | reading and writing files, stat, list_dir | make_dir, move_path, remove |
+    /// | list, connect, terminal of a process, close_stdin, resize | command, signal, kill, stdin and terminal input |
+    /// | watch_dir, remove of a watcher | create_watcher, events of a watcher |
+    ///
+    /// A call of the left column that an old connection loses before any answer is made once more by the client
+    /// itself, on a new connection; what comes as an error has been through that.
     pub fn retry(&self) -> Retry {
         match &*self.kind {
             ErrorKind::Connect { .. } | ErrorKind::NotReady { .. } => Retry::Safe,
@@ -273,6 +286,7 @@ impl fmt::Display for Wait {
             Self::Head => "answer's head",
             Self::Start => "start event",
             Self::Piece => "next piece",
+            Self::End => "end of the stream",
             Self::Answer => "whole answer",
         })
     }

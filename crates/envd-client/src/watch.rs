@@ -11,8 +11,8 @@ use futures::stream::{Stream, StreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::client::Client;
-use crate::error::{Result, Wait};
-use crate::transport::{Call, Lane, Messages};
+use crate::error::{ErrorKind, Result, Wait};
+use crate::transport::{Call, Lane, Messages, Patience};
 
 const PING: HeaderName = HeaderName::from_static("keepalive-ping-interval");
 /// Seconds between two keepalives: as often as an idle path may be forgotten by what lies between.
@@ -48,6 +48,7 @@ pub enum FsEventKind {
 /// A stream of changes. Dropping it ends the watch.
 pub struct Watch {
     messages: Messages<wire::WatchDirResponse>,
+    patience: Patience,
 }
 
 /// A watch that collects in the guest until it is asked or removed; dropping it does not remove it.
@@ -69,7 +70,7 @@ impl Client {
         let mut messages = self.transport.server_stream::<rpc::WatchDir>(&call, &request, extra).await?;
         let first = call.wait(Wait::Start, self.start_limit(), async { messages.next().await.transpose() });
         match first.await?.and_then(|message| message.event) {
-            Some(Event::Start(_)) => Ok(Watch { messages }),
+            Some(Event::Start(_)) => Ok(Watch { messages, patience: Patience::default() }),
             other => Err(call.protocol("a start event", format!("{other:?}"))),
         }
     }
@@ -96,6 +97,16 @@ impl Watch {
     pub async fn next(&mut self) -> Option<Result<FsEvent>> {
         StreamExt::next(self).await
     }
+
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<wire::WatchDirResponse>>> {
+        if let Poll::Ready(message) = self.messages.poll_next_unpin(cx) {
+            self.patience.renew();
+            return Poll::Ready(message);
+        }
+        let limit = ready!(self.patience.poll(cx, self.messages.limits().idle));
+        let late = ErrorKind::Timeout { what: Wait::Piece, limit };
+        Poll::Ready(Some(Err(self.messages.call().error(late))))
+    }
 }
 
 impl Stream for Watch {
@@ -103,7 +114,7 @@ impl Stream for Watch {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            let message = match ready!(self.messages.poll_next_unpin(cx)) {
+            let message = match ready!(self.poll_message(cx)) {
                 None => return Poll::Ready(None),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 Some(Ok(message)) => message,

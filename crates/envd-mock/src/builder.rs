@@ -9,6 +9,7 @@ use crate::defect::Defect;
 use crate::fault::{CallRule, ConnectionRule, Script};
 use crate::generation::Generation;
 use crate::guest::{GuestConfig, Program, RootSpec};
+use crate::incident::{self, UnknownIncident};
 use crate::live::Setup;
 use crate::mock::MockEnvd;
 use crate::routes::origin::Origin;
@@ -225,6 +226,15 @@ impl Builder {
     pub fn preload_failure(mut self, text: impl Into<String>) -> Self {
         self.config.guest.preload.failure = Some(text.into());
         self
+    }
+
+    /// A known incident of the field as what goes wrong, in place of what was said before.
+    ///
+    /// # Errors
+    /// [`UnknownIncident`].
+    pub fn incident(mut self, name: &str) -> Result<Self, UnknownIncident> {
+        self.config.setup.script = incident::script(name)?;
+        Ok(self)
     }
 
     /// Adds a stand-in for a command; the first that matches takes its place.

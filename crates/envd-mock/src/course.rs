@@ -316,6 +316,7 @@ impl Course {
         let chosen = self.at_head().find(|chosen| chosen.rule().fault == CallFault::Zombie {})?.clone();
         let (conn, note) = (Arc::clone(&self.conn), Arc::clone(&self.note));
         Some(Box::new(move || {
+            conn.hold_reading();
             tokio::spawn(async move {
                 let rest = conn.settle().await.err();
                 conn.behave(Manner::Zombie);

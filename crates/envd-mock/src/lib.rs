@@ -16,6 +16,7 @@ mod body;
 mod builder;
 #[doc(hidden)]
 pub mod cli;
+mod commands;
 mod connection;
 mod control;
 mod course;
@@ -26,6 +27,7 @@ mod generation;
 mod glob;
 pub mod guest;
 mod handle;
+pub mod incident;
 pub mod journal;
 mod levers;
 mod live;

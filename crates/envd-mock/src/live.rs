@@ -62,6 +62,8 @@ pub struct Unfit {
 const JOURNAL_LIMIT: u64 = 64 << 20;
 /// How long a crashed daemon is away, unless told otherwise.
 const DOWN: Duration = Duration::from_millis(100);
+/// How long the listener may take to see that it is to close.
+const SHUT: Duration = Duration::from_millis(200);
 
 /// A rule and what has become of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -206,10 +208,13 @@ impl Live {
         processes: Option<Processes>,
     ) {
         let closed = self.gate.close();
-        self.gate.lose_all();
         self.journal.event("crash");
         let (time, journal, guest) = (self.time.clone(), Arc::clone(&self.journal), guest.cloned());
+        let gate = self.gate.clone();
         self.runtime.spawn(async move {
+            // First, so that nobody who is reset comes in again. With all places taken the listener does not get to it.
+            let _ = tokio::time::timeout(SHUT, gate.shut()).await;
+            gate.lose_all();
             if let Some(guest) = guest {
                 guest.restart(processes == Some(Processes::Keep)).await;
             }

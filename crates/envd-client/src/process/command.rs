@@ -8,7 +8,7 @@ use http::HeaderMap;
 
 use super::{Event, EventStream, Exit, Process, Size, Terminal};
 use crate::client::Client;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Feature;
 use crate::transport::{Call, Lane};
 
@@ -135,14 +135,19 @@ impl Command {
     /// Runs it to its end and collects what it writes.
     ///
     /// # Errors
-    /// When it cannot be started, when the stream ends without an end event, or when more than the cap comes. An
-    /// exit code other than 0 is no error.
+    /// When it cannot be started, when the stream ends without an end event or otherwise than it must, or when more than
+    /// the cap comes. An exit code other than 0 is no error; neither is a connection that breaks or stays silent behind
+    /// the end event, since everything is known by then.
     pub async fn output(self) -> Result<Output> {
         let limit = self.output_limit;
         let mut events = self.stream().await?;
         let mut collected = Collected::default();
-        while let Some(event) = events.next().await.transpose()? {
-            collected.take(event, limit, events.call())?;
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => collected.take(event, limit, events.call())?,
+                Err(error) if collected.exit.is_some() && lost_tail(&error) => break,
+                Err(error) => return Err(error),
+            }
         }
         let Collected { pid, stdout, stderr, exit } = collected;
         let exit = exit.ok_or_else(|| events.call().protocol("an end event", "none"))?;
@@ -211,6 +216,11 @@ impl Output {
     pub fn stderr_text(&self) -> String {
         String::from_utf8_lossy(&self.stderr).into_owned()
     }
+}
+
+/// Whether the stream did not get to its end, which is not the same as ending wrong.
+fn lost_tail(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Interrupted { .. } | ErrorKind::Timeout { .. })
 }
 
 #[derive(Default)]

@@ -10,8 +10,11 @@ use envd_proto::process as wire;
 use envd_proto::process::process_event::{self, data_event::Output};
 use futures::stream::{BoxStream, Stream, StreamExt};
 
-use crate::error::{Error, Result, Wait};
-use crate::transport::{Call, Messages};
+use crate::error::{Error, ErrorKind, Result, Wait};
+use crate::transport::{Call, Limits, Messages, Patience};
+
+/// How long the end of a stream may be waited for once the end of the process is known.
+const TAIL: Duration = Duration::from_secs(5);
 
 /// One thing that happened to a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,11 +54,14 @@ impl Exit {
     }
 }
 
-/// The events of one process. Ends after [`Event::End`], or with one error; dropping it leaves the process alone.
+/// The events of one process. Ends after [`Event::End`], or with one error, which may also come after it: that the guest
+/// did not end the stream as it must. Dropping it leaves the process alone.
 pub struct EventStream {
     call: Call,
     messages: BoxStream<'static, Result<Option<wire::ProcessEvent>>>,
     state: State,
+    limits: Limits,
+    patience: Patience,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,17 +74,21 @@ enum State {
 
 impl EventStream {
     pub(super) fn of_start(messages: Messages<wire::StartResponse>) -> Self {
-        let call = *messages.call();
-        Self::new(call, messages.map(|message| message.map(|message| message.event)).boxed())
+        let (call, limits) = (*messages.call(), messages.limits());
+        Self::new(call, limits, messages.map(|message| message.map(|message| message.event)).boxed())
     }
 
     pub(super) fn of_connect(messages: Messages<wire::ConnectResponse>) -> Self {
-        let call = *messages.call();
-        Self::new(call, messages.map(|message| message.map(|message| message.event)).boxed())
+        let (call, limits) = (*messages.call(), messages.limits());
+        Self::new(call, limits, messages.map(|message| message.map(|message| message.event)).boxed())
     }
 
-    fn new(call: Call, messages: BoxStream<'static, Result<Option<wire::ProcessEvent>>>) -> Self {
-        Self { call, messages, state: State::Unstarted }
+    fn new(
+        call: Call,
+        limits: Limits,
+        messages: BoxStream<'static, Result<Option<wire::ProcessEvent>>>,
+    ) -> Self {
+        Self { call, messages, state: State::Unstarted, limits, patience: Patience::default() }
     }
 
     /// The next event; none after the last.
@@ -111,7 +121,30 @@ impl EventStream {
             }
         };
         self.state = next;
+        self.patience.renew();
         Ok(event)
+    }
+
+    /// What the guest is to send next, and how long it may take.
+    fn due(&self) -> (Wait, Option<Duration>) {
+        match self.state {
+            State::Unstarted => (Wait::Start, Some(self.limits.start)),
+            State::Running => (Wait::Piece, self.limits.idle),
+            State::Ended | State::Done => (Wait::End, Some(self.limits.start.min(TAIL))),
+        }
+    }
+
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<wire::ProcessEvent>>>> {
+        if let Poll::Ready(message) = self.messages.poll_next_unpin(cx) {
+            // Only the start event itself is the start.
+            if self.state != State::Unstarted {
+                self.patience.renew();
+            }
+            return Poll::Ready(message);
+        }
+        let (what, limit) = self.due();
+        let limit = ready!(self.patience.poll(cx, limit));
+        Poll::Ready(Some(Err(self.call.error(ErrorKind::Timeout { what, limit }))))
     }
 
     fn disorder(&self, expected: &str, event: &Event) -> Error {
@@ -135,7 +168,7 @@ impl Stream for EventStream {
             return Poll::Ready(None);
         }
         let item = loop {
-            match ready!(self.messages.poll_next_unpin(cx)) {
+            match ready!(self.poll_message(cx)) {
                 Some(Ok(message)) => {
                     if let Some(event) = decode(message) {
                         break Some(self.accept(event));

@@ -23,6 +23,17 @@ pub(crate) enum OutBody {
     Stream(OutStream, Option<u64>),
 }
 
+impl OutBody {
+    /// The same once more, where it can be sent twice.
+    pub(crate) fn again(&self) -> Option<Self> {
+        match self {
+            Self::Empty => Some(Self::Empty),
+            Self::Whole(bytes) => Some(Self::Whole(bytes.clone())),
+            Self::Stream(..) => None,
+        }
+    }
+}
+
 impl fmt::Debug for OutBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

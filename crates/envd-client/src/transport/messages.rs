@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::envelope::{Envelope, EnvelopeError, Reassembler};
 use super::gzip::{self, GzipError};
-use super::{Call, Codec, Settings, wire_error};
+use super::{Call, Codec, Limits, Settings, wire_error};
 use crate::error::{Error, ErrorKind, Result, Wait};
 
 /// How long the body may stay open after its last envelope, before it is dropped.
@@ -25,6 +25,7 @@ pub(crate) struct Messages<T> {
     codec: Codec,
     gzipped: bool,
     limit: usize,
+    limits: Limits,
     body: BoxStream<'static, reqwest::Result<Bytes>>,
     envelopes: Reassembler,
     deadline: Option<Pin<Box<Sleep>>>,
@@ -52,6 +53,7 @@ impl<T> Messages<T> {
             codec: settings.codec,
             gzipped,
             limit: settings.message_limit,
+            limits: Limits { start: settings.head_timeout, idle: settings.stream_idle },
             body: response.bytes_stream().boxed(),
             envelopes: Reassembler::new(settings.message_limit),
             deadline: deadline.map(|at| Box::pin(sleep_until(at))),
@@ -62,6 +64,11 @@ impl<T> Messages<T> {
 
     pub(crate) fn call(&self) -> &Call {
         &self.call
+    }
+
+    /// How long what is read from it may be silent; whoever reads knows what it is waiting for.
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
     }
 }
 

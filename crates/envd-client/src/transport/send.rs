@@ -82,7 +82,9 @@ impl Transport {
         self.streaming.close_idle(&self.settings);
     }
 
-    /// Sends, and waits for the head.
+    /// Sends, and waits for the head. A call that may be made twice and was lost before any answer is made once more
+    /// if the pool had kept connections: one of them may have died with nobody noticing, as over a snapshot, and then
+    /// all of them may have.
     pub(crate) async fn send(
         &self,
         call: &Call,
@@ -96,12 +98,37 @@ impl Transport {
             Lane::Unary => &self.unary,
             Lane::Streaming => &self.streaming,
         };
+        let again = if call.repeatable && pool.may_be_stale() { body.again() } else { None };
+        let first = self.attempt(call, pool, method.clone(), target, headers.clone(), body).await;
+        match (first, again) {
+            (Err(error), Some(body)) if is_lost(&error) => {
+                tracing::debug!(operation = call.name, %error, "send again on a new connection");
+                pool.close_idle(&self.settings);
+                self.attempt(call, pool, method, target, headers, body).await
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    async fn attempt(
+        &self,
+        call: &Call,
+        pool: &Pool,
+        method: http::Method,
+        target: &str,
+        headers: HeaderMap,
+        body: OutBody,
+    ) -> Result<reqwest::Response> {
         let progress = Progress::new();
         let request = pool.get().request(method, format!("{}{target}", self.settings.base)).headers(headers);
         let request = attach(request, body, &progress);
         tracing::debug!(operation = call.name, "send");
         tokio::select! {
-            answer = request.send() => answer.map_err(|error| failed(call, &progress, error)),
+            answer = request.send() => {
+                let answer = answer.map_err(|error| failed(call, &progress, error))?;
+                pool.answered();
+                Ok(answer)
+            }
             () = progress.guest_idle(self.settings.head_timeout) => {
                 Err(call.error(ErrorKind::Timeout { what: Wait::Head, limit: self.settings.head_timeout }))
             }
@@ -116,6 +143,11 @@ impl Transport {
         headers.insert(TOKEN, value);
         Ok(())
     }
+}
+
+/// Whether the connection broke before anything of an answer had come.
+fn is_lost(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Interrupted { phase: Phase::BeforeAnswer, .. })
 }
 
 fn attach(request: reqwest::RequestBuilder, body: OutBody, progress: &Progress) -> reqwest::RequestBuilder {

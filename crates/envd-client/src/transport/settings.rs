@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) unary_timeout: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) head_timeout: Duration,
+    /// How long an open stream may be silent.
+    pub(crate) stream_idle: Option<Duration>,
     pub(crate) idle_timeout: Duration,
     pub(crate) tcp_keepalive: Duration,
     pub(crate) max_idle: usize,
@@ -40,6 +42,7 @@ impl Settings {
             unary_timeout: Duration::from_secs(120),
             connect_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(30),
+            stream_idle: None,
             idle_timeout: Duration::from_secs(90),
             tcp_keepalive: Duration::from_secs(30),
             max_idle: 10,

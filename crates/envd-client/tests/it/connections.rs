@@ -1,6 +1,6 @@
 //! Connections as a bare socket sees them: reused, closed when told, left alone while in use.
 
-use envd_client::Event;
+use envd_client::{Blame, Event, Retry};
 
 use crate::peer::{Conn, END, END_STREAM, HI, Peer, START, STREAM, chunk, soon, whole};
 
@@ -119,4 +119,55 @@ async fn streams_and_short_calls_do_not_share_connections() {
     .await;
     assert_eq!(outcome.unwrap(), []);
     assert!(first.is_open());
+}
+
+/// The client has a connection that it believes in, and the guest resets it once a call is on it.
+async fn lost(conn: &mut Option<Conn>) {
+    let mut stale = conn.take().unwrap();
+    stale.request().await;
+    stale.reset();
+}
+
+#[tokio::test]
+async fn a_call_that_a_kept_connection_loses_is_made_once_more_on_a_new_one() {
+    let peer = Peer::bind().await;
+    let client = peer.client();
+    let mut conn = Some(connected(&peer, &client).await);
+    let (outcome, ()) = soon(async {
+        tokio::join!(client.health(), async {
+            lost(&mut conn).await;
+            let mut fresh = peer.accept().await;
+            fresh.request().await;
+            fresh.send(OK).await;
+        })
+    })
+    .await;
+    outcome.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_is_made_no_third_time() {
+    let peer = Peer::bind().await;
+    let client = peer.client();
+    let mut conn = Some(connected(&peer, &client).await);
+    let (outcome, ()) = soon(async {
+        tokio::join!(client.health(), async {
+            lost(&mut conn).await;
+            lost(&mut Some(peer.accept().await)).await;
+        })
+    })
+    .await;
+    let error = outcome.unwrap_err();
+    assert_eq!((error.blame(), error.retry()), (Blame::Network, Retry::Safe), "{error}");
+}
+
+#[tokio::test]
+async fn what_may_not_be_done_twice_is_not_made_again() {
+    let peer = Peer::bind().await;
+    let client = peer.client();
+    let mut conn = Some(connected(&peer, &client).await);
+    let (outcome, ()) =
+        soon(async { tokio::join!(client.make_dir("/x"), async { lost(&mut conn).await }) }).await;
+    let error = outcome.unwrap_err();
+    assert_eq!((error.blame(), error.retry()), (Blame::Network, Retry::Unsafe), "{error}");
 }

@@ -3,6 +3,7 @@
 
 mod connections;
 mod downloads;
+mod incidents;
 mod lifecycle;
 mod peer;
 mod recorded;

@@ -310,3 +310,51 @@ async fn a_stream_ends_at_the_callers_time_limit() {
     .await;
     assert_eq!(outcome.unwrap_err().code(), Some(Code::DeadlineExceeded));
 }
+
+/// Runs `call` while the guest says this much of a stream, and nothing more.
+async fn silent_after<T>(bytes: &[u8], call: impl AsyncFnOnce(Client) -> T) -> T {
+    const LIMIT: Duration = Duration::from_millis(100);
+    let peer = Peer::bind().await;
+    let client = peer.builder().response_header_timeout(LIMIT).stream_idle_timeout(LIMIT).build().unwrap();
+    let (outcome, _conn) = soon(async {
+        tokio::join!(call(client), async {
+            let mut conn = peer.accept().await;
+            conn.request().await;
+            conn.send([STREAM.as_bytes(), &chunk(bytes)].concat()).await;
+            conn
+        })
+    })
+    .await;
+    outcome
+}
+
+#[tokio::test]
+async fn keepalives_are_no_start() {
+    let error = silent_after(KEEPALIVE, run).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Timeout { what: Wait::Start, .. }), "{error}");
+    assert_eq!((error.blame(), error.retry()), (Blame::Peer, Retry::Unsafe));
+}
+
+#[tokio::test]
+async fn a_stream_may_be_silent_for_so_long() {
+    let error = silent_after(&[START, HI].concat(), run).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Timeout { what: Wait::Piece, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_exit_that_is_known_does_not_wait_for_the_end_of_its_stream() {
+    let output = silent_after(&[START, HI, END].concat(), run).await.unwrap();
+    assert_eq!((&output.stdout[..], output.exit.code), (&b"hi"[..], 3));
+}
+
+#[tokio::test]
+async fn events_say_that_a_stream_did_not_end() {
+    let error = silent_after(&[START, END].concat(), async |client: Client| {
+        let mut events = client.command("x").stream().await.unwrap();
+        events.next().await.unwrap().unwrap();
+        assert!(matches!(events.next().await.unwrap().unwrap(), Event::End(_)));
+        events.next().await.unwrap().unwrap_err()
+    })
+    .await;
+    assert!(matches!(error.kind(), ErrorKind::Timeout { what: Wait::End, .. }), "{error}");
+}

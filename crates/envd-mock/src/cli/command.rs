@@ -9,6 +9,7 @@ use super::common::Common;
 use super::proxy::ProxyArgs;
 use super::serve::ServeArgs;
 use super::up::Up;
+use crate::commands::Incidents;
 use crate::defect;
 use crate::script::script_schema;
 use crate::server::StartError;
@@ -40,12 +41,15 @@ enum Tell {
     Defects,
     /// Print the JSON Schema of scripts, for editors and other tools
     Schema,
+    /// List the incidents of the field, each a script: --script incident:NAME
+    Incidents(Incidents),
 }
 
 impl Tell {
     fn text(&self) -> String {
         match self {
             Self::Defects => defect::listing(),
+            Self::Incidents(incidents) => incidents.text(),
             Self::Schema => format!("{:#}\n", script_schema()),
         }
     }

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use super::command::{Stop, first_line};
 use crate::builder::Builder;
 use crate::fault::{Script, ScriptError};
+use crate::incident;
 use crate::routes::origin::Origin;
 use crate::time::Pace;
 use crate::units;
@@ -30,7 +31,7 @@ pub struct Common {
     /// Admit one more Host or Origin than the loopback ones: `https://app.example`, or a host alone
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<Origin>,
-    /// What goes wrong, as a TOML file; more files follow in order
+    /// What goes wrong, as a TOML file, or incident:NAME (see `envd-mock incidents`); more files follow in order
     #[arg(long, value_name = "FILE")]
     script: Vec<PathBuf>,
     /// What goes wrong, as an expression such as 'GET /files #1: cut'; these come before ENVD_MOCK_FAULTS, and that
@@ -128,6 +129,9 @@ impl Common {
 }
 
 fn read(file: &Path) -> Result<Script, Stop> {
+    if let Some(name) = file.to_str().and_then(|file| file.strip_prefix("incident:")) {
+        return incident::script(name).map_err(|unknown| Stop::Refused(unknown.to_string()));
+    }
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file)
         .map_err(|error| Stop::Refused(format!("cannot read the script {name}: {error}")))?;

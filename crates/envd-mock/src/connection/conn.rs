@@ -59,6 +59,7 @@ pub(crate) struct Conn {
     continue_muted: AtomicBool,
     /// What others keep for as long as it lives.
     beside: Mutex<http::Extensions>,
+    reading_held: AtomicBool,
 }
 
 impl Conn {
@@ -81,6 +82,7 @@ impl Conn {
             mute_continue: AtomicBool::new(false),
             continue_muted: AtomicBool::new(false),
             beside: Mutex::default(),
+            reading_held: AtomicBool::new(false),
         }
     }
 
@@ -152,6 +154,15 @@ impl Conn {
         self.manner.store(manner as u8, Ordering::Release);
         self.reader.wake();
         self.writer.wake();
+    }
+
+    /// Takes nothing more of what the peer says until it behaves otherwise than normal, so that no next call slips in.
+    pub(crate) fn hold_reading(&self) {
+        self.reading_held.store(true, Ordering::Release);
+    }
+
+    pub(super) fn holds_reading(&self) -> bool {
+        self.reading_held.load(Ordering::Acquire)
     }
 
     /// Sends no `100 Continue` for the request that is under way.

@@ -167,6 +167,7 @@ impl<T: Transport> AsyncRead for Faulty<T> {
         }
         match this.conn.manner() {
             Manner::Stalled => Poll::Pending,
+            Manner::Normal if this.conn.holds_reading() => Poll::Pending,
             Manner::HalfOpen | Manner::Zombie => this.poll_discard(cx),
             Manner::Normal => this.poll_pass(cx, buffer),
         }

@@ -43,6 +43,8 @@ pub(crate) use armed::decided;
 pub(crate) use armed::{Armed, Chosen, ChosenCall, ChosenConnection, Rule, Rules};
 pub(crate) use kinds::Place;
 pub(crate) use matcher::{Call, Head, Message};
+pub(crate) use nearest::nearest as nearest_of;
+pub(crate) use record::Checks;
 pub(crate) use schema::schema;
 pub use source::ScriptError;
 pub(crate) use source::{from_json, from_toml};

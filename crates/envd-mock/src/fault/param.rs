@@ -32,7 +32,11 @@ pub(super) fn problem<P: Param>(node: &Node) -> Problem {
 }
 
 /// The problem with the word that was meant, if there is one that is near.
-fn near<'a>(node: &Node, known: impl IntoIterator<Item = &'a str>, mut problem: Problem) -> Problem {
+pub(crate) fn near<'a>(
+    node: &Node,
+    known: impl IntoIterator<Item = &'a str>,
+    mut problem: Problem,
+) -> Problem {
     if let Value::Text(word) = &node.value {
         problem.got.push_str(&hint(word, known));
     }
@@ -40,7 +44,7 @@ fn near<'a>(node: &Node, known: impl IntoIterator<Item = &'a str>, mut problem: 
 }
 
 /// Reads a parameter that is written as a text.
-pub(super) fn from_text<P: Param>(node: &Node, read: impl FnOnce(&str) -> Option<P>) -> Result<P, Problem> {
+pub(crate) fn from_text<P: Param>(node: &Node, read: impl FnOnce(&str) -> Option<P>) -> Result<P, Problem> {
     match &node.value {
         Value::Text(text) => read(text).ok_or_else(|| problem::<P>(node)),
         Value::Number(number) => read(&number.to_string()).ok_or_else(|| problem::<P>(node)),
@@ -307,18 +311,18 @@ macro_rules! words {
             }
         }
 
-        impl Param for $name {
-            fn read(node: &Node) -> Result<Self, Problem> {
-                let read = from_text(node, |text| Self::ALL.iter().find(|one| one.as_str() == text).copied());
-                read.map_err(|problem| near(node, Self::ALL.iter().map(|one| one.as_str()), problem))
+        impl $crate::fault::param::Param for $name {
+            fn read(node: &$crate::fault::node::Node) -> Result<Self, $crate::fault::node::Problem> {
+                let read = $crate::fault::param::from_text(node, |text| Self::ALL.iter().find(|one| one.as_str() == text).copied());
+                read.map_err(|problem| $crate::fault::param::near(node, Self::ALL.iter().map(|one| one.as_str()), problem))
             }
 
-            fn write(&self) -> Option<Value> {
-                Some(Value::Text(self.as_str().to_owned()))
+            fn write(&self) -> Option<$crate::fault::node::Value> {
+                Some($crate::fault::node::Value::Text(self.as_str().to_owned()))
             }
 
             fn schema() -> serde_json::Value {
-                json!({ "enum": [$($word),+] })
+                serde_json::json!({ "enum": [$($word),+] })
             }
 
             fn expected() -> String {
@@ -332,6 +336,8 @@ macro_rules! words {
         }
     };
 }
+
+pub(crate) use words;
 
 words! {
     /// A code of the Connect specification ("Error codes").

@@ -16,7 +16,7 @@ use super::position::Position;
 use super::rule::{CallRule, CallWhen, ConnectionRule, Often, Script};
 
 /// The keys of a script.
-pub(crate) const OF_SCRIPTS: &[&str] = &["seed", "connection", "call", "program"];
+pub(crate) const OF_SCRIPTS: &[&str] = &["seed", "incident", "connection", "call", "program"];
 
 /// What the two tables of faults have in common.
 pub(crate) trait Fault: Sized {
@@ -61,11 +61,15 @@ macro_rules! fault {
 fault!(ConnectionFault, "connection", CallFault, "call", check::connection_fault);
 fault!(CallFault, "call", ConnectionFault, "connection", check::call_fault);
 
-/// Judges the record of a program, which is not for this module to know.
-pub(crate) type Check = fn(&Node) -> Result<(), Problem>;
+/// Judge the records that are not for this module to know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Checks {
+    pub(crate) program: fn(&Node) -> Result<(), Problem>,
+    pub(crate) incident: fn(&Node) -> Result<(), Problem>,
+}
 
 /// Reads a whole script.
-pub(crate) fn script(mut table: Table, check_program: Check) -> Result<Script, Problem> {
+pub(crate) fn script(mut table: Table, checks: Checks) -> Result<Script, Problem> {
     known_keys(&table, "a key of a script", OF_SCRIPTS, None)?;
     let seed = table.take("seed").map(|node| u64::read(&node)).transpose()?;
     let connections = rules(&mut table, "connection", connection)?;
@@ -74,7 +78,9 @@ pub(crate) fn script(mut table: Table, check_program: Check) -> Result<Script, P
     script.seed = seed.unwrap_or_default();
     script.zero_seed = seed == Some(0);
     script.programs_raw = rules(&mut table, "program", Ok)?.into_iter().map(program).collect();
-    script.programs_raw.iter().try_for_each(check_program)?;
+    script.programs_raw.iter().try_for_each(checks.program)?;
+    script.incident_raw = table.take("incident");
+    script.incident_raw.iter().try_for_each(checks.incident)?;
     Ok(script)
 }
 

@@ -22,6 +22,8 @@ pub struct Script {
     pub(crate) zero_seed: bool,
     /// The scripted programs as they are written.
     pub(crate) programs_raw: Vec<Node>,
+    /// The incident that it plays, as it is written.
+    pub(crate) incident_raw: Option<Node>,
 }
 
 /// When a rule of either kind is in force and how often it fires.

@@ -17,6 +17,7 @@ pub(crate) fn schema() -> Value {
             "seed": described(u64::schema(), "what draws are made from; 0 by default"),
             "connection": list("connection", "rules of connections; the first that matches decides"),
             "call": list("call", "rules of calls; for each stage and position of a call the first that matches decides"),
+            "incident": { "type": "object" },
             "program": { "type": "array", "items": { "type": "object" } },
         },
         "additionalProperties": false,

@@ -130,14 +130,14 @@ impl fmt::Display for ScriptError {
 impl std::error::Error for ScriptError {}
 
 /// Reads a script in TOML; `file` is what problems call it.
-pub(crate) fn from_toml(file: &str, text: &str, check: record::Check) -> Result<Script, ScriptError> {
-    let read = toml_form::parse(text).and_then(|table| record::script(table, check));
+pub(crate) fn from_toml(file: &str, text: &str, checks: record::Checks) -> Result<Script, ScriptError> {
+    let read = toml_form::parse(text).and_then(|table| record::script(table, checks));
     read.map_err(|problem| ScriptError::text(file, text, problem))
 }
 
 /// Reads a script in JSON.
-pub(crate) fn from_json(value: &serde_json::Value, check: record::Check) -> Result<Script, ScriptError> {
-    json_form::read(value, |table| record::script(table, check))
+pub(crate) fn from_json(value: &serde_json::Value, checks: record::Checks) -> Result<Script, ScriptError> {
+    json_form::read(value, |table| record::script(table, checks))
 }
 
 impl Script {
@@ -158,7 +158,7 @@ impl Script {
 
     /// This script and, behind its rules, those of `other`, whose seed wins where it has one.
     ///
-    /// Default names that collide are numbered; a name that was given to two rules is an error.
+    /// Of two incidents the last one is kept. Default names that collide are numbered; a name that was given to two rules is an error.
     pub fn merge(mut self, other: Self) -> Result<Self, ScriptError> {
         if other.seed != 0 || other.zero_seed {
             self.seed = other.seed;
@@ -167,6 +167,7 @@ impl Script {
         self.connections.extend(other.connections);
         self.calls.extend(other.calls);
         self.programs_raw.extend(other.programs_raw);
+        self.incident_raw = other.incident_raw.or(self.incident_raw);
         names::settle(&mut self).map_err(|twice| ScriptError::nowhere(twice.problem(0..0)))?;
         Ok(self)
     }

@@ -16,6 +16,8 @@ pub(crate) fn script(script: &Script) -> Table {
         |tables: Vec<Table>| Value::List(tables.into_iter().map(|one| Value::Table(one).into()).collect());
     let some = |tables: Vec<Table>| (!tables.is_empty()).then(|| list(tables));
     table.put("seed", (script.seed != 0 || script.zero_seed).then(|| script.seed.write()).flatten());
+    // Ahead of the lists of tables, since TOML prints it in one line.
+    table.put("incident", script.incident_raw.as_ref().map(|node| node.value.clone()));
     table.put("connection", some(script.connections.iter().map(Rule::write).collect()));
     table.put("call", some(script.calls.iter().map(Rule::write).collect()));
     let programs = (!script.programs_raw.is_empty()).then(|| Value::List(script.programs_raw.clone()));

@@ -1,7 +1,9 @@
 //! The written form of what a script holds besides faults. Edge: the one place that knows both the records of `fault` and
-//! the programs of `guest`.
+//! the programs of `guest`,
+//! and what a script declares of an incident.
 
 mod forms;
+mod incident;
 pub(crate) mod program;
 mod run;
 mod schema;
