@@ -12,18 +12,6 @@ pub(crate) struct Asked<'r> {
     pub(crate) rpc: bool,
 }
 
-impl Asked<'_> {
-    /// `process.Process/Start`, or `GET /files`.
-    pub(crate) fn operation(&self) -> String {
-        let path = self.parts.uri.path();
-        if self.rpc {
-            path.trim_start_matches('/').to_owned()
-        } else {
-            format!("{} {path}", self.parts.method)
-        }
-    }
-}
-
 impl Head for Asked<'_> {
     fn method(&self) -> &str {
         self.parts.method.as_str()

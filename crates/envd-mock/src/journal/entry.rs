@@ -100,9 +100,18 @@ pub struct CallEntry {
     pub target: String,
     /// Headers of the request; secrets are taken out.
     pub headers: Vec<(String, String)>,
-    /// The process tag, command or path that its message names.
+    /// The file, directory or watched path that it names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<String>,
+    pub path: Option<String>,
+    /// The tag of the process that it starts or selects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// The command that it starts or selects, with its arguments behind blanks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// The process that it started or selected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
     /// Milliseconds of the mock's clock.
     pub at_ms: f64,
     /// Rules that were chosen.

@@ -202,7 +202,7 @@ fn size_of_entry(entry: &Entry) -> usize {
             let texts = one.operation.len()
                 + one.target.len()
                 + one.name.as_ref().map_or(0, String::len)
-                + one.subject.as_ref().map_or(0, String::len)
+                + [&one.path, &one.tag, &one.command].into_iter().flatten().map(String::len).sum::<usize>()
                 + one.bodies.as_ref().map_or(0, |bodies| bodies.iter().map(String::len).sum());
             8 * PART + texts + headers + decisions(&one.decisions) + done(&one.done)
         }

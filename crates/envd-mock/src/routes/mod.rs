@@ -21,5 +21,6 @@ pub(crate) mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+pub(crate) mod told;
 
 pub(crate) use table::Routes;
