@@ -7,10 +7,13 @@ use std::time::Duration;
 use crate::fault::{CallRule, ConnectionRule, Script};
 use crate::generation::Generation;
 use crate::guest::{GuestConfig, RootSpec};
+use crate::journal::BadJournal;
 use crate::live::Setup;
 use crate::mock::MockEnvd;
+use crate::replay::Recording;
 use crate::routes::origin::Origin;
 use crate::server::{Config, StartError};
+use crate::strict::Strictness;
 use crate::time::{Pace, Time};
 
 /// Describes a mock; [`Builder::start`] makes it.
@@ -181,6 +184,25 @@ impl Builder {
     pub fn journal_bodies(mut self, bytes: usize) -> Self {
         self.config.setup.keep_bodies = bytes;
         self
+    }
+
+    /// What a run is judged by, at its end: see [`MockEnvd::finish`]. A strict mock that is dropped with something to
+    /// complain about panics, unless the thread does so already.
+    pub fn strict(mut self, strictness: impl Into<Strictness>) -> Self {
+        self.config.setup.strictness = strictness.into();
+        self
+    }
+
+    /// Makes the decisions of an exported journal again, the nth call of an operation getting what the nth had; `file`
+    /// is what errors call the text.
+    ///
+    /// # Errors
+    /// The first line that cannot be used.
+    pub fn replay(mut self, file: &str, journal: &str) -> Result<Self, BadJournal> {
+        let recording = Recording::read(file, journal)?;
+        self.config.setup.script = recording.script.clone();
+        self.config.setup.recording = Some(recording);
+        Ok(self)
     }
 
     /// Starts the mock; it answers when this returns.

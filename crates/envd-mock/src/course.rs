@@ -12,7 +12,8 @@ use crate::body::{Framing, Setting, Shaped};
 use crate::connection::{Conn, Gone, Manner, ending};
 use crate::effect::{self, Asked, Named, Outcome, Upward, Watch};
 use crate::fault::{
-    Call, CallFault, CallRule, Chosen, ChosenCall, Head as _, Place, Position, Rule, Rules, Script,
+    Call, CallFault, CallRule, Chosen, ChosenCall, ConnectionFault, Head as _, Place, Position, Rule, Rules,
+    Script,
 };
 use crate::guest::Guest;
 use crate::guest::mishap::{Acted, Mishap};
@@ -376,7 +377,13 @@ fn protocol(version: Version) -> &'static str {
 
 /// A decision about a connection, as the journal has it.
 pub(crate) fn decision(chosen: &crate::fault::ChosenConnection) -> Decision {
-    entered(chosen, chosen.rule().fault.to_string(), None)
+    let wait = match &chosen.rule().fault {
+        ConnectionFault::Delay { time } | ConnectionFault::SlowClose { time } => {
+            Some(millis(chosen.key.wait(time)))
+        }
+        _ => None,
+    };
+    entered(chosen, chosen.rule().fault.to_string(), wait)
 }
 
 fn decision_of_call(chosen: &ChosenCall) -> Decision {

@@ -15,6 +15,7 @@ use crate::generation::Generation;
 use crate::handle::GuestHandle;
 use crate::levers::{Clock, Faults};
 use crate::server::{self, Config, Running, StartError};
+use crate::strict::StrictReport;
 
 /// More threads serve no purpose: the work is in the guest's processes.
 const MOST_WORKERS: usize = 4;
@@ -28,6 +29,8 @@ pub struct MockEnvd {
     stop: CancellationToken,
     ended: Option<oneshot::Receiver<()>>,
     thread: Option<JoinHandle<()>>,
+    /// Whoever asked for the verdict has it.
+    judged: bool,
 }
 
 impl MockEnvd {
@@ -52,7 +55,7 @@ impl MockEnvd {
         let thread = spawn(server, end).map_err(StartError::Thread)?;
         let gone = |_| StartError::Thread(std::io::Error::other("the server's thread ended early"));
         let running = started.await.map_err(gone)??;
-        Ok(Self { running, stop, ended: Some(ended), thread: Some(thread) })
+        Ok(Self { running, stop, ended: Some(ended), thread: Some(thread), judged: false })
     }
 
     /// The base URL of envd, such as `http://127.0.0.1:40123`.
@@ -108,6 +111,27 @@ impl MockEnvd {
 
     /// Ends the mock and waits until nothing of it is left; never more than about a second.
     pub async fn stop(mut self) {
+        self.ended().await;
+    }
+
+    /// What a strict run has to complain about by now; nothing, when the mock is not strict.
+    pub fn strict_report(&self) -> StrictReport {
+        let live = &self.running.live;
+        live.strict_report(live.strictness)
+    }
+
+    /// Ends the mock as [`MockEnvd::stop`] does and judges the run.
+    ///
+    /// # Errors
+    /// What a strict run does not let pass.
+    pub async fn finish(mut self) -> Result<(), StrictReport> {
+        self.judged = true;
+        self.ended().await;
+        let report = self.strict_report();
+        if report.is_clean() { Ok(()) } else { Err(report) }
+    }
+
+    async fn ended(&mut self) {
         self.stop.cancel();
         if let Some(ended) = self.ended.take() {
             // An error means that the thread is already gone.
@@ -131,6 +155,10 @@ impl Drop for MockEnvd {
         if let Some(thread) = self.thread.take() {
             // A panic of the server's thread has been printed by the panic hook.
             let _ = thread.join();
+        }
+        if !self.judged && !std::thread::panicking() {
+            let report = self.strict_report();
+            assert!(report.is_clean(), "{report}");
         }
     }
 }

@@ -31,15 +31,6 @@ impl Head for Asked<'_> {
     }
 
     fn query(&self, name: &str) -> Vec<Cow<'_, str>> {
-        let pairs = self.parts.uri.query().unwrap_or_default().split('&');
-        let decoded = |text: &str| {
-            let spaced = text.replace('+', " ");
-            percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
-        };
-        let value = |pair: &str| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decoded(key) == name).then(|| Cow::Owned(decoded(value)))
-        };
-        pairs.filter_map(value).collect()
+        crate::query::values(self.parts.uri.query().unwrap_or_default(), name)
     }
 }

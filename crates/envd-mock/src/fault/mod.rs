@@ -6,6 +6,7 @@ mod build;
 mod check;
 mod condition;
 mod draw;
+mod expect;
 mod glob;
 mod grammar;
 mod json_form;
@@ -20,16 +21,17 @@ mod param;
 mod position;
 mod print;
 mod record;
+mod replay;
 mod rule;
-
-pub use armed::Counts;
 mod schema;
 mod source;
 #[cfg(test)]
 mod tests;
 mod toml_form;
 
+pub use armed::Counts;
 pub use build::RuleBuilder;
+pub use expect::Expect;
 pub use glob::{BadGlob, Glob};
 pub use kinds::{CallFault, ConnectionFault, Stage};
 pub use param::{Code, Errno, HttpStatus, Json, Length, Pairs, Payload, Processes, Rate, Signal, Size, Wait};
@@ -39,7 +41,10 @@ pub use rule::{CallRule, CallWhen, ConnectionRule, Nth, Often, Operation, Script
 #[cfg(test)]
 pub(crate) use armed::decided;
 pub(crate) use armed::{Armed, Chosen, ChosenCall, ChosenConnection, Rule, Rules};
-pub(crate) use kinds::Place;
-pub(crate) use matcher::{Call, Head, Message};
+pub(crate) use condition::{Key, OF_CALLS};
+pub(crate) use expect::{Expected, OF_EXPECTATIONS};
+pub(crate) use kinds::{Kind, Place};
+pub(crate) use matcher::{Call, Head, Message, unmet};
+pub(crate) use replay::{Recorded, RecordedCall, RecordedConnection, Replay};
 pub use schema::schema;
 pub use source::ScriptError;

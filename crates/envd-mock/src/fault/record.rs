@@ -256,7 +256,7 @@ fn words(keys: &[&[Key]]) -> Vec<&'static str> {
     keys.iter().flat_map(|keys| keys.iter().map(|key| key.word)).chain(["fault"]).collect()
 }
 
-fn known_keys(table: &Table, what: &str, known: &[&str], example: &str) -> Result<(), Problem> {
+pub(crate) fn known_keys(table: &Table, what: &str, known: &[&str], example: &str) -> Result<(), Problem> {
     match table.entries.iter().find(|entry| !known.contains(&entry.key.as_str())) {
         Some(entry) => Err(unknown(what, &entry.key, entry.key_at.clone(), known, example)),
         None => Ok(()),

@@ -23,4 +23,4 @@ mod table;
 mod tests;
 pub(crate) mod told;
 
-pub(crate) use table::Routes;
+pub(crate) use table::{Routes, operations};

@@ -28,6 +28,13 @@ const REST: [(&str, &str); 9] = [
     ("/files", "GET,HEAD,POST"),
 ];
 
+/// Every operation of the contract, as rules name them; HEAD goes with GET.
+pub(crate) fn operations() -> Vec<String> {
+    let methods = |methods: &'static str| methods.split(',').filter(|method| *method != "HEAD");
+    let rest = REST.iter().flat_map(|(path, all)| methods(all).map(move |method| format!("{method} {path}")));
+    rest.chain(rpc::PATHS.iter().map(|path| (*path).to_owned())).collect()
+}
+
 /// The routes of one guest.
 pub(crate) struct Routes {
     rest: Router,
