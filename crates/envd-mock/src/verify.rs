@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::fault::{Call, Expect, Expected, Head, Message, ScriptError, unmet};
+use crate::fault::{Call, Expect, Expected, Head, Message, Operation, ScriptError, unmet};
 use crate::journal::{CallEntry, Entry};
 use crate::live::Live;
 
@@ -115,6 +115,11 @@ pub(crate) fn of(live: &Live, expectations: &Expectations) -> Result<(), Unverif
     let calls: Vec<CallEntry> = page.entries.into_iter().filter_map(call).collect();
     let failures = check(&calls, live.generation.facts().number, expectations)?;
     if failures.is_empty() { Ok(()) } else { Err(VerifyError { failures, dropped: page.dropped }.into()) }
+}
+
+/// Whether a call was one of this operation.
+pub(crate) fn is_of(operation: &Operation, call: &CallEntry) -> bool {
+    operation.matches(&Past::new(call, 0))
 }
 
 /// Compares calls, in the order in which they came, with expectations.

@@ -7,6 +7,7 @@ mod binary;
 mod command;
 mod connections;
 mod control;
+mod control_faults;
 mod downloads;
 mod faults;
 mod filesystem;
