@@ -47,10 +47,16 @@ func run(ctx context.Context) error {
 			return err
 		}
 	}
-	return steps(ctx, "guest", []step{
+	if err := steps(ctx, "guest", []step{
 		{"prepare a snapshot", rest.prepare},
 		{"preload", rest.preload},
 		{"SIGTERM", func(context.Context) error { return mock.terminate() }},
+	}); err != nil {
+		return err
+	}
+	return steps(ctx, "faults", []step{
+		{"by flag, by header, verified", faults},
+		{"a strict run that fails", strict},
 	})
 }
 

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"regexp"
@@ -15,18 +17,22 @@ import (
 type mock struct {
 	command *exec.Cmd
 	url     string
+	control string
+	// said is what it wrote to standard error.
+	said *bytes.Buffer
 }
 
-var ready = regexp.MustCompile(`^envd-mock ready url=(http://127\.0\.0\.1:\d+) control=http://127\.0\.0\.1:\d+ generation=2 root=\S+\n$`)
+var ready = regexp.MustCompile(`^envd-mock ready url=(http://127\.0\.0\.1:\d+) control=(http://127\.0\.0\.1:\d+) generation=2 root=\S+\n$`)
 
-// boot starts the mock on a free port and waits for its one line.
-func boot() (*mock, error) {
+// boot starts the mock on a free port, with more flags, and waits for its one line.
+func boot(flags ...string) (*mock, error) {
 	program := os.Getenv("ENVD_MOCK")
 	if program == "" {
 		program = "../../target/debug/envd-mock"
 	}
-	command := exec.Command(program, "--listen", "127.0.0.1:0")
-	command.Stderr = os.Stderr
+	command := exec.Command(program, append([]string{"--listen", "127.0.0.1:0"}, flags...)...)
+	said := new(bytes.Buffer)
+	command.Stderr = io.MultiWriter(os.Stderr, said)
 	stdout, err := command.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -38,9 +44,10 @@ func boot() (*mock, error) {
 	match := ready.FindStringSubmatch(line)
 	if match == nil {
 		_ = command.Process.Kill()
-		return nil, fmt.Errorf("expected the ready line, found %q (%v)", line, err)
+		_ = command.Wait()
+		return nil, fmt.Errorf("expected the ready line, found %q (%v): %s", line, err, said)
 	}
-	return &mock{command: command, url: match[1]}, nil
+	return &mock{command: command, url: match[1], control: match[2], said: said}, nil
 }
 
 // terminate expects exit code 0 soon after SIGTERM.

@@ -1,30 +1,33 @@
-//! What a mock can be told before it starts. Collects only; starting is `mock`'s.
+//! What a mock, a proxy or a playback can be told before it starts. Collects only; starting is `served`'s.
 
+use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::fault::{CallRule, ConnectionRule, Script};
 use crate::generation::Generation;
-use crate::guest::{GuestConfig, RootSpec};
+use crate::guest::{GuestConfig, Program, RootSpec};
 use crate::journal::BadJournal;
 use crate::live::Setup;
 use crate::mock::MockEnvd;
-use crate::replay::Recording;
+use crate::replay::PastRun;
 use crate::routes::origin::Origin;
-use crate::server::{Config, StartError};
+use crate::server::{Behind, Config, StartError};
 use crate::strict::Strictness;
 use crate::time::{Pace, Time};
 
-/// Describes a mock; [`Builder::start`] makes it.
+/// Describes a mock, or a [`Proxy`](crate::Proxy) or a [`Playback`](crate::Playback); `start` makes it.
 #[derive(Debug)]
 #[must_use = "a builder does nothing until it is started"]
-pub struct Builder {
-    config: Config,
+pub struct Builder<Of = MockEnvd> {
+    pub(crate) config: Config,
+    of: PhantomData<fn() -> Of>,
 }
 
-impl Default for Builder {
-    fn default() -> Self {
+impl<Of> Builder<Of> {
+    /// A port of any number, answered by whom `behind` says.
+    pub(crate) fn before(behind: Behind) -> Self {
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
         Self {
             config: Config {
@@ -35,13 +38,13 @@ impl Default for Builder {
                 generation: Generation::default(),
                 version: None,
                 guest: GuestConfig::default(),
+                behind,
+                record: None,
                 setup: Setup::default(),
             },
+            of: PhantomData,
         }
     }
-}
-
-impl Builder {
     /// The address to serve envd on; port 0, the default, takes any free one.
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.config.listen = address;
@@ -66,6 +69,87 @@ impl Builder {
         self
     }
 
+    /// What goes wrong, in place of what was said before.
+    pub fn script(mut self, script: Script) -> Self {
+        self.config.setup.script = script;
+        self
+    }
+
+    /// What draws are made from.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.config.setup.script = std::mem::take(&mut self.config.setup.script).with_seed(seed);
+        self
+    }
+
+    /// One more thing that goes wrong with calls.
+    pub fn fault(mut self, rule: CallRule) -> Self {
+        self.config.setup.script.calls.push(rule);
+        self
+    }
+
+    /// One more thing that goes wrong with connections.
+    pub fn connection_fault(mut self, rule: ConnectionRule) -> Self {
+        self.config.setup.script.connections.push(rule);
+        self
+    }
+
+    /// Hears the request header `X-Envd-Fault`, by which a client asks for a fault of that call.
+    pub fn faults_from_header(mut self, hear: bool) -> Self {
+        self.config.setup.from_header = hear;
+        self
+    }
+
+    /// How the mock's clock goes: delays, limits and timestamps are on it.
+    pub fn clock(mut self, pace: Pace) -> Self {
+        self.config.guest.time = Time::new(pace);
+        self
+    }
+
+    /// The most bytes that the journal takes; 64 MiB by default.
+    pub fn journal_limit(mut self, bytes: u64) -> Self {
+        self.config.setup.journal_limit = Some(bytes);
+        self
+    }
+
+    /// How many of the first bytes of each body the journal keeps; none by default.
+    pub fn journal_bodies(mut self, bytes: usize) -> Self {
+        self.config.setup.keep_bodies = bytes;
+        self
+    }
+
+    /// What a run is judged by, at its end: see [`MockEnvd::finish`]. What is strict and dropped with something to complain about
+    /// panics, unless the thread does so already.
+    pub fn strict(mut self, strictness: impl Into<Strictness>) -> Self {
+        self.config.setup.strictness = strictness.into();
+        self
+    }
+
+    /// Makes the decisions of an exported journal again, the nth call of an operation getting what the nth had; `file`
+    /// is what errors call the text.
+    ///
+    /// # Errors
+    /// The first line that cannot be used.
+    pub fn replay(mut self, file: &str, journal: &str) -> Result<Self, BadJournal> {
+        let past = PastRun::read(file, journal)?;
+        self.config.setup.script = past.script.clone();
+        self.config.setup.past = Some(past);
+        Ok(self)
+    }
+
+    /// Writes all traffic to this file, each call as its answerer saw it (docs/traffic.md).
+    pub fn record(mut self, file: impl Into<PathBuf>) -> Self {
+        self.config.record = Some(file.into());
+        self
+    }
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self::before(Behind::Guest)
+    }
+}
+
+impl Builder {
     /// The wire generation to play.
     pub fn generation(mut self, generation: Generation) -> Self {
         self.config.generation = generation;
@@ -138,81 +222,24 @@ impl Builder {
         self
     }
 
-    /// What goes wrong, in place of what was said before.
-    pub fn script(mut self, script: Script) -> Self {
-        self.config.setup.script = script;
+    /// Adds a stand-in for a command; the first that matches takes its place.
+    pub fn program(mut self, program: Program) -> Self {
+        self.config.guest.programs.push(program);
         self
     }
 
-    /// What draws are made from.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.config.setup.script = std::mem::take(&mut self.config.setup.script).with_seed(seed);
+    /// Runs nothing real and builds no walls, so that it works where namespaces are forbidden: what no program stands
+    /// in for is not found (127). The tree is a fresh directory or one that is used in place.
+    pub fn programs_only(mut self, only: bool) -> Self {
+        self.config.guest.programs_only = only;
         self
-    }
-
-    /// One more thing that goes wrong with calls.
-    pub fn fault(mut self, rule: CallRule) -> Self {
-        self.config.setup.script.calls.push(rule);
-        self
-    }
-
-    /// One more thing that goes wrong with connections.
-    pub fn connection_fault(mut self, rule: ConnectionRule) -> Self {
-        self.config.setup.script.connections.push(rule);
-        self
-    }
-
-    /// Hears the request header `X-Envd-Fault`, by which a client asks for a fault of that call.
-    pub fn faults_from_header(mut self, hear: bool) -> Self {
-        self.config.setup.from_header = hear;
-        self
-    }
-
-    /// How the mock's clock goes: delays, limits and timestamps are on it.
-    pub fn clock(mut self, pace: Pace) -> Self {
-        self.config.guest.time = Time::new(pace);
-        self
-    }
-
-    /// The most bytes that the journal takes; 64 MiB by default.
-    pub fn journal_limit(mut self, bytes: u64) -> Self {
-        self.config.setup.journal_limit = Some(bytes);
-        self
-    }
-
-    /// How many of the first bytes of each body the journal keeps; none by default.
-    pub fn journal_bodies(mut self, bytes: usize) -> Self {
-        self.config.setup.keep_bodies = bytes;
-        self
-    }
-
-    /// What a run is judged by, at its end: see [`MockEnvd::finish`]. A strict mock that is dropped with something to
-    /// complain about panics, unless the thread does so already.
-    pub fn strict(mut self, strictness: impl Into<Strictness>) -> Self {
-        self.config.setup.strictness = strictness.into();
-        self
-    }
-
-    /// Makes the decisions of an exported journal again, the nth call of an operation getting what the nth had; `file`
-    /// is what errors call the text.
-    ///
-    /// # Errors
-    /// The first line that cannot be used.
-    pub fn replay(mut self, file: &str, journal: &str) -> Result<Self, BadJournal> {
-        let recording = Recording::read(file, journal)?;
-        self.config.setup.script = recording.script.clone();
-        self.config.setup.recording = Some(recording);
-        Ok(self)
     }
 
     /// Starts the mock; it answers when this returns.
     ///
     /// # Errors
     /// [`StartError`]: the address is remote or cannot be bound, or the guest cannot boot. Nothing is left behind.
-    pub async fn start(mut self) -> Result<MockEnvd, StartError> {
-        let script = std::mem::take(&mut self.config.setup.script);
-        // Names are made unique, or refused.
-        self.config.setup.script = Script::default().merge(script)?;
+    pub async fn start(self) -> Result<MockEnvd, StartError> {
         MockEnvd::from_config(self.config).await
     }
 }

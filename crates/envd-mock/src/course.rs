@@ -28,7 +28,7 @@ const NAME: &str = "x-envd-call";
 /// A call from its head to its last byte.
 pub(crate) struct Course {
     live: Arc<Live>,
-    guest: Arc<Guest>,
+    guest: Option<Arc<Guest>>,
     conn: Arc<Conn>,
     note: Arc<CallNote>,
     plan: Vec<ChosenCall>,
@@ -45,7 +45,7 @@ impl Course {
     /// Decides what goes wrong with a call and enters it in the journal; the request that is given back is whole.
     pub(crate) async fn enter(
         live: &Arc<Live>,
-        guest: &Arc<Guest>,
+        guest: Option<&Arc<Guest>>,
         request: Request<Body>,
         known: bool,
         rpc: bool,
@@ -67,7 +67,7 @@ impl Course {
         let all = || std::iter::once(&*rules).chain(own.as_ref());
         if rpc && all().any(|rules| rules.need_message(&head, now)) {
             (named, body) = effect::look(parts.uri.path(), &parts.headers, body).await;
-            named = named.resolved(guest);
+            named = named.resolved(guest.map(Arc::as_ref));
         }
         let Named { message, pid } = named;
         let name = parts.headers.get(NAME).and_then(|name| name.to_str().ok());
@@ -102,7 +102,7 @@ impl Course {
             Upward::new(body, &plan, framing, live.keep_bodies, Arc::clone(&conn), Arc::clone(&note), crash);
         let course = Self {
             live: Arc::clone(live),
-            guest: Arc::clone(guest),
+            guest: guest.cloned(),
             conn,
             note,
             plan,
@@ -119,12 +119,12 @@ impl Course {
 
     /// Enters what the messages of the call name, once a handler has decoded them.
     fn told(&self) -> Told {
-        let (line, guest) = (self.note.line(), Arc::clone(&self.guest));
+        let (line, guest) = (self.note.line(), self.guest.clone());
         Told::new(move |message| {
             if let Some(pid) = effect::started_pid(message) {
                 line.amend(|call| call.pid = Some(pid));
             } else if let Some(named) = effect::named(message) {
-                let Named { message, pid } = named.resolved(&guest);
+                let Named { message, pid } = named.resolved(guest.as_deref());
                 line.amend(|call| {
                     (call.path, call.tag, call.command) = (message.path, message.tag, message.command);
                     call.pid = pid;
@@ -192,7 +192,7 @@ impl Course {
                 CallFault::Crash { .. } => {
                     self.done(chosen, "crash before an answer");
                     self.note.end("reset", |_| {});
-                    crash(&self.live, &self.guest)(chosen);
+                    crash(&self.live, self.guest.as_ref())(chosen);
                     std::future::pending::<()>().await;
                 }
                 _ => self.afflict(chosen, request),
@@ -325,7 +325,7 @@ impl Course {
             head_only: self.head || bodyless,
             note: Arc::clone(&self.note),
             hide_length: self.plan.iter().any(lies),
-            crash: crash(&self.live, &self.guest),
+            crash: crash(&self.live, self.guest.as_ref()),
             then: self.then(),
             keep: self.live.keep_bodies,
         };
@@ -348,11 +348,11 @@ impl Course {
 }
 
 /// What a crash of the daemon does.
-fn crash(live: &Arc<Live>, guest: &Arc<Guest>) -> Arc<dyn Fn(&ChosenCall) + Send + Sync> {
-    let (live, guest) = (Arc::clone(live), Arc::clone(guest));
+fn crash(live: &Arc<Live>, guest: Option<&Arc<Guest>>) -> Arc<dyn Fn(&ChosenCall) + Send + Sync> {
+    let (live, guest) = (Arc::clone(live), guest.cloned());
     Arc::new(move |chosen: &ChosenCall| {
         if let CallFault::Crash { down, processes } = chosen.rule().fault {
-            live.crash(&guest, down, processes);
+            live.crash(guest.as_ref(), down, processes);
         }
     })
 }
@@ -364,6 +364,7 @@ fn asked_for(live: &Live, headers: &HeaderMap) -> Result<Option<Rules>, String> 
     let rule = CallRule::parse_bare(FAULT, text).map_err(|error| error.to_string())?;
     let mut script = Script::default();
     (script.seed, script.calls) = (live.seed(), vec![rule]);
+    live.admit(&script).map_err(|unfit| format!("{FAULT}: {unfit}"))?;
     Ok(Some(Rules::arm(script, live.time.now())))
 }
 

@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::guest::Guest;
 use crate::guest::tree::{Owner, RemoveError};
+use crate::guest::{Guest, Programs};
 
 const LARGEST_READ: usize = 1 << 30;
 
@@ -29,6 +29,9 @@ pub struct ProcessSummary {
     pub cwd: String,
     /// The name that its starter gave it.
     pub tag: Option<String>,
+    /// The name of the program that stands in for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
 }
 
 impl GuestHandle {
@@ -75,11 +78,17 @@ impl GuestHandle {
             args: process.spec.args.clone(),
             cwd: process.spec.cwd.clone(),
             tag: process.spec.tag.clone(),
+            program: process.program().map(str::to_owned),
         };
         self.guest
             .wait()
             .map(|stand| stand.processes.list().iter().map(summary).collect())
             .unwrap_or_default()
+    }
+
+    /// What stands in for commands; it may be replaced at any time.
+    pub fn programs(&self) -> &Programs {
+        self.guest.programs()
     }
 
     /// Where the guest's root lies on the host; `/` when the guest is the machine itself. A tree with a disk of its

@@ -11,6 +11,7 @@
 //! # }
 //! ```
 
+mod answerer;
 mod body;
 mod builder;
 #[doc(hidden)]
@@ -22,6 +23,7 @@ mod coverage;
 mod effect;
 pub mod fault;
 mod generation;
+mod glob;
 pub mod guest;
 mod handle;
 pub mod journal;
@@ -30,25 +32,36 @@ mod live;
 mod mishaps;
 mod mock;
 mod pipeline;
+mod playback;
+mod proxy;
 mod query;
 mod refusal;
 mod replay;
 pub(crate) mod routes;
+mod script;
+mod served;
 mod server;
 mod strict;
 mod time;
+mod traffic;
 mod units;
+mod upstream;
 pub mod verify;
 
 pub use builder::Builder;
 pub use coverage::{Coverage, Covered};
 pub use generation::{Generation, UnknownGeneration};
-pub use guest::{BootError, GuestConfig, RootSpec};
+pub use guest::{BootError, GuestConfig, Program, ProgramRuns, ProgramWhen, Programs, RealRun, RootSpec};
 pub use handle::{GuestHandle, ProcessSummary};
 pub use levers::{Clock, Faults, NameTaken, Refusing};
-pub use live::RuleReport;
+pub use live::{RuleReport, Unfit};
 pub use mock::MockEnvd;
+pub use playback::Playback;
+pub use proxy::Proxy;
 pub use routes::origin::Origin;
+pub use script::script_schema;
 pub use server::StartError;
 pub use strict::{StrictReport, Strictness};
 pub use time::{NotManual, Pace};
+pub use traffic::{BadPace, BadRecording, ReplayPace};
+pub use upstream::{BadTarget, Target, UpstreamProtocol};

@@ -2,7 +2,7 @@
 //! as a whole (refusing connections, crashing). Shared by the pipeline, the control port and the Rust handle.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -11,10 +11,11 @@ use crate::connection::Gate;
 use crate::coverage::{self, Cells, Coverage};
 use crate::fault::{Armed, CallRule, ConnectionRule, Counts, Processes, Rules, Script};
 use crate::generation::Generation;
-use crate::guest::Guest;
+use crate::guest::{Guest, Program, ProgramRuns, Programs};
 use crate::journal::{Header, Journal};
+use crate::mishaps;
 use crate::refusal::Refusals;
-use crate::replay::Recording;
+use crate::replay::PastRun;
 use crate::strict::{StrictReport, Strictness};
 use crate::time::Time;
 
@@ -29,10 +30,14 @@ pub(crate) struct Live {
     pub(crate) from_header: bool,
     /// How many of the first bytes of bodies the journal keeps.
     pub(crate) keep_bodies: usize,
+    /// Who answers in place of a guest, in words.
+    instead: Option<String>,
     pub(crate) refusals: Refusals,
     /// What a run is judged by.
     pub(crate) strictness: Strictness,
     rules: RwLock<Arc<Rules>>,
+    /// The programs of the script, once there is a guest; the builder's stay behind them.
+    programs: OnceLock<(Programs, Vec<Program>)>,
     /// What there was at the start.
     initial: Setup,
     history: Mutex<History>,
@@ -42,8 +47,8 @@ pub(crate) struct Live {
 /// What rules leave behind.
 #[derive(Debug, Default)]
 struct History {
-    /// The script in force, without its rules.
-    base: Script,
+    /// Seed and programs of the script; its rules are the armed ones.
+    frame: Script,
     /// What was ever armed.
     armed: Cells,
     /// Rules that were taken away before they had been of any use.
@@ -61,9 +66,19 @@ pub(crate) struct Setup {
     pub(crate) keep_bodies: usize,
     /// The most bytes that the journal takes; 64 MiB by default.
     pub(crate) journal_limit: Option<u64>,
+    /// Who answers in place of a guest, in words.
+    pub(crate) instead: Option<String>,
     /// Decisions that are made again.
-    pub(crate) recording: Option<Recording>,
+    pub(crate) past: Option<PastRun>,
     pub(crate) strictness: Strictness,
+}
+
+/// Part of a script can do nothing here: it is about the inside of the guest, and none of the mock's own answers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{part} is about the inside of the guest, but {instead} answers here")]
+pub struct Unfit {
+    part: String,
+    instead: String,
 }
 
 const JOURNAL_LIMIT: u64 = 64 << 20;
@@ -99,8 +114,10 @@ impl Live {
             generation,
             from_header: setup.from_header,
             keep_bodies: setup.keep_bodies,
+            instead: setup.instead.clone(),
             strictness: setup.strictness,
             rules: RwLock::default(),
+            programs: OnceLock::new(),
             initial: setup,
             history: Mutex::default(),
             runtime: Handle::current(),
@@ -113,7 +130,7 @@ impl Live {
     fn begin(&self) {
         let rules = self.arm(self.initial.script.clone());
         // It was read before, or there would be no mock.
-        let replay = self.initial.recording.as_ref().and_then(|recording| recording.replay().ok());
+        let replay = self.initial.past.as_ref().and_then(|past| past.replay().ok());
         self.set(rules.with_replay(replay.map(Arc::new)));
     }
 
@@ -131,12 +148,38 @@ impl Live {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes charge of the guest's programs; `lasting` are those that no script replaces.
+    pub(crate) fn direct(&self, programs: Programs, lasting: Vec<Program>) {
+        // Set once, when the guest has booted.
+        let _ = self.programs.set((programs, lasting));
+    }
+
+    /// The programs that stand in for commands, with how often each has run.
+    pub(crate) fn program_runs(&self) -> Vec<ProgramRuns> {
+        self.programs.get().map(|(programs, _)| programs.runs()).unwrap_or_default()
+    }
+
     pub(crate) fn rules(&self) -> Arc<Rules> {
         Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn seed(&self) -> u64 {
-        self.history().base.seed
+        self.history().frame.seed
+    }
+
+    /// Whether every part of a script can do what it says here.
+    ///
+    /// # Errors
+    /// [`Unfit`], for the first that cannot.
+    pub(crate) fn admit(&self, script: &Script) -> Result<(), Unfit> {
+        let Some(instead) = &self.instead else { return Ok(()) };
+        let mut inside = script.calls.iter().filter(|rule| mishaps::is_inside(&rule.fault));
+        let rule = inside.next().map(|rule| format!("the rule {:?} ({})", rule.name, rule.fault.word()));
+        let program = || script.programs().first().map(|program| format!("the program {:?}", program.name));
+        match rule.or_else(program) {
+            Some(part) => Err(Unfit { part, instead: instead.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// Puts another script in force; all counts begin anew.
@@ -147,11 +190,14 @@ impl Live {
     }
 
     fn arm(&self, mut script: Script) -> Rules {
+        if let Some((programs, lasting)) = self.programs.get() {
+            programs.replace(script.programs().into_iter().chain(lasting.iter().cloned()).collect());
+        }
         self.history().armed.extend(coverage::armed(&script));
         let (connections, calls) =
             (std::mem::take(&mut script.connections), std::mem::take(&mut script.calls));
         let seed = script.seed;
-        self.history().base = script;
+        self.history().frame = script;
         Rules::arm(rules_alone(seed, connections, calls), self.time.now())
     }
 
@@ -195,7 +241,7 @@ impl Live {
     /// The rules as a script.
     pub(crate) fn script(&self) -> Script {
         let rules = self.rules();
-        let mut script = self.history().base.clone();
+        let mut script = self.history().frame.clone();
         script.connections = rules.connections.iter().map(|armed| armed.rule.clone()).collect();
         script.calls = rules.calls.iter().map(|armed| armed.rule.clone()).collect();
         script
@@ -243,13 +289,20 @@ impl Live {
     }
 
     /// Resets every connection and refuses new ones for a while, as a daemon that crashes and is started again.
-    pub(crate) fn crash(&self, guest: &Arc<Guest>, down: Option<Duration>, processes: Option<Processes>) {
+    pub(crate) fn crash(
+        &self,
+        guest: Option<&Arc<Guest>>,
+        down: Option<Duration>,
+        processes: Option<Processes>,
+    ) {
         let closed = self.gate.close();
         self.gate.lose_all();
         self.journal.event("crash");
-        let (time, journal, guest) = (self.time.clone(), Arc::clone(&self.journal), Arc::clone(guest));
+        let (time, journal, guest) = (self.time.clone(), Arc::clone(&self.journal), guest.cloned());
         self.runtime.spawn(async move {
-            guest.restart(processes == Some(Processes::Keep)).await;
+            if let Some(guest) = guest {
+                guest.restart(processes == Some(Processes::Keep)).await;
+            }
             time.sleep(down.unwrap_or(DOWN)).await;
             drop(closed);
             journal.event("back");

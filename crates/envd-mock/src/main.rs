@@ -1,11 +1,10 @@
-//! The command: reads the flags, starts the mock, prints the one ready line, waits for its end. Everything else is
+//! The command: reads the flags, starts what they say, prints the one ready line, waits for its end. Everything else is
 //! the library's.
 
 use std::io::{Read, Write};
 use std::process::ExitCode;
 
-use envd_mock::MockEnvd;
-use envd_mock::cli::{Cli, LogFormat, Stop};
+use envd_mock::cli::{Cli, LogFormat, Stop, Up};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
@@ -18,7 +17,7 @@ fn main() -> ExitCode {
         Err(Stop::Told(text)) => return told(&text),
         Err(Stop::Refused(line)) => return refused(&line, REFUSED),
     };
-    log(cli.log_format);
+    log(cli.common().log_format);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return refused(&format!("cannot start: {error}"), REFUSED),
@@ -27,25 +26,25 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> ExitCode {
-    let mut ends = match Ends::watch(cli.exit_on_stdin_eof) {
+    let mut ends = match Ends::watch(cli.common().exit_on_stdin_eof) {
         Ok(ends) => ends,
         Err(error) => return refused(&format!("cannot watch for signals: {error}"), REFUSED),
     };
     let started = tokio::select! {
-        started = cli.builder().start() => started,
+        started = cli.start() => started,
         () = ends.next() => return ExitCode::SUCCESS,
     };
     match started {
-        Ok(mock) => {
-            if let Err(error) = mock.guarded().await {
+        Ok(up) => {
+            if let Err(error) = up.guarded().await {
                 tracing::warn!(%error, "nobody will remove the guest's tree should the mock be killed");
             }
-            announce(&mock);
+            announce(&up);
             ends.next().await;
-            mock.stop().await;
+            up.stop().await;
             ExitCode::SUCCESS
         }
-        Err(error) => refused(&error.to_string(), error.exit_code()),
+        Err(failed) => refused(&failed.line, failed.code),
     }
 }
 
@@ -94,12 +93,9 @@ fn end_of_input() -> std::io::Result<oneshot::Receiver<()>> {
     Ok(receiver)
 }
 
-fn announce(mock: &MockEnvd) {
-    let (url, control, generation) = (mock.url(), mock.control_url(), mock.generation());
-    let root = mock.guest().root().display().to_string();
+fn announce(up: &Up) {
     let mut stdout = std::io::stdout().lock();
-    let line =
-        writeln!(stdout, "envd-mock ready url={url} control={control} generation={generation} root={root}");
+    let line = writeln!(stdout, "{}", up.ready_line());
     if let Err(error) = line.and_then(|()| stdout.flush()) {
         tracing::warn!(%error, "nobody reads the ready line");
     }

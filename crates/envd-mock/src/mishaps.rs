@@ -17,6 +17,11 @@ pub(crate) fn of(fault: &CallFault, draw: impl Fn(&Wait) -> Duration) -> Option<
     spawn(fault).or_else(|| process(fault, draw)).or_else(|| disk(fault)).or_else(|| preload(fault))
 }
 
+/// Whether a fault goes wrong inside the guest.
+pub(crate) fn is_inside(fault: &CallFault) -> bool {
+    of(fault, |_| Duration::ZERO).is_some()
+}
+
 fn spawn(fault: &CallFault) -> Option<MishapKind> {
     let CallFault::SpawnFails { errno: given } = fault else { return None };
     Some(MishapKind::Spawn(given.map_or(libc::EAGAIN, errno)))

@@ -6,30 +6,35 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{Request, StatusCode};
 
+use crate::answerer::Answerer;
 use crate::connection::{Accepted, Conn, Gone, Service};
 use crate::course::Course;
-use crate::guest::Guest;
 use crate::live::Live;
 use crate::routes::origin::Origins;
-use crate::routes::{Routes, auth, cors, reply};
+use crate::routes::{self, reply};
+use crate::traffic::Recorder;
 
-/// What all calls to one guest go through; cheap to clone.
+/// What all calls on one port go through; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Pipeline(Arc<Stages>);
 
 struct Stages {
-    guest: Arc<Guest>,
+    answerer: Answerer,
+    recorder: Option<Recorder>,
     origins: Origins,
-    routes: Routes,
     live: Arc<Live>,
 }
 
 impl Pipeline {
-    pub(crate) fn new(guest: Arc<Guest>, origins: Origins, version: String, live: Arc<Live>) -> Self {
-        let routes = Routes::new(&guest, version);
-        Self(Arc::new(Stages { guest, origins, routes, live }))
+    pub(crate) fn new(
+        answerer: Answerer,
+        recorder: Option<Recorder>,
+        origins: Origins,
+        live: Arc<Live>,
+    ) -> Self {
+        Self(Arc::new(Stages { answerer, recorder, origins, live }))
     }
 }
 
@@ -50,59 +55,30 @@ impl Service for Pipeline {
 
 impl Stages {
     async fn call(&self, request: Request<Body>) -> Result<Response, Gone> {
-        let known = self.routes.methods(request.uri().path());
-        let rpc = self.routes.is_rpc(request.uri().path());
+        let (known, rpc) =
+            (routes::methods(request.uri().path()).is_some(), routes::is_rpc(request.uri().path()));
         let (course, mut request) =
-            Course::enter(&self.live, &self.guest, request, known.is_some(), rpc).await;
+            Course::enter(&self.live, self.answerer.guest(), request, known, rpc).await;
         let response = match course.before(&mut request).await? {
             Some(response) => response,
-            None => course.answered(request, |request| self.answer(request, known)).await?,
+            None => course.answered(request, |request| self.answer(request)).await?,
         };
         let mut response = course.after(response).await;
-        self.date(&mut response);
+        self.answerer.date(&mut response);
         Ok(course.leave(response))
     }
 
-    async fn answer(&self, request: Request<Body>, known: Option<&'static str>) -> Response {
+    async fn answer(&self, request: Request<Body>) -> Response {
         match self.origins.check(request.uri(), request.headers()) {
-            Ok(()) => self.admitted(request, known).await,
+            Ok(()) => self.recorded(request).await,
             Err(refused) => reply::error(StatusCode::FORBIDDEN, refused.to_string()),
         }
     }
 
-    async fn admitted(&self, request: Request<Body>, methods: Option<&'static str>) -> Response {
-        let mut response = match self.answer_early(&request, methods) {
-            Some(response) => response,
-            None => self.route(request).await,
-        };
-        if methods.is_some() {
-            cors::expose(response.headers_mut());
-        }
-        response
-    }
-
-    /// Health is answered at once; everything else waits, for a millisecond, until the guest stands.
-    async fn route(&self, request: Request<Body>) -> Response {
-        if request.uri().path() != "/health"
-            && let Err(error) = self.guest.ready().await
-        {
-            return reply::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
-        }
-        self.routes.answer(request).await
-    }
-
-    /// What is settled by the head alone: a preflight, a missing token.
-    fn answer_early(&self, request: &Request<Body>, methods: Option<&'static str>) -> Option<Response> {
-        let (method, path) = (request.method(), request.uri().path());
-        match methods {
-            Some(methods) if method == Method::OPTIONS => Some(cors::preflight(methods)),
-            _ => auth::refuse(&self.guest.life, method, path, request.headers()),
-        }
-    }
-
-    fn date(&self, response: &mut Response) {
-        let date = httpdate::fmt_http_date(self.guest.clock.now());
-        let value = HeaderValue::try_from(date).expect("an HTTP date is a header value");
-        response.headers_mut().insert(header::DATE, value);
+    /// What is recorded is what the answerer saw and said, before anything goes wrong with it.
+    async fn recorded(&self, request: Request<Body>) -> Response {
+        let Some(recorder) = &self.recorder else { return self.answerer.answer(request).await };
+        let (call, request) = recorder.call(request);
+        call.answered(self.answerer.answer(request).await)
     }
 }

@@ -8,22 +8,21 @@ use crate::fault::{
 };
 use crate::journal::{BadJournal, Decision, Done, Entry, read};
 
-/// A recording that can be replayed any number of times.
+/// What was decided in a run that is over; it can be replayed any number of times.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Recording {
+pub(crate) struct PastRun {
     file: String,
     connections: Vec<(usize, RecordedConnection)>,
     calls: Vec<(usize, RecordedCall)>,
     /// The seed, and refusals as rules.
     pub(crate) script: Script,
-    pub(crate) generation: u8,
 }
 
 /// What events say of a span in which nobody listens.
 pub(crate) const REFUSING: &str = "refusing: ";
 pub(crate) const LISTENING: &str = "listening again: ";
 
-impl Recording {
+impl PastRun {
     /// Reads an exported journal.
     ///
     /// # Errors
@@ -38,8 +37,7 @@ impl Recording {
             return Err(BadJournal { file: file.to_owned(), line: 1, problem });
         }
         let script = Script::default().with_seed(header.seed);
-        let mut this =
-            Self { file: file.to_owned(), script, generation: header.generation, ..Self::default() };
+        let mut this = Self { file: file.to_owned(), script, ..Self::default() };
         let mut refusals = Refusals::default();
         for (line, entry) in entries {
             match entry {
@@ -154,7 +152,7 @@ mod tests {
     #[test]
     fn a_decision_that_cannot_be_made_is_refused_with_its_line() {
         let text = journal(&[call("delay 5ms"), call("explode")]);
-        let refusal = Recording::read("run.jsonl", &text).unwrap_err();
+        let refusal = PastRun::read("run.jsonl", &text).unwrap_err();
         assert_eq!((refusal.line, refusal.file.as_str()), (3, "run.jsonl"));
         assert!(refusal.problem.contains("explode"), "{refusal}");
     }
@@ -162,7 +160,7 @@ mod tests {
     #[test]
     fn a_journal_that_is_not_whole_is_refused() {
         let text = write(&Header::new(2, 9, serde_json::json!({}), 4), &[]);
-        let refusal = Recording::read("run.jsonl", &text).unwrap_err().to_string();
+        let refusal = PastRun::read("run.jsonl", &text).unwrap_err().to_string();
         assert!(refusal.starts_with("run.jsonl:1: expected a whole journal"), "{refusal}");
     }
 
@@ -174,8 +172,8 @@ mod tests {
             event("listening again: down", 30.0),
             event("refusing: down", 50.0),
         ]);
-        let recording = Recording::read("run.jsonl", &text).unwrap();
-        let rules: Vec<_> = recording.script.connections.iter().map(ToString::to_string).collect();
+        let past = PastRun::read("run.jsonl", &text).unwrap();
+        let rules: Vec<_> = past.script.connections.iter().map(ToString::to_string).collect();
         assert_eq!(
             rules,
             [

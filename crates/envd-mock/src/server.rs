@@ -1,21 +1,26 @@
-//! The only file that knows every stage: binds, boots the guest, serves both ports, and ends it all. Decides no
-//! answer.
+//! The only file that knows every stage: binds, boots the guest or finds who answers in its place, serves both ports,
+//! and ends it all. Decides no answer.
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use crate::answerer::Answerer;
 use crate::connection::{Gate, Listener};
 use crate::control::{Control, Facts};
 use crate::fault::ScriptError;
 use crate::generation::Generation;
-use crate::guest::{BootError, Guest, GuestConfig};
-use crate::live::{Live, Setup};
+use crate::guest::{BootError, Guest, GuestConfig, Program};
+use crate::live::{Live, Setup, Unfit};
 use crate::pipeline::Pipeline;
+use crate::routes::Front;
 use crate::routes::origin::{Origin, Origins};
+use crate::traffic::{BadRecording, Player, Recorder, Recording, ReplayPace};
+use crate::upstream::{Target, Upstream, UpstreamProtocol};
 
 /// Everything that a start can be told.
 #[derive(Debug)]
@@ -27,7 +32,19 @@ pub(crate) struct Config {
     pub(crate) generation: Generation,
     pub(crate) version: Option<String>,
     pub(crate) guest: GuestConfig,
+    pub(crate) behind: Behind,
+    /// Where traffic is written to.
+    pub(crate) record: Option<PathBuf>,
     pub(crate) setup: Setup,
+}
+
+/// Who answers behind the pipeline.
+#[derive(Debug)]
+pub(crate) enum Behind {
+    Guest,
+    Upstream(Target, UpstreamProtocol),
+    /// A file and how fast it is played.
+    Recording(PathBuf, ReplayPace),
 }
 
 /// A server that answers.
@@ -35,7 +52,8 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) control: SocketAddr,
     pub(crate) generation: Generation,
-    pub(crate) guest: Arc<Guest>,
+    /// Missing where somebody else answers.
+    pub(crate) guest: Option<Arc<Guest>>,
     pub(crate) live: Arc<Live>,
 }
 
@@ -61,6 +79,20 @@ pub enum StartError {
     /// The script cannot be used: two of its rules were given the same name.
     #[error(transparent)]
     Script(#[from] ScriptError),
+    /// A rule is about the inside of the guest, and who answers is none of the mock's own.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// The recording that is to be played is broken.
+    #[error(transparent)]
+    Recording(#[from] BadRecording),
+    /// Traffic cannot be written where it was asked for.
+    #[error("cannot record to {}: {source}", .file.display())]
+    Record {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The system gave no thread to run on.
     #[error("cannot start a thread for the server: {0}")]
     Thread(io::Error),
@@ -82,14 +114,18 @@ pub(crate) async fn run(
     match Server::start(config).await {
         Err(error) => drop(ready.send(Err(error))),
         Ok(server) => {
-            let (guest, running) = (Arc::clone(&server.guest), server.running());
-            let watch = watch_over(&guest);
+            let (guest, running) = (server.answerer.guest().cloned(), server.running());
+            let watch = guest.as_ref().map(watch_over);
             if ready.send(Ok(running)).is_ok() {
                 server.serve(stop).await;
             }
-            // Started before the end, or not at all.
-            let _ = watch.await;
-            end(guest).await;
+            if let Some(watch) = watch {
+                // Started before the end, or not at all.
+                let _ = watch.await;
+            }
+            if let Some(guest) = guest {
+                end(guest).await;
+            }
         }
     }
 }
@@ -116,24 +152,38 @@ struct Server {
     origins: Vec<Origin>,
     generation: Generation,
     version: String,
-    guest: Arc<Guest>,
+    answerer: Answerer,
+    recorder: Option<Recorder>,
     live: Arc<Live>,
 }
 
 impl Server {
-    async fn start(config: Config) -> Result<Self, StartError> {
+    async fn start(mut config: Config) -> Result<Self, StartError> {
+        config.setup.instead = config.behind.instead();
+        let programs = config.setup.script.programs();
         let live = Live::new(config.setup, config.generation, config.guest.time.clone());
+        live.admit(&live.script())?;
         let listener = bind(config.listen, config.allow_remote, live.gate.clone())?;
         let control = bind(config.control, config.allow_remote, Gate::default())?;
-        let guest = Guest::boot(config.guest).await?;
         let version = config.version.unwrap_or_else(|| config.generation.facts().version.to_owned());
+        let recorder = config.record.map(|file| recorder(file, &live)).transpose()?;
+        let answerer = match config.behind {
+            Behind::Guest => {
+                Answerer::Guest(Front::new(boot(config.guest, programs, &live).await?, version.clone()))
+            }
+            Behind::Upstream(target, protocol) => Answerer::Upstream(Upstream::new(target, protocol)),
+            Behind::Recording(file, pace) => {
+                Answerer::Recording(Player::new(Recording::load(&file)?, pace, live.time.clone()))
+            }
+        };
         Ok(Self {
             listener,
             control,
             origins: config.origins,
             generation: config.generation,
             version,
-            guest,
+            answerer,
+            recorder,
             live,
         })
     }
@@ -143,7 +193,7 @@ impl Server {
             address: self.listener.address(),
             control: self.control.address(),
             generation: self.generation,
-            guest: Arc::clone(&self.guest),
+            guest: self.answerer.guest().cloned(),
             live: Arc::clone(&self.live),
         }
     }
@@ -156,8 +206,9 @@ impl Server {
             version: self.version.clone(),
         };
         let journal = Arc::clone(&self.live.journal);
-        let pipeline = Pipeline::new(Arc::clone(&self.guest), origins, self.version, Arc::clone(&self.live));
-        let control = Control::new(Arc::clone(&self.guest), control_origins, facts, self.live);
+        let guest = self.answerer.guest().cloned();
+        let control = Control::new(guest, control_origins, facts, Arc::clone(&self.live));
+        let pipeline = Pipeline::new(self.answerer, self.recorder, origins, self.live);
         let stopping = async {
             stop.cancelled().await;
             journal.stop();
@@ -173,6 +224,30 @@ impl Server {
             Origins::Any
         }
     }
+}
+
+impl Behind {
+    /// Who answers in place of a guest.
+    fn instead(&self) -> Option<String> {
+        match self {
+            Self::Guest => None,
+            Self::Upstream(target, _) => Some(format!("the upstream {target}")),
+            Self::Recording(file, _) => Some(format!("the recording {}", file.display())),
+        }
+    }
+}
+
+/// Boots a guest with the programs of the script before its own.
+async fn boot(mut config: GuestConfig, programs: Vec<Program>, live: &Live) -> Result<Arc<Guest>, BootError> {
+    let lasting = std::mem::take(&mut config.programs);
+    config.programs = programs.into_iter().chain(lasting.iter().cloned()).collect();
+    let guest = Guest::boot(config).await?;
+    live.direct(guest.programs().clone(), lasting);
+    Ok(guest)
+}
+
+fn recorder(file: PathBuf, live: &Live) -> Result<Recorder, StartError> {
+    Recorder::create(&file, live.time.clone()).map_err(|source| StartError::Record { file, source })
 }
 
 fn bind(address: SocketAddr, allow_remote: bool, gate: Gate) -> Result<Listener, StartError> {

@@ -82,6 +82,24 @@ fn read<M: Message + Name + Default>(text: &[u8], strict: bool) -> Result<M, Err
     Ok(dynamic.transcode_to().expect("a message matches its own descriptor"))
 }
 
+/// The request of the RPC at `path` (`process.Process/Start`) in its canonical JSON form, read from JSON or else from the
+/// binary form; `None` when there is no such RPC, or no such request.
+pub fn request(path: &str, bytes: &[u8], from_json: bool) -> Option<Value> {
+    let (service, method) = path.split_once('/')?;
+    let service = POOL.get_service_by_name(service)?;
+    let input = service.methods().find(|known| known.name() == method)?.input();
+    let message = if from_json {
+        let mut text = serde_json::Deserializer::from_slice(bytes);
+        let options = DeserializeOptions::new().deny_unknown_fields(false);
+        let message = DynamicMessage::deserialize_with_options(input, &mut text, &options).ok()?;
+        text.end().ok()?;
+        message
+    } else {
+        DynamicMessage::decode(input, bytes).ok()?
+    };
+    serde_json::to_value(message).ok()
+}
+
 fn descriptor<M: Name>() -> MessageDescriptor {
     POOL.get_message_by_name(&M::full_name())
         .expect("every generated message is in the checked-in descriptors")
@@ -139,6 +157,21 @@ mod tests {
             assert_eq!(decode::<SendSignalRequest>(text.as_bytes()).unwrap().signal, 0);
         }
         assert!(signal("").unwrap_err().is_eof());
+    }
+
+    #[test]
+    fn a_request_is_the_same_in_both_forms() {
+        let start = StartRequest {
+            process: Some(ProcessConfig { cmd: "ls".into(), ..Default::default() }),
+            tag: Some("t".into()),
+            ..Default::default()
+        };
+        let of = |bytes: &[u8], json| request("process.Process/Start", bytes, json);
+        let value = of(&start.encode_to_vec(), false).unwrap();
+        assert_eq!(value, serde_json::json!({ "process": { "cmd": "ls" }, "tag": "t" }));
+        assert_eq!(of(br#"{"tag":"t","new":1,"process":{"args":[],"cmd":"ls"}}"#, true), Some(value));
+        assert_eq!(of(b"{", true), None);
+        assert_eq!(request("process.Process/Nope", b"", false), None);
     }
 
     proptest! {

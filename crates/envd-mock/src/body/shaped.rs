@@ -33,6 +33,8 @@ pub(crate) struct Setting {
     pub(crate) keep: usize,
 }
 
+/// The next frame, or the end.
+type Next = Option<Result<Frame<Bytes>, Broken>>;
 type Waiting = Pin<Box<dyn Future<Output = Option<u64>> + Send>>;
 
 /// A body with a plan, or with none.
@@ -137,7 +139,7 @@ impl Shaped {
         chosen: &ChosenCall,
         envelope: Option<u64>,
         unacknowledged: Option<u64>,
-    ) -> Option<Poll<Option<Result<Frame<Bytes>, Broken>>>> {
+    ) -> Option<Poll<Next>> {
         let http2 = self.setting.http2;
         let what = match by {
             Break::Cut => "clean end",
@@ -177,7 +179,7 @@ impl Shaped {
     }
 
     /// Does the next step; `None` when there is another to be done first.
-    fn step(&mut self, act: Act) -> Option<Poll<Option<Result<Frame<Bytes>, Broken>>>> {
+    fn step(&mut self, act: Act) -> Option<Poll<Next>> {
         match act {
             Act::Bytes(bytes) => {
                 self.count(&bytes);
@@ -202,7 +204,7 @@ impl Shaped {
     }
 
     /// Takes more from the guest; `None` when there are steps to do.
-    fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<Option<Option<Result<Frame<Bytes>, Broken>>>> {
+    fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<Option<Next>> {
         let frame = ready!(http_body::Body::poll_frame(Pin::new(&mut self.inner), cx));
         let frame = match frame.transpose() {
             Ok(frame) => frame,

@@ -3,7 +3,7 @@
 
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -57,6 +57,8 @@ pub(crate) struct Conn {
     away: CancellationToken,
     mute_continue: AtomicBool,
     continue_muted: AtomicBool,
+    /// What others keep for as long as it lives.
+    beside: Mutex<http::Extensions>,
 }
 
 impl Conn {
@@ -78,7 +80,14 @@ impl Conn {
             away: CancellationToken::new(),
             mute_continue: AtomicBool::new(false),
             continue_muted: AtomicBool::new(false),
+            beside: Mutex::default(),
         }
+    }
+
+    /// The one `T` of this connection, made when it is first asked for.
+    pub(crate) fn beside<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        let mut beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(beside.get_or_insert_default::<Arc<T>>())
     }
 
     /// Notes what was done because of a rule.

@@ -198,10 +198,12 @@ async fn serve<T, S>(
 
 fn builder(conn: &Conn, plan: &[ChosenConnection]) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE);
+    // Who answers says when; what a proxy hands on stays as it is.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE).auto_date_header(false);
     builder
         .http2()
         .timer(TokioTimer::new())
+        .auto_date_header(false)
         .initial_stream_window_size(HTTP2_STREAM_WINDOW)
         .initial_connection_window_size(2 * HTTP2_STREAM_WINDOW)
         .keep_alive_interval(HTTP2_PING);

@@ -69,6 +69,6 @@ pub(super) async fn crash(
         Fate::Keep => Processes::Keep,
         Fate::Lose => Processes::Lose,
     });
-    live.crash(&guest, down.map(|Span(down)| down), processes);
+    live.crash(guest.as_ref(), down.map(|Span(down)| down), processes);
     StatusCode::NO_CONTENT
 }

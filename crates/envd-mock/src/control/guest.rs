@@ -10,7 +10,7 @@ use http::{StatusCode, header};
 use serde::Deserialize;
 
 use super::ask::{Asked, Content, Told, bad};
-use super::port::Context;
+use super::port::{Context, Own};
 use crate::handle::{GuestHandle, ProcessSummary};
 use crate::routes::reply;
 
@@ -25,7 +25,10 @@ pub(super) struct Stepped {
     time: String,
 }
 
-pub(super) async fn describe(State(Context { handle: guest, facts, .. }): State<Context>) -> Response {
+pub(super) async fn describe(
+    State(Context { facts, .. }): State<Context>,
+    Own { handle: guest, .. }: Own,
+) -> Response {
     let description = serde_json::json!({
         "url": facts.url,
         "generation": facts.generation.facts().number,
@@ -36,16 +39,11 @@ pub(super) async fn describe(State(Context { handle: guest, facts, .. }): State<
     Json(description).into_response()
 }
 
-pub(super) async fn processes(
-    State(Context { handle: guest, .. }): State<Context>,
-) -> Json<Vec<ProcessSummary>> {
+pub(super) async fn processes(Own { handle: guest, .. }: Own) -> Json<Vec<ProcessSummary>> {
     Json(guest.processes())
 }
 
-pub(super) async fn read_file(
-    State(Context { handle: guest, .. }): State<Context>,
-    Asked(At { path }): Asked<At>,
-) -> Response {
+pub(super) async fn read_file(Own { handle: guest, .. }: Own, Asked(At { path }): Asked<At>) -> Response {
     let seen = path.clone();
     match blocking(move || guest.read_file(&path)).await {
         Ok(content) => ([(header::CONTENT_TYPE, "application/octet-stream")], content).into_response(),
@@ -54,7 +52,7 @@ pub(super) async fn read_file(
 }
 
 pub(super) async fn write_file(
-    State(Context { handle: guest, .. }): State<Context>,
+    Own { handle: guest, .. }: Own,
     Asked(At { path }): Asked<At>,
     Content(content): Content,
 ) -> Response {
@@ -62,19 +60,13 @@ pub(super) async fn write_file(
     done(&seen, blocking(move || guest.write_file(&path, content)).await)
 }
 
-pub(super) async fn remove_file(
-    State(Context { handle: guest, .. }): State<Context>,
-    Asked(At { path }): Asked<At>,
-) -> Response {
+pub(super) async fn remove_file(Own { handle: guest, .. }: Own, Asked(At { path }): Asked<At>) -> Response {
     let seen = path.clone();
     done(&seen, blocking(move || guest.remove(&path)).await)
 }
 
 /// Steps the clock that the guest shows, as `/init` does.
-pub(super) async fn set_clock(
-    State(Context { guest, .. }): State<Context>,
-    Told(Stepped { time }): Told<Stepped>,
-) -> Response {
+pub(super) async fn set_clock(Own { guest, .. }: Own, Told(Stepped { time }): Told<Stepped>) -> Response {
     match time.parse::<jiff::Timestamp>() {
         Ok(time) => {
             // What lies before 1970 has no HTTP date.

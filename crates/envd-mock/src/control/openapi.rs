@@ -4,17 +4,10 @@
 use axum::Json;
 use serde_json::{Map, Value, json};
 
-use crate::fault::{self, OF_CALLS, OF_EXPECTATIONS};
+use crate::fault::{Key, OF_CALLS, OF_EXPECTATIONS};
+use crate::script::script_schema;
 
 const DOCUMENT: &str = include_str!("openapi.json");
-/// Where the schema of scripts points to, and where that lies here.
-const REFERENCES: [(&str, &str); 4] = [
-    ("#/$defs/connection", "#/components/schemas/ConnectionRule"),
-    ("#/$defs/callFault", "#/components/schemas/CallFault"),
-    ("#/$defs/connectionFault", "#/components/schemas/ConnectionFault"),
-    ("#/$defs/call", "#/components/schemas/CallRule"),
-];
-
 pub(super) async fn read() -> Json<Value> {
     Json(document())
 }
@@ -31,22 +24,16 @@ pub(super) fn document() -> Value {
     document
 }
 
+/// The schema of scripts and its parts, as `Script` and `Script.PART`.
 fn of_scripts() -> Map<String, Value> {
-    let mut script = fault::schema();
+    let mut script = script_schema();
     relocate(&mut script);
     let mut schemas = Map::new();
-    if let Some(Value::Object(parts)) = script.as_object_mut().and_then(|script| script.remove("$defs")) {
-        for (name, part) in parts {
-            let (_, place) = REFERENCES
-                .iter()
-                .find(|(from, _)| from.ends_with(&format!("/{name}")))
-                .copied()
-                .unwrap_or_default();
-            schemas.insert(place.rsplit('/').next().unwrap_or_default().to_owned(), part);
-        }
-    }
     if let Some(script) = script.as_object_mut() {
         script.remove("$schema");
+        if let Some(Value::Object(parts)) = script.remove("$defs") {
+            schemas.extend(parts.into_iter().map(|(name, part)| (format!("Script.{name}"), part)));
+        }
     }
     schemas.insert("Script".to_owned(), script);
     schemas
@@ -57,10 +44,10 @@ fn relocate(value: &mut Value) {
     match value {
         Value::Object(object) => {
             for (key, value) in object {
-                let place = value.as_str().filter(|_| key == "$ref");
-                let place = place.and_then(|from| REFERENCES.iter().find(|(known, _)| *known == from));
-                match place {
-                    Some((_, place)) => *value = json!(place),
+                let part =
+                    value.as_str().filter(|_| key == "$ref").and_then(|to| to.strip_prefix("#/$defs/"));
+                match part {
+                    Some(part) => *value = json!(format!("#/components/schemas/Script.{part}")),
                     None => relocate(value),
                 }
             }
@@ -72,7 +59,7 @@ fn relocate(value: &mut Value) {
 
 fn expectation() -> Value {
     let keys = OF_CALLS.iter().chain(OF_EXPECTATIONS);
-    let property = |key: &fault::Key| {
+    let property = |key: &Key| {
         let mut schema = (key.schema)();
         schema["description"] = json!(key.about);
         (key.word.to_owned(), schema)

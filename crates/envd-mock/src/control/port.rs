@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::FromRequestParts;
 use axum::response::Response;
+use http::request::Parts;
 use http::{Request, StatusCode};
 use tower::ServiceExt;
 
@@ -37,16 +39,32 @@ pub(crate) struct Control {
 /// What the answers are made from.
 #[derive(Clone)]
 pub(super) struct Context {
-    pub(super) handle: GuestHandle,
-    pub(super) guest: Arc<Guest>,
+    /// Missing where somebody else answers.
+    pub(super) guest: Option<Arc<Guest>>,
     pub(super) facts: Facts,
     pub(super) live: Arc<Live>,
 }
 
+/// The guest of the mock's own; whatever is asked of it is answered 404 where there is none.
+pub(super) struct Own {
+    pub(super) handle: GuestHandle,
+    pub(super) guest: Arc<Guest>,
+}
+
+impl FromRequestParts<Context> for Own {
+    type Rejection = Response;
+
+    async fn from_request_parts(_: &mut Parts, context: &Context) -> Result<Self, Response> {
+        let missing = "there is no guest of the mock's own here: somebody else answers";
+        let guest = context.guest.clone().ok_or_else(|| reply::error(StatusCode::NOT_FOUND, missing))?;
+        Ok(Self { handle: GuestHandle::new(Arc::clone(&guest)), guest })
+    }
+}
+
 impl Control {
-    pub(crate) fn new(guest: Arc<Guest>, origins: Origins, facts: Facts, live: Arc<Live>) -> Self {
-        let handle = GuestHandle::new(Arc::clone(&guest));
-        let context = Context { handle, guest, facts, live: Arc::clone(&live) };
+    /// Without a guest, all that is asked of it is answered 404.
+    pub(crate) fn new(guest: Option<Arc<Guest>>, origins: Origins, facts: Facts, live: Arc<Live>) -> Self {
+        let context = Context { guest, facts, live: Arc::clone(&live) };
         let add = |router: Router<Context>, (path, methods)| router.route(path, methods);
         let routes = table::routes().into_iter().fold(Router::new(), add);
         let routes = routes.fallback(unknown).method_not_allowed_fallback(wrong_method).with_state(context);

@@ -32,10 +32,13 @@ pub(super) async fn replace(
     Content(content): Content,
 ) -> Response {
     match script(&headers, &content, whole_script) {
-        Ok(script) => {
-            live.replace(script);
-            StatusCode::NO_CONTENT.into_response()
-        }
+        Ok(script) => match live.admit(&script) {
+            Ok(()) => {
+                live.replace(script);
+                StatusCode::NO_CONTENT.into_response()
+            }
+            Err(unfit) => bad(unfit.to_string()),
+        },
         Err(refused) => refused,
     }
 }
@@ -49,6 +52,9 @@ pub(super) async fn add(
         Ok(script) => script,
         Err(refused) => return refused,
     };
+    if let Err(unfit) = live.admit(&added) {
+        return bad(unfit.to_string());
+    }
     let connections = added.connections.iter().map(|rule| rule.name.clone());
     let names: Vec<String> = connections.chain(added.calls.iter().map(|rule| rule.name.clone())).collect();
     match live.add(added) {
@@ -72,7 +78,7 @@ pub(super) async fn rules(State(Context { live, .. }): State<Context>) -> Json<V
 }
 
 pub(super) async fn schema() -> Json<Value> {
-    Json(fault::schema())
+    Json(crate::script::script_schema())
 }
 
 pub(super) async fn reset(State(Context { live, .. }): State<Context>) -> StatusCode {
@@ -135,9 +141,10 @@ fn whole_script(value: &Value) -> Result<Script, Refusal> {
 fn some_rules(value: &Value) -> Result<Script, Refusal> {
     let mut record = value.clone();
     let Some(target) = record.as_object_mut().and_then(|record| record.remove("target")) else {
-        return match value.get("seed") {
-            Some(_) => {
-                Err(Refusal::Target("expected rules alone, got a seed: PUT /script sets it".to_owned()))
+        let other = ["seed", "program"].into_iter().find(|key| value.get(key).is_some());
+        return match other {
+            Some(key) => {
+                Err(Refusal::Target(format!("/{key}: expected rules alone; PUT /script takes the rest")))
             }
             None => whole_script(value),
         };

@@ -26,13 +26,14 @@ pub(crate) struct Named {
 
 impl Named {
     /// Fills in what is known of a process that runs.
-    pub(crate) fn resolved(mut self, guest: &Guest) -> Self {
+    pub(crate) fn resolved(mut self, guest: Option<&Guest>) -> Self {
         let selector = match (self.pid, &self.message) {
             (Some(pid), _) => Selector::Pid(pid),
             (None, Message { tag: Some(tag), command: None, .. }) => Selector::Tag(tag.clone()),
             _ => return self,
         };
-        let found = guest.stands().and_then(|stand| stand.processes.find(&selector).ok());
+        let stand = guest.and_then(Guest::stands);
+        let found = stand.and_then(|stand| stand.processes.find(&selector).ok());
         if let Some(process) = found {
             let spec = &process.spec;
             self.message.tag = self.message.tag.or_else(|| spec.tag.clone());

@@ -12,6 +12,7 @@ use super::position::Position;
 use super::record::{self, Fault};
 use super::rule::{CallRule, ConnectionRule, Nth, Operation, Script};
 use super::source::ScriptError;
+use super::write::told;
 
 /// The conditions of a rule; `fault` says what goes wrong and makes the rule of them.
 ///
@@ -132,10 +133,7 @@ impl<F> RuleBuilder<F> {
     }
 
     fn finished(self, fault: &impl Fault) -> Table {
-        let mut told = Table::default();
-        told.put("kind", Value::Text(fault.kind().word.to_owned()));
-        told.entries.extend(fault.write().entries);
-        self.with("fault", Some(Value::Table(told))).record
+        self.with("fault", Some(Value::Table(told(fault)))).record
     }
 }
 

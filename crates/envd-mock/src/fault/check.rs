@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::condition::OF_CALLS;
 use super::kinds::{CallFault, ConnectionFault, Kind, Place};
 use super::node::{Problem, Table, Value};
 use super::position::{Position, Which};
@@ -69,6 +70,15 @@ fn places<F: Fault>(kind: &Kind) -> String {
         "no position".to_owned()
     } else {
         format!("a position such as {}", forms.join(", "))
+    }
+}
+
+/// An unknown key of a rule of connections may be one that calls have.
+pub(crate) fn of_calls_alone(rule: &Table, problem: Problem) -> Problem {
+    let key = rule.entries.iter().find(|entry| entry.key_at == problem.at).map(|entry| &*entry.key);
+    match key.filter(|key| OF_CALLS.iter().any(|one| one.word == *key)) {
+        Some(key) => Problem { got: format!("{key:?}, which is a key of a call"), ..problem },
+        None => problem,
     }
 }
 

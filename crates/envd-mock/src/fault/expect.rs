@@ -142,7 +142,7 @@ impl Expect {
 
 fn read(mut record: Table) -> Result<Expected, Problem> {
     let words: Vec<_> = OF_CALLS.iter().chain(OF_EXPECTATIONS).map(|key| key.word).collect();
-    known_keys(&record, "a key of an expectation", &words, "\"operation\":\"GET /files\"")?;
+    known_keys(&record, "a key of an expectation", &words, None)?;
     let times_at = record.place_of("times");
     let times = parameter::<Option<u64>>("an expectation", "times", &mut record)?;
     let text = print::conditions(&record);

@@ -4,13 +4,15 @@
 use std::ops::Range;
 
 use super::condition::{Key, OF_CALLS, OF_EVERY_RULE};
-use super::kinds::{CallFault, ConnectionFault};
+use super::kinds::{CallFault, ConnectionFault, Kind};
 use super::lexer::{Lexer, Part, Spot, Token, Word};
-use super::nearest::nearest;
+use super::nearest::{hint, nearest};
 use super::node::{Entry, Node, Problem, Table, Value};
 use super::operation::is_method;
+use super::param::Param as _;
 use super::position::Position;
 use super::record::{Fault, no_such_kind};
+use super::rule::Operation;
 
 /// The target of rules of connections.
 pub(crate) const CONNECTION: &str = "connection";
@@ -48,9 +50,19 @@ pub(crate) fn bare(text: &str) -> Result<Table, Problem> {
     let mut lexer = Lexer::new(text);
     lexer.next_expression();
     let mut ahead = lexer.clone();
+    let mut words = Vec::new();
     let mut head = false;
     while let Some(token) = ahead.next(Part::Head)? {
-        head |= matches!(token, Token::Colon(_));
+        match token {
+            Token::Word(word) => words.push(word),
+            Token::Colon(_) => head = true,
+        }
+    }
+    // Only what stands before a colon looks like this.
+    if let Some(word) =
+        words.first().filter(|word| !head && (is_condition(word) || word.value.text.contains('/')))
+    {
+        return Err(no_colon(ahead.here(), format!("none behind {:?}", shown(word))));
     }
     let start = lexer.here().start;
     let mut table = Table::default();
@@ -83,13 +95,13 @@ fn expression(lexer: &mut Lexer<'_>) -> Result<Record, Problem> {
     let mut table = Table::default();
     match lexer.next(Part::Head)? {
         Some(Token::Word(word)) if word.key.is_none() && !word.quoted && word.value.text == CONNECTION => {
-            conditions(lexer, &mut table, None)?;
+            conditions(lexer, &mut table)?;
             finish::<ConnectionFault>(lexer, &mut table, start)?;
             Ok(Record::Connection(table))
         }
         Some(Token::Word(word)) if !is_condition(&word) => {
             target(lexer, word, &mut table)?;
-            conditions(lexer, &mut table, None)?;
+            conditions(lexer, &mut table)?;
             finish::<CallFault>(lexer, &mut table, start)?;
             Ok(Record::Call(table))
         }
@@ -115,11 +127,11 @@ fn bare_head(lexer: &mut Lexer<'_>, table: &mut Table) -> Result<(), Problem> {
         }
         Some(Token::Word(word)) if !is_condition(&word) => {
             target(lexer, word, table)?;
-            conditions(lexer, table, None)
+            conditions(lexer, table)
         }
         _ => {
             *lexer = before;
-            conditions(lexer, table, None)
+            conditions(lexer, table)
         }
     }
 }
@@ -129,7 +141,7 @@ fn target(lexer: &mut Lexer<'_>, word: Word, table: &mut Table) -> Result<(), Pr
     let mut operation = word.value;
     if is_method(&operation.text) && !word.quoted {
         let path = lexer.next(Part::Head)?;
-        let Some(Token::Word(path)) = path.filter(|token| is_path(token)) else {
+        let Some(Token::Word(path)) = path.filter(is_path) else {
             let expected = format!("a path behind {}", operation.text);
             return Err(Problem::new(
                 operation.at.end..operation.at.end,
@@ -142,8 +154,7 @@ fn target(lexer: &mut Lexer<'_>, word: Word, table: &mut Table) -> Result<(), Pr
     }
     // Here, so that it is told from all else that could be wrong with a record.
     let node = text(operation);
-    <super::rule::Operation as super::param::Param>::read(&node)
-        .map_err(|problem| mistaken(problem, &node))?;
+    Operation::read(&node).map_err(|problem| mistaken(problem, &node))?;
     put(table, Spot { text: "operation".to_owned(), at: node.at.clone() }, node)
 }
 
@@ -165,32 +176,25 @@ fn mistaken(problem: Problem, node: &Node) -> Problem {
 }
 
 /// What stands between target and colon, the colon included.
-fn conditions(lexer: &mut Lexer<'_>, table: &mut Table, mut last: Option<Spot>) -> Result<(), Problem> {
-    loop {
-        let token = lexer.next(Part::Head)?;
-        let word = match token {
-            Some(Token::Word(word)) => word,
-            other => {
-                put_position(table, last.take())?;
-                return match other {
-                    Some(_) => Ok(()),
-                    None => Err(no_colon(lexer.here(), "the end of the expression".to_owned())),
-                };
-            }
-        };
-        // A byte may stand apart from its envelope.
-        if let (Some(position), true) =
-            (&last, !word.quoted && word.key.is_none() && word.value.text.starts_with('@'))
-        {
-            if position.text.ends_with(']') {
-                put_position(table, Some(joined(position.clone(), "", word.value)))?;
-                last = None;
-                continue;
-            }
+fn conditions(lexer: &mut Lexer<'_>, table: &mut Table) -> Result<(), Problem> {
+    let mut last = None;
+    while let Some(token) = lexer.next(Part::Head)? {
+        let Token::Word(word) = token else { return put_position(table, last) };
+        if is_rest_of(last.as_ref(), &word) {
+            last = last.map(|position| joined(position, "", word.value));
+            continue;
         }
         put_position(table, last.take())?;
         last = condition(word, table)?;
     }
+    put_position(table, last)?;
+    Err(no_colon(lexer.here(), "the end of the expression".to_owned()))
+}
+
+/// Whether a word is the byte of the position before it: the two may stand apart.
+fn is_rest_of(position: Option<&Spot>, word: &Word) -> bool {
+    let byte = !word.quoted && word.key.is_none() && word.value.text.starts_with('@');
+    byte && position.is_some_and(|position| position.text.ends_with(']'))
 }
 
 fn no_colon(at: Range<usize>, got: String) -> Problem {
@@ -227,15 +231,20 @@ fn condition(word: Word, table: &mut Table) -> Result<Option<Spot>, Problem> {
 }
 
 fn no_condition(got: &Spot) -> Problem {
-    let is_kind = |kinds: &[super::kinds::Kind]| kinds.iter().any(|kind| kind.word == got.text);
+    let is_kind = |kinds: &[Kind]| kinds.iter().any(|kind| kind.word == got.text);
     if is_kind(CallFault::KINDS) || is_kind(ConnectionFault::KINDS) {
         return no_colon(got.at.clone(), format!("{:?}", got.text));
     }
     let keys: Vec<_> = keys().map(|key| key.word).collect();
-    let hint = nearest(&got.text, keys.iter().copied()).map(|near| format!(" (did you mean {near}=...?)"));
+    if keys.contains(&&*got.text) {
+        let (expected, word) =
+            (format!("{0} with a value: {0}=...", got.text), format!("{:?} alone", got.text));
+        return Problem::new(got.at.clone(), expected, word, "GET /files tag=build: reset");
+    }
+    let hint = hint(&got.text, keys.iter().copied());
     let expected = "a condition (#2, %0.05, a position such as down[5]@3, key=value), or a colon and a blank before \
                     the fault";
-    let got_text = format!("{:?}{}", got.text, hint.unwrap_or_default());
+    let got_text = format!("{:?}{hint}", got.text);
     Problem::new(got.at.clone(), expected, got_text, "GET /files #2 tag=build: reset")
 }
 
@@ -247,7 +256,7 @@ fn keys() -> impl Iterator<Item = &'static Key> {
 fn keyed(key: Spot, name: Option<Spot>, value: Spot, table: &mut Table) -> Result<(), Problem> {
     let named = ["header", "query"].contains(&&*key.text);
     if named && name.is_none() {
-        let expected = format!("{0}.NAME=GLOB, the name behind a dot", key.text);
+        let expected = format!("{0}.NAME=VALUE, the name behind a dot", key.text);
         return Err(Problem::new(
             key.at,
             expected,
@@ -264,7 +273,7 @@ fn keyed(key: Spot, name: Option<Spot>, value: Spot, table: &mut Table) -> Resul
 fn put_position(table: &mut Table, position: Option<Spot>) -> Result<(), Problem> {
     let Some(position) = position else { return Ok(()) };
     let node = text(position.clone());
-    <Position as super::param::Param>::read(&node)?;
+    Position::read(&node)?;
     put(table, Spot { text: "at".to_owned(), at: position.at }, node)
 }
 
@@ -302,7 +311,7 @@ fn fault_words<F: Fault>(lexer: &mut Lexer<'_>) -> Result<Table, Problem> {
     Ok(table)
 }
 
-fn parameter(kind: &super::kinds::Kind, word: Word, table: &mut Table) -> Result<(), Problem> {
+fn parameter(kind: &Kind, word: Word, table: &mut Table) -> Result<(), Problem> {
     let names: Vec<_> = kind.params.iter().map(|param| param.name).collect();
     let Some(key) = word.key else {
         let expected = match names[..] {
@@ -317,10 +326,7 @@ fn parameter(kind: &super::kinds::Kind, word: Word, table: &mut Table) -> Result
         };
         return Err(Problem::new(word.at, expected, format!("{:?}", word.value.text), kind.example));
     };
-    match word.name {
-        Some(name) => put_named(table, key, name, word.value),
-        None => put(table, key, text(word.value)),
-    }
+    keyed(key, word.name, word.value, table)
 }
 
 fn text(spot: Spot) -> Node {
@@ -340,7 +346,8 @@ fn shown(word: &Word) -> String {
 /// Adds a value under a key that is not there yet.
 fn put(table: &mut Table, key: Spot, node: Node) -> Result<(), Problem> {
     if table.get(&key.text).is_some() {
-        let got = format!("{} for the second time", key.text);
+        let what = if key.text == "at" { "a position" } else { &key.text };
+        let got = format!("{what} for the second time");
         return Err(Problem::new(
             key.at,
             "each condition and parameter once",

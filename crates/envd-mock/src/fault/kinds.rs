@@ -122,9 +122,9 @@ macro_rules! faults {
             /// Reads the kind called `word` from its parameters; takes out of `table` what it knows.
             pub(crate) fn read(word: &str, table: &mut Table) -> Option<Result<Self, Problem>> {
                 match word {
-                    $($word => Some((|| Ok(Self::$variant {
+                    $($word => Some(built(|| Ok(Self::$variant {
                         $($field: parameter::<$type>($word, stringify!($field), table)?),*
-                    }))()),)+
+                    }))),)+
                     _ => None,
                 }
             }
@@ -141,6 +141,12 @@ macro_rules! faults {
     };
 }
 
+/// Gives `?` within the table of kinds something to return from.
+fn built<F>(build: impl FnOnce() -> Result<F, Problem>) -> Result<F, Problem> {
+    build()
+}
+
+/// Takes a parameter of `word` out of a record.
 pub(super) fn parameter<P: Param>(word: &str, name: &str, table: &mut Table) -> Result<P, Problem> {
     match table.take(name) {
         Some(node) => P::read(&node),

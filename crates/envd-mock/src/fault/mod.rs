@@ -7,7 +7,6 @@ mod check;
 mod condition;
 mod draw;
 mod expect;
-mod glob;
 mod grammar;
 mod json_form;
 mod kinds;
@@ -15,9 +14,9 @@ mod lexer;
 mod matcher;
 mod names;
 mod nearest;
-mod node;
+pub(crate) mod node;
 mod operation;
-mod param;
+pub(crate) mod param;
 mod position;
 mod print;
 mod record;
@@ -28,6 +27,9 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod toml_form;
+mod write;
+
+use crate::glob;
 
 pub use armed::Counts;
 pub use build::RuleBuilder;
@@ -46,5 +48,6 @@ pub(crate) use expect::{Expected, OF_EXPECTATIONS};
 pub(crate) use kinds::{Kind, Place};
 pub(crate) use matcher::{Call, Head, Message, unmet};
 pub(crate) use replay::{Recorded, RecordedCall, RecordedConnection, Replay};
-pub use schema::schema;
+pub(crate) use schema::schema;
 pub use source::ScriptError;
+pub(crate) use source::{from_json, from_toml};

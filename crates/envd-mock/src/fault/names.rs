@@ -1,11 +1,12 @@
 //! The names of rules: the default ones, and that no two of a script are the same.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::node::Problem;
-use super::record::Rule;
+
 use super::rule::Script;
+use super::write::Rule;
 
 /// A name that was given twice.
 #[derive(Debug)]
@@ -44,24 +45,23 @@ pub(crate) fn settle(script: &mut Script) -> Result<(), Twice> {
     for (index, rule) in connections.chain(calls).enumerate() {
         let default = rule.default_name();
         let name = rule.name();
+        if name.is_empty() {
+            name.clone_from(&default);
+        }
         if is_default(name, &default) {
             defaults.push((name, default));
         } else if !taken.insert(name.clone()) {
             return Err(Twice { index, name: name.clone() });
         }
     }
+    let mut numbers = HashMap::new();
     for (name, default) in defaults {
-        *name = free(std::mem::take(name), &default, &taken);
-        taken.insert(name.clone());
+        while !taken.insert(name.clone()) {
+            let number = numbers.entry(default.clone()).and_modify(|number| *number += 1).or_insert(1u64);
+            *name = if *number == 1 { default.clone() } else { format!("{default} ({number})") };
+        }
     }
     Ok(())
-}
-
-/// `name` itself, or the first of `default`, `default (2)`, `default (3)` that nobody has.
-fn free(name: String, default: &str, taken: &HashSet<String>) -> String {
-    let numbered = (2u64..).map(|number| format!("{default} ({number})"));
-    let mut wanted = [name, default.to_owned()].into_iter().chain(numbered);
-    wanted.find(|one| !taken.contains(one)).expect("there are more numbers than rules")
 }
 
 /// Whether `name` is `default`, or `default` with a number.

@@ -13,6 +13,14 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     (distance(&best) <= allowed).then_some(best)
 }
 
+/// So many words are listed for somebody whose word is near none.
+const LISTED: usize = 20;
+
+/// ` (did you mean "WORD"?)`, or nothing.
+pub(crate) fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(word, known).map_or_else(String::new, |near| format!(" (did you mean {near:?}?)"))
+}
+
 /// `word` is none of those that are known.
 pub(crate) fn unknown(
     what: &str,
@@ -21,9 +29,13 @@ pub(crate) fn unknown(
     known: &[&str],
     example: impl Into<String>,
 ) -> Problem {
-    let hint = nearest(word, known.iter().copied()).map(|near| format!(" (did you mean {near:?}?)"));
-    let expected = format!("{what} ({})", known.join(", "));
-    Problem::new(at, expected, format!("{word:?}{}", hint.unwrap_or_default()), example)
+    let hint = hint(word, known.iter().copied());
+    let more = if known.len() > LISTED { ", ..." } else { "" };
+    let expected = match &*hint {
+        "" => format!("{what} ({}{more})", known[..known.len().min(LISTED)].join(", ")),
+        _ => what.to_owned(),
+    };
+    Problem::new(at, expected, format!("{word:?}{hint}"), example)
 }
 
 #[cfg(test)]

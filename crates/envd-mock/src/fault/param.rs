@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::nearest::hint;
 use super::node::{Node, Problem, Value};
 use crate::units;
 
@@ -28,6 +29,14 @@ pub(crate) trait Param: Sized {
 
 pub(super) fn problem<P: Param>(node: &Node) -> Problem {
     Problem::new(node.at.clone(), P::expected(), node.value.to_string(), P::example())
+}
+
+/// The problem with the word that was meant, if there is one that is near.
+fn near<'a>(node: &Node, known: impl IntoIterator<Item = &'a str>, mut problem: Problem) -> Problem {
+    if let Value::Text(word) = &node.value {
+        problem.got.push_str(&hint(word, known));
+    }
+    problem
 }
 
 /// Reads a parameter that is written as a text.
@@ -300,7 +309,8 @@ macro_rules! words {
 
         impl Param for $name {
             fn read(node: &Node) -> Result<Self, Problem> {
-                from_text(node, |text| Self::ALL.iter().find(|one| one.as_str() == text).copied())
+                let read = from_text(node, |text| Self::ALL.iter().find(|one| one.as_str() == text).copied());
+                read.map_err(|problem| near(node, Self::ALL.iter().map(|one| one.as_str()), problem))
             }
 
             fn write(&self) -> Option<Value> {
@@ -513,7 +523,9 @@ impl Param for Payload {
     fn write(&self) -> Option<Value> {
         use base64::Engine as _;
         let standard = base64::engine::general_purpose::STANDARD;
-        let plain = std::str::from_utf8(&self.0).ok().filter(|text| !text.starts_with("base64:"));
+        let unprintable = |c: char| c.is_control() && c != '\n' && c != '\t';
+        let fits = |text: &&str| !text.starts_with("base64:") && !text.contains(unprintable);
+        let plain = std::str::from_utf8(&self.0).ok().filter(fits);
         let text = plain.map_or_else(|| format!("base64:{}", standard.encode(&self.0)), str::to_owned);
         Some(Value::Text(text))
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::json;
 
 use super::kinds::Place;
+use super::nearest::hint;
 use super::node::{Node, Problem, Value};
 use super::param::{Param, from_text};
 use super::source::ScriptError;
@@ -171,7 +172,16 @@ impl fmt::Display for Position {
 
 impl Param for Position {
     fn read(node: &Node) -> Result<Self, Problem> {
-        from_text(node, Self::parse)
+        from_text(node, Self::parse).map_err(|mut problem| {
+            if let Value::Text(text) = &node.value {
+                let head = text.split(['@', '[']).next().unwrap_or_default();
+                let known = ["down", "up", "stdout", "stderr", "pty"];
+                if !known.contains(&head) {
+                    problem.got.push_str(&hint(head, known));
+                }
+            }
+            problem
+        })
     }
 
     fn write(&self) -> Option<Value> {

@@ -57,7 +57,7 @@ fn fault(kinds: &[Kind], told: &Table) -> String {
         match &entry.node.value {
             Value::Table(_) => named(&entry.key, Some(&entry.node.value), &mut words),
             value if first.is_some_and(|first| first.name == entry.key) => {
-                words.push(written("", &plain(value)))
+                words.push(written("", &plain(value)));
             }
             value => named(&entry.key, Some(value), &mut words),
         }

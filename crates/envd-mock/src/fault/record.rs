@@ -1,5 +1,5 @@
-//! Records and rules: the one reader that all written forms share, and the one writer. Where the places of its problems
-//! lie in a source is `source`'s.
+//! From records to rules: the one reader that all written forms share. Where the places of its problems lie in a source
+//! is `source`'s.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use super::condition::{Key, Name, OF_CALLS, OF_EVERY_RULE};
 use super::grammar;
 use super::kinds::{CallFault, ConnectionFault, Kind, parameter};
 use super::names;
-use super::nearest::unknown;
+use super::nearest::{nearest, unknown};
 use super::node::{Node, Problem, Table, Value};
 use super::param::Param;
-use super::print;
+use super::position::Position;
 use super::rule::{CallRule, CallWhen, ConnectionRule, Often, Script};
 
 /// The keys of a script.
@@ -61,9 +61,12 @@ macro_rules! fault {
 fault!(ConnectionFault, "connection", CallFault, "call", check::connection_fault);
 fault!(CallFault, "call", ConnectionFault, "connection", check::call_fault);
 
+/// Judges the record of a program, which is not for this module to know.
+pub(crate) type Check = fn(&Node) -> Result<(), Problem>;
+
 /// Reads a whole script.
-pub(crate) fn script(mut table: Table) -> Result<Script, Problem> {
-    known_keys(&table, "a key of a script", OF_SCRIPTS, "[[call]]")?;
+pub(crate) fn script(mut table: Table, check_program: Check) -> Result<Script, Problem> {
+    known_keys(&table, "a key of a script", OF_SCRIPTS, None)?;
     let seed = table.take("seed").map(|node| u64::read(&node)).transpose()?;
     let connections = rules(&mut table, "connection", connection)?;
     let calls = rules(&mut table, "call", call)?;
@@ -71,6 +74,7 @@ pub(crate) fn script(mut table: Table) -> Result<Script, Problem> {
     script.seed = seed.unwrap_or_default();
     script.zero_seed = seed == Some(0);
     script.programs_raw = rules(&mut table, "program", Ok)?.into_iter().map(program).collect();
+    script.programs_raw.iter().try_for_each(check_program)?;
     Ok(script)
 }
 
@@ -128,7 +132,7 @@ fn rules<R>(
 
 /// Reads a rule of calls.
 pub(crate) fn call(mut table: Table) -> Result<CallRule, Problem> {
-    known_keys(&table, "a key of a call", &words(&[OF_EVERY_RULE, OF_CALLS]), "operation = \"GET /files\"")?;
+    known_keys(&table, "a key of a call", &words(&[OF_EVERY_RULE, OF_CALLS]), None)?;
     check::headers(&table, "header")?;
     let (fault, at, common) = common::<CallFault>(&mut table)?;
     let when = CallWhen::read(&mut table)?;
@@ -140,7 +144,8 @@ pub(crate) fn call(mut table: Table) -> Result<CallRule, Problem> {
 
 /// Reads a rule of connections.
 pub(crate) fn connection(mut table: Table) -> Result<ConnectionRule, Problem> {
-    known_keys(&table, "a key of a connection", &words(&[OF_EVERY_RULE]), "nth = 3")?;
+    let of_calls = |problem| check::of_calls_alone(&table, problem);
+    known_keys(&table, "a key of a connection", &words(&[OF_EVERY_RULE]), None).map_err(of_calls)?;
     check::span_alone(&table)?;
     let (fault, at, common) = common::<ConnectionFault>(&mut table)?;
     let Common { name, often, ttl } = common;
@@ -156,9 +161,7 @@ struct Common {
     ttl: Option<Duration>,
 }
 
-type At = Option<super::position::Position>;
-
-fn common<F: Fault>(table: &mut Table) -> Result<(F, At, Common), Problem> {
+fn common<F: Fault>(table: &mut Table) -> Result<(F, Option<Position>, Common), Problem> {
     let (at_place, fault_place) = (table.place_of("at"), table.place_of("fault"));
     let fault = fault::<F>(table)?;
     let given = parameter("a rule", "at", table)?;
@@ -172,14 +175,13 @@ fn common<F: Fault>(table: &mut Table) -> Result<(F, At, Common), Problem> {
 /// Reads what stands under `fault`: a table, or the text that stands behind the colon of an expression.
 fn fault<F: Fault>(rule: &mut Table) -> Result<F, Problem> {
     let expected = || format!("fault: a table with kind, or a text such as {:?}", example_of::<F>());
-    let example = || format!("fault = {{ kind = {:?} }}", "reset");
     let Some(node) = rule.take("fault") else {
-        return Err(Problem::new(rule.at.clone(), expected(), "nothing", example()));
+        return Err(Problem::new(rule.at.clone(), expected(), "nothing", "\"status 503\""));
     };
     match node.value {
         Value::Table(table) => fault_of::<F>(table),
         Value::Text(text) => fault_of::<F>(fault_text::<F>(&text, node.at)?),
-        other => Err(Problem::new(node.at, expected(), other.to_string(), example())),
+        other => Err(Problem::new(node.at, expected(), other.to_string(), "\"status 503\"")),
     }
 }
 
@@ -212,7 +214,7 @@ fn fault_text<F: Fault>(text: &str, at: Range<usize>) -> Result<Table, Problem> 
 
 fn fault_of<F: Fault>(mut table: Table) -> Result<F, Problem> {
     let node = table.take("kind").ok_or_else(|| {
-        Problem::new(table.at.clone(), "kind, the word that names the fault", "nothing", "kind = \"reset\"")
+        Problem::new(table.at.clone(), "kind, the word that names the fault", "nothing", "\"reset\"")
     })?;
     let Value::Text(word) = &node.value else {
         return Err(Problem::new(
@@ -235,8 +237,10 @@ fn fault_of<F: Fault>(mut table: Table) -> Result<F, Problem> {
 /// No fault of this table is called `word`.
 pub(crate) fn no_such_kind<F: Fault>(word: &str, at: Range<usize>) -> Problem {
     let words: Vec<_> = F::KINDS.iter().map(|kind| kind.word).collect();
+    let near = nearest(word, words.iter().copied()).unwrap_or("reset");
+    let example = F::KINDS.iter().find(|kind| kind.word == near).unwrap_or(&F::KINDS[0]).example;
     let what = format!("a fault of a {}", F::OF);
-    let mut problem = unknown(&what, word, at, &words, F::KINDS[1].example);
+    let mut problem = unknown(&what, word, at, &words, example);
     if F::OTHER.1.iter().any(|kind| kind.word == word) {
         problem.got = format!("{word:?}, which is a fault of a {}", F::OTHER.0);
     }
@@ -249,96 +253,24 @@ fn known_parameters(kind: &Kind, table: &Table) -> Result<(), Problem> {
         let expected = format!("no parameter for {}", kind.word);
         return Err(Problem::new(entry.key_at.clone(), expected, format!("{:?}", entry.key), kind.example));
     }
-    known_keys(table, &format!("a parameter of {}", kind.word), &names, kind.example)
+    known_keys(table, &format!("a parameter of {}", kind.word), &names, Some(kind.example))
 }
 
 fn words(keys: &[&[Key]]) -> Vec<&'static str> {
     keys.iter().flat_map(|keys| keys.iter().map(|key| key.word)).chain(["fault"]).collect()
 }
 
-pub(crate) fn known_keys(table: &Table, what: &str, known: &[&str], example: &str) -> Result<(), Problem> {
-    match table.entries.iter().find(|entry| !known.contains(&entry.key.as_str())) {
-        Some(entry) => Err(unknown(what, &entry.key, entry.key_at.clone(), known, example)),
-        None => Ok(()),
-    }
-}
-
-/// Writes a script.
-pub(crate) fn write_script(script: &Script) -> Table {
-    let mut table = Table::default();
-    let list =
-        |tables: Vec<Table>| Value::List(tables.into_iter().map(|one| Value::Table(one).into()).collect());
-    let some = |tables: Vec<Table>| (!tables.is_empty()).then(|| list(tables));
-    table.put("seed", (script.seed != 0 || script.zero_seed).then(|| script.seed.write()).flatten());
-    table.put("connection", some(script.connections.iter().map(Rule::write).collect()));
-    table.put("call", some(script.calls.iter().map(Rule::write).collect()));
-    let programs = (!script.programs_raw.is_empty()).then(|| Value::List(script.programs_raw.clone()));
-    table.put("program", programs);
-    table
-}
-
-/// What the two kinds of rules have in common.
-pub(crate) trait Rule {
-    /// As a record.
-    fn write(&self) -> Table;
-    fn name(&mut self) -> &mut String;
-
-    /// As an expression; without its name when that is the expression.
-    fn expression(&self) -> String {
-        let mut table = self.write();
-        let name = table.take("name");
-        let nameless = print::expression(&table);
-        match name.map(|node| node.value) {
-            Some(Value::Text(name)) if name != nameless && !name.is_empty() => {
-                table.put("name", Value::Text(name));
-                print::expression(&table)
-            }
-            _ => nameless,
-        }
-    }
-
-    /// The name that it has when none is given.
-    fn default_name(&self) -> String {
-        let mut table = self.write();
-        table.take("name");
-        print::expression(&table)
-    }
-}
-
-impl Rule for CallRule {
-    fn write(&self) -> Table {
-        let mut table = Table::default();
-        table.put("name", Value::Text(self.name.clone()));
-        table.put("operation", self.when.operation.write());
-        self.often.write(&mut table);
-        self.when.write(&mut table);
-        finish(table, self.at, self.ttl, &self.fault)
-    }
-
-    fn name(&mut self) -> &mut String {
-        &mut self.name
-    }
-}
-
-impl Rule for ConnectionRule {
-    fn write(&self) -> Table {
-        let mut table = Table::default();
-        table.put("name", Value::Text(self.name.clone()));
-        self.often.write(&mut table);
-        finish(table, self.at, self.ttl, &self.fault)
-    }
-
-    fn name(&mut self) -> &mut String {
-        &mut self.name
-    }
-}
-
-fn finish<F: Fault>(mut table: Table, at: At, ttl: Option<Duration>, fault: &F) -> Table {
-    table.put("at", at.write());
-    table.put("ttl", ttl.write());
-    let mut told = Table::default();
-    told.put("kind", Value::Text(fault.kind().word.to_owned()));
-    told.entries.extend(fault.write().entries);
-    table.put("fault", Value::Table(told));
-    table
+/// The example is the key that is nearest, unless there is a better one.
+pub(crate) fn known_keys(
+    table: &Table,
+    what: &str,
+    known: &[&str],
+    example: Option<&str>,
+) -> Result<(), Problem> {
+    let Some(entry) = table.entries.iter().find(|entry| !known.contains(&entry.key.as_str())) else {
+        return Ok(());
+    };
+    let near = nearest(&entry.key, known.iter().copied()).or(known.first().copied());
+    let example = example.or(near).unwrap_or_default();
+    Err(unknown(what, &entry.key, entry.key_at.clone(), known, example))
 }

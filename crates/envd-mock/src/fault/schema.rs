@@ -8,7 +8,7 @@ use super::kinds::{CallFault, ConnectionFault, Kind};
 use super::param::Param;
 
 /// The JSON Schema of a script, for editors and other tools; a script in TOML has the same shape.
-pub fn schema() -> Value {
+pub(crate) fn schema() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A script of envd-mock",

@@ -7,8 +7,9 @@ use std::str::FromStr;
 
 use super::grammar::{self, Record};
 use super::node::Problem;
-use super::record::{self, Rule};
+use super::record;
 use super::rule::{CallRule, ConnectionRule, Script};
+use super::write::{self, Rule};
 use super::{json_form, names, toml_form};
 
 /// What is wrong with a script, a rule or an expression, and where.
@@ -31,7 +32,7 @@ enum Place {
         line: usize,
         column: usize,
         excerpt: String,
-        width: usize,
+        mark: String,
     },
     Json(String),
     /// A rule that was built, not read.
@@ -86,14 +87,20 @@ impl ScriptError {
         let Range { start, end } = problem.at;
         let before = text.get(..start).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let excerpt = text[line_start..].lines().next().unwrap_or_default();
-        let marked = text.get(start..end.min(line_start + excerpt.len())).unwrap_or_default();
+        let line = text[line_start..].lines().next().unwrap_or_default();
+        let column = before[line_start..].chars().count();
+        let marked = text.get(start..end.min(line_start + line.len())).unwrap_or_default();
+        // Of a long line, what is around the place.
+        let excerpt: String = line.chars().skip(column.saturating_sub(SHOWN / 2)).take(SHOWN).collect();
+        let blank = |c: char| if c == '\t' { '\t' } else { ' ' };
+        let indent: String = excerpt.chars().map(blank).take(column.min(SHOWN / 2)).collect();
+        let width = marked.chars().count().clamp(1, SHOWN / 2);
         let place = Place::Text {
             source: source.to_owned(),
             line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-            excerpt: excerpt.to_owned(),
-            width: marked.chars().count().max(1),
+            column: column + 1,
+            mark: indent + &"^".repeat(width),
+            excerpt,
         };
         Self(Box::new(Inner { place, problem }))
     }
@@ -113,36 +120,35 @@ impl fmt::Display for ScriptError {
             got.push('…');
         }
         write!(f, "expected {}, got {got}; example: {}", problem.expected, problem.example)?;
-        let Place::Text { excerpt, column, width, .. } = place else { return Ok(()) };
-        let blank = |c: char| if c == '\t' { '\t' } else { ' ' };
-        let indent: String =
-            excerpt.chars().map(blank).chain(std::iter::repeat(' ')).take(column - 1).collect();
-        write!(f, "\n    {excerpt}\n    {indent}{}", "^".repeat(*width))
+        match place {
+            Place::Text { excerpt, mark, .. } => write!(f, "\n    {excerpt}\n    {mark}"),
+            _ => Ok(()),
+        }
     }
 }
 
 impl std::error::Error for ScriptError {}
 
-impl Script {
-    /// Reads a script in TOML; `file` is what problems call it.
-    pub fn from_toml(file: &str, text: &str) -> Result<Self, ScriptError> {
-        let read = toml_form::parse(text).and_then(record::script);
-        read.map_err(|problem| ScriptError::text(file, text, problem))
-    }
+/// Reads a script in TOML; `file` is what problems call it.
+pub(crate) fn from_toml(file: &str, text: &str, check: record::Check) -> Result<Script, ScriptError> {
+    let read = toml_form::parse(text).and_then(|table| record::script(table, check));
+    read.map_err(|problem| ScriptError::text(file, text, problem))
+}
 
+/// Reads a script in JSON.
+pub(crate) fn from_json(value: &serde_json::Value, check: record::Check) -> Result<Script, ScriptError> {
+    json_form::read(value, |table| record::script(table, check))
+}
+
+impl Script {
     /// Writes the script in TOML, in the canonical form.
     pub fn to_toml(&self) -> String {
-        toml_form::print(&record::write_script(self))
-    }
-
-    /// Reads a script in JSON.
-    pub fn from_json(value: &serde_json::Value) -> Result<Self, ScriptError> {
-        json_form::read(value, record::script)
+        toml_form::print(&write::script(self))
     }
 
     /// Writes the script in JSON, in the canonical form.
     pub fn to_json(&self) -> serde_json::Value {
-        json_form::write(record::write_script(self))
+        json_form::write(write::script(self))
     }
 
     /// Reads expressions, one a line or with ` ; ` in between; `source` is what problems call the text.

@@ -15,7 +15,8 @@ pub(crate) fn parse(text: &str) -> Result<Table, Problem> {
 
 fn syntax(text: &str, error: &toml::de::Error) -> Problem {
     let got = error.message().lines().collect::<Vec<_>>().join(", ");
-    Problem::new(error.span().unwrap_or(text.len()..text.len()), "TOML", got, "fault = \"status 503\"")
+    let at = error.span().unwrap_or(text.len()..text.len());
+    Problem::new(at, "TOML", format!("something else ({got})"), "fault = \"status 503\"")
 }
 
 fn table(table: &DeTable<'_>, at: Range<usize>) -> Result<Table, Problem> {

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -17,8 +16,11 @@ use super::furnish::{CopyError, Furnisher};
 use super::ids::Ids;
 use super::life::Life;
 use super::ns::{Janitor, LaunchError, Link, Plan, Root, choose_ids, launch, remove};
+use super::place::Place;
+use super::plain;
 use super::preload::Preload;
-use super::process::Processes;
+use super::process::{Processes, Scripted};
+use super::program::Programs;
 use super::stats::Stats;
 use super::tree::Tree;
 use super::users::Names;
@@ -56,6 +58,7 @@ pub struct Guest {
     pub(crate) watchers: Watchers,
     pub(crate) config: GuestConfig,
     pub(crate) ids: Ids,
+    programs: Programs,
     stand: SetOnce<Result<Stand, BootError>>,
     wanted: Wanted,
     place: Place,
@@ -69,7 +72,8 @@ pub(crate) struct Stand {
     pub(crate) processes: Arc<Processes>,
     /// The guest's root directory, seen from inside.
     pub(crate) root: OwnedFd,
-    link: Arc<Link>,
+    /// `None`: nothing real runs.
+    link: Option<Arc<Link>>,
 }
 
 /// How long a guest that nobody wants yet leaves the processors to the first answer: a fork holds up the whole process.
@@ -109,15 +113,6 @@ enum Watch {
     Over,
 }
 
-/// Where a guest's tree lies on the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
-    /// What becomes the guest's root.
-    root: PathBuf,
-    /// What is removed at the end.
-    temporary: Option<PathBuf>,
-}
-
 impl Guest {
     /// Builds a guest. The first one of a process stands when this returns, so that a machine that forbids its walls
     /// is known at once; later fresh ones may need another millisecond, for which the first call waits.
@@ -128,12 +123,11 @@ impl Guest {
         let (ground, place) = lay_ground(&config)?;
         let cleanup = Cleanup(place.temporary.clone());
         let plain = config.files.is_none() && config.disk.is_none() && config.binds.is_empty();
-        let fresh = config.root == RootSpec::Fresh && plain;
-        let (ids, stall, time) = (ground.ids, config.stall_limit, config.time.clone());
+        let fresh = config.root == RootSpec::Fresh && plain && !config.programs_only;
+        let (ids, stall, programs) = (ground.ids, config.stall_limit, ground.programs.clone());
         let late = fresh && WALLS_STAND.load(Ordering::Relaxed);
         let mut ground = Some(ground);
-        let stand =
-            if late { None } else { ground.take().map(|ground| ground.raise(stall, time)).transpose()? };
+        let stand = if late { None } else { ground.take().map(|ground| ground.raise(stall)).transpose()? };
         let user = stand.as_ref().map_or_else(|| "root".to_owned(), |stand| default_user(&stand.tree, ids));
         let guest = Arc::new(Self {
             life: Life::new(user),
@@ -143,6 +137,7 @@ impl Guest {
             watchers: Watchers::default(),
             config,
             ids,
+            programs,
             stand: SetOnce::new_with(stand.map(Ok)),
             wanted: Wanted::default(),
             place,
@@ -164,7 +159,7 @@ impl Guest {
         let raise = move || {
             guest.wanted.wait(COURTESY);
             let _within = runtime.enter();
-            let stand = ground.raise(guest.config.stall_limit, guest.config.time.clone()).and_then(|stand| {
+            let stand = ground.raise(guest.config.stall_limit).and_then(|stand| {
                 guest.record_owners(&stand)?;
                 Ok(stand)
             });
@@ -253,7 +248,7 @@ impl Guest {
         self.stats.activity(std::time::Instant::now());
         let mut watch = self.watch();
         if let (Watch::Due, Some(dir), Ok(stand)) = (&*watch, self.removed(), stand) {
-            *watch = Watch::On(Janitor::new(dir, stand.link.holder())?);
+            *watch = Watch::On(Janitor::new(dir, stand.link.as_ref().map(|link| link.holder()))?);
         }
         Ok(())
     }
@@ -267,6 +262,11 @@ impl Guest {
         self.place.temporary.as_deref().filter(|_| !self.config.keep)
     }
 
+    /// What stands in for commands; it may be replaced at any time.
+    pub fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
     /// Where the guest's root lies on the host; "/" when the guest is the machine itself.
     pub fn root_path(&self) -> &Path {
         &self.place.root
@@ -276,7 +276,10 @@ impl Guest {
     /// guest does the same.
     pub fn end(&self) {
         if let Ok(stand) = self.wait() {
-            stand.link.end();
+            stand.processes.end();
+            if let Some(link) = &stand.link {
+                link.end();
+            }
         }
         *self.watch() = Watch::Over;
         if let Some(dir) = self.removed()
@@ -322,12 +325,28 @@ struct Ground {
     root: Root,
     binds: Vec<(PathBuf, PathBuf)>,
     ids: Ids,
+    programs: Programs,
+    /// Nothing real runs.
+    alone: bool,
+    time: Time,
 }
 
 impl Ground {
     /// Blocks for about a millisecond; must be called within a tokio runtime.
-    fn raise(self, stall: Duration, time: Time) -> Result<Stand, BootError> {
-        let Self { root, binds, ids } = self;
+    fn raise(self, stall: Duration) -> Result<Stand, BootError> {
+        if self.alone { self.raise_plain(stall) } else { self.raise_walls(stall) }
+    }
+
+    fn raise_plain(self, stall: Duration) -> Result<Stand, BootError> {
+        let path = self.root.path();
+        let unusable = |source| BootError::Unusable { what: "root", path: path.to_owned(), source };
+        let (root, tree) = plain::raise(path, self.ids).map_err(unusable)?;
+        let scripted = Scripted::new(self.programs, Arc::clone(&tree), self.time.clone(), true);
+        Ok(Stand { tree, processes: Processes::new(None, scripted, stall, self.time), root, link: None })
+    }
+
+    fn raise_walls(self, stall: Duration) -> Result<Stand, BootError> {
+        let Self { root, binds, ids, programs, time, .. } = self;
         let nested = if matches!(ids, Ids::Single { .. }) { nested_users(&root) } else { Vec::new() };
         let unusable = |source| BootError::Unusable { what: "bind", path: missing(&binds), source };
         let plan = Plan::guest(root, &binds, nested).map_err(unusable)?;
@@ -335,70 +354,28 @@ impl Ground {
         let opener: super::tree::Opener = Arc::new(link.opener());
         let tree = Arc::new(Tree::new(root.try_clone()?, ids, Some(opener))?);
         let link = Arc::new(link);
-        Ok(Stand { tree, processes: Processes::new(Arc::clone(&link), stall, time), root, link })
+        let scripted = Scripted::new(programs, Arc::clone(&tree), time.clone(), false);
+        let processes = Processes::new(Some(Arc::clone(&link)), scripted, stall, time);
+        Ok(Stand { tree, processes, root, link: Some(link) })
     }
 }
 
 fn lay_ground(config: &GuestConfig) -> Result<(Ground, Place), BootError> {
-    let (root, place) = place(config)?;
+    if config.programs_only {
+        plain::check(config)?;
+    }
+    let (root, place) = Place::choose(config)?;
     let cleanup = Cleanup(place.temporary.clone());
-    let ids = choose_ids(&root);
-    prepare(&place, ids, &root)?;
+    let ids = if config.programs_only { plain::ids() } else { choose_ids(&root) };
+    place.prepare(ids, &root)?;
     cleanup.dismiss();
-    Ok((Ground { root, binds: config.binds.clone(), ids }, place))
+    let (binds, programs) = (config.binds.clone(), Programs::from(config.programs.clone()));
+    let (alone, time) = (config.programs_only, config.time.clone());
+    Ok((Ground { root, binds, ids, programs, alone, time }, place))
 }
 
 fn missing(binds: &[(PathBuf, PathBuf)]) -> PathBuf {
     binds.iter().map(|(host, _)| host).find(|host| !host.exists()).cloned().unwrap_or_default()
-}
-
-fn place(config: &GuestConfig) -> Result<(Root, Place), BootError> {
-    match &config.root {
-        RootSpec::Machine => Ok((Root::Machine, Place { root: "/".into(), temporary: None })),
-        RootSpec::Dir(dir) => {
-            let unusable = |source| BootError::Unusable { what: "root", path: dir.clone(), source };
-            let root = fs::canonicalize(dir).map_err(unusable)?;
-            if !root.is_dir() {
-                return Err(unusable(io::ErrorKind::NotADirectory.into()));
-            }
-            if root == Path::new("/") {
-                return Ok((Root::Machine, Place { root, temporary: None }));
-            }
-            Ok((Root::Dir(root.clone()), Place { root, temporary: None }))
-        }
-        RootSpec::Fresh => {
-            let dir = tempfile::Builder::new().prefix("envd-mock-").tempdir()?.keep();
-            let dir = fs::canonicalize(dir)?;
-            let root = dir.join("root");
-            fs::create_dir(&root)?;
-            fs::set_permissions(&root, fs::Permissions::from_mode(0o755))?;
-            let kind = config.disk.map_or(Root::Dir(root.clone()), |size| Root::Disk(root.clone(), size));
-            Ok((kind, Place { root, temporary: Some(dir) }))
-        }
-    }
-}
-
-/// Gives a tree on disk to the ids that the guest's are mapped to.
-fn prepare(place: &Place, ids: Ids, root: &Root) -> io::Result<()> {
-    let Ids::Range { base, count } = ids else { return Ok(()) };
-    if *root == Root::Machine {
-        return Ok(());
-    }
-    if let Some(dir) = &place.temporary {
-        chown(dir, Some(base), Some(base))?;
-        return chown(&place.root, Some(base), Some(base));
-    }
-    let mut left = vec![place.root.clone()];
-    while let Some(path) = left.pop() {
-        let meta = fs::symlink_metadata(&path)?;
-        let shift = |id: u32| (id < count).then(|| base + id);
-        lchown(&path, shift(meta.uid()), shift(meta.gid()))?;
-        // A change of owner clears the set-user-id bits, which were not meant for these ids anyway.
-        if meta.is_dir() {
-            left.extend(fs::read_dir(&path)?.flatten().map(|entry| entry.path()));
-        }
-    }
-    Ok(())
 }
 
 /// The users that get a namespace of their own: the fresh tree's, or those of the tree that is used in place.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::preload::PreloadConfig;
+use super::program::Program;
 use crate::time::Time;
 
 /// Where the guest's file tree lies.
@@ -38,6 +39,10 @@ pub struct GuestConfig {
     pub max_upload: Option<u64>,
     /// What a memory preload does.
     pub preload: PreloadConfig,
+    /// What stands in for commands, the first that matches.
+    pub programs: Vec<Program>,
+    /// Runs nothing real and builds no walls: what no program stands in for is not found.
+    pub programs_only: bool,
     /// What delays and limits run on.
     pub(crate) time: Time,
 }
@@ -53,6 +58,8 @@ impl Default for GuestConfig {
             stall_limit: Duration::from_secs(30),
             max_upload: None,
             preload: PreloadConfig::default(),
+            programs: Vec::new(),
+            programs_only: false,
             time: Time::default(),
         }
     }

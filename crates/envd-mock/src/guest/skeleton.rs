@@ -1,4 +1,23 @@
-//! The files that a fresh guest has. Text only: who places them, and where, is `ns`'s.
+//! The files and directories that a fresh guest has. Data only: who places them, and where, is `ns`'s and `plain`'s.
+
+/// Path, mode and owner of each directory that a fresh guest starts with, from the top down.
+pub(super) const DIRS: &[(&str, u32, u32)] = &[
+    ("/dev", 0o755, 0),
+    ("/etc", 0o755, 0),
+    ("/home", 0o755, 0),
+    ("/home/user", 0o755, 1000),
+    ("/mnt", 0o755, 0),
+    ("/opt", 0o755, 0),
+    ("/proc", 0o555, 0),
+    ("/root", 0o700, 0),
+    ("/run", 0o755, 0),
+    ("/run/wrenn", 0o755, 0),
+    ("/srv", 0o755, 0),
+    ("/sys", 0o555, 0),
+    ("/tmp", 0o1777, 0),
+    ("/var", 0o755, 0),
+    ("/var/tmp", 0o1777, 0),
+];
 
 /// Path and content of each file that a fresh guest starts with; all belong to root and have mode 0644.
 pub(super) const FILES: &[(&str, &str)] = &[

@@ -15,4 +15,4 @@ pub(crate) use export::{line, read, write};
 pub(crate) use note::{ABANDONED, CallNote, ConnectionNote};
 pub(crate) use redact::{headers, target};
 pub(crate) use store::{Follower, Journal};
-pub(crate) use tally::{CONNECTION, Tally, UNKNOWN};
+pub(crate) use tally::{CONNECTION, Tally};

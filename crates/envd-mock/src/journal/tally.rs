@@ -12,7 +12,7 @@ const LISTED: usize = 100;
 /// What is counted under when there are too many words.
 const OTHERS: &str = "(others)";
 /// The operation of requests that no route knows.
-pub(crate) const UNKNOWN: &str = "(unknown)";
+pub(super) const UNKNOWN: &str = "(unknown)";
 /// The operation of what happens to connections.
 pub(crate) const CONNECTION: &str = "connection";
 

@@ -2,12 +2,13 @@
 
 mod activity;
 pub(crate) mod afflicted;
-pub(crate) mod auth;
+mod auth;
 pub(crate) mod connect;
-pub(crate) mod cors;
+mod cors;
 mod envs;
 mod files;
 mod filesystem;
+mod front;
 mod health;
 mod init;
 mod metrics;
@@ -23,4 +24,5 @@ mod table;
 mod tests;
 pub(crate) mod told;
 
-pub(crate) use table::{Routes, operations};
+pub(crate) use front::Front;
+pub(crate) use table::{Routes, is_rpc, methods, operations};

@@ -7,10 +7,10 @@ use axum::body::Body;
 use axum::extract::FromRef;
 use axum::response::Response;
 use axum::routing::{get, post};
+use envd_proto::{filesystem, process};
 use http::Request;
 use tower::ServiceExt;
 
-use super::connect::Connect;
 use super::health::Version;
 use super::{activity, envs, files, health, init, metrics, preload, rpc, snapshot};
 use crate::guest::Guest;
@@ -32,13 +32,26 @@ const REST: [(&str, &str); 9] = [
 pub(crate) fn operations() -> Vec<String> {
     let methods = |methods: &'static str| methods.split(',').filter(|method| *method != "HEAD");
     let rest = REST.iter().flat_map(|(path, all)| methods(all).map(move |method| format!("{method} {path}")));
-    rest.chain(rpc::PATHS.iter().map(|path| (*path).to_owned())).collect()
+    let rpcs = process::rpc::METHODS.iter().chain(filesystem::rpc::METHODS);
+    rest.chain(rpcs.map(|method| method.path.to_owned())).collect()
+}
+
+/// The methods at `path`, as an Allow header names them; `None` where the contract has nothing.
+pub(crate) fn methods(path: &str) -> Option<&'static str> {
+    let rest = REST.iter().find(|(known, _)| *known == path).map(|(_, methods)| *methods);
+    rest.or_else(|| is_rpc(path).then_some("POST"))
+}
+
+/// Whether an RPC has this path.
+pub(crate) fn is_rpc(path: &str) -> bool {
+    let name = path.strip_prefix('/');
+    let mut all = process::rpc::METHODS.iter().chain(filesystem::rpc::METHODS);
+    name.is_some_and(|name| all.any(|method| method.path == name))
 }
 
 /// The routes of one guest.
 pub(crate) struct Routes {
     rest: Router,
-    connect: Connect,
 }
 
 #[derive(Clone)]
@@ -49,9 +62,8 @@ struct Context {
 
 impl Routes {
     pub(crate) fn new(guest: &Arc<Guest>, version: String) -> Self {
-        let connect = rpc::table(guest);
         let context = Context { guest: Arc::clone(guest), version: Version(version) };
-        let fallback = connect.clone();
+        let fallback = rpc::table(guest);
         let rest = Router::new()
             .route("/health", get(health::get))
             .route("/metrics", get(metrics::get))
@@ -64,18 +76,7 @@ impl Routes {
             .route("/files", get(files::get).post(files::post))
             .fallback(move |request: Request<Body>| async move { fallback.answer(request).await })
             .with_state(context);
-        Self { rest, connect }
-    }
-
-    /// The methods at `path`, as an Allow header names them; `None` where nothing is.
-    pub(crate) fn methods(&self, path: &str) -> Option<&'static str> {
-        let rest = REST.iter().find(|(known, _)| *known == path).map(|(_, methods)| *methods);
-        rest.or_else(|| self.connect.knows(path).then_some("POST"))
-    }
-
-    /// Whether an RPC has this path.
-    pub(crate) fn is_rpc(&self, path: &str) -> bool {
-        self.connect.knows(path)
+        Self { rest }
     }
 
     pub(crate) async fn answer(&self, request: Request<Body>) -> Response {

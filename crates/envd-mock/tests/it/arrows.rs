@@ -41,10 +41,35 @@ fn the_guest_knows_no_http() {
 }
 
 #[test]
+fn faults_and_the_guest_do_not_know_each_other() {
+    assert_eq!(users("src/guest", "crate::fault", &[]), Vec::<PathBuf>::new());
+    for name in ["axum", "http", "hyper", "tokio", "std::net", "std::fs", "crate::guest", "crate::routes"] {
+        assert_eq!(users("src/fault", name, &[]), Vec::<PathBuf>::new(), "{name}");
+    }
+}
+
+#[test]
 fn the_connect_runtime_is_used_in_one_module() {
     let outside: Vec<_> = users("src", "connectrpc", &[]);
     assert!(!outside.is_empty());
     assert!(outside.iter().all(|path| path.to_string_lossy().contains("/routes/connect/")), "{outside:?}");
+}
+
+#[test]
+fn who_stands_in_for_a_guest_knows_no_rules() {
+    for dir in ["src/upstream", "src/traffic"] {
+        assert_eq!(users(dir, "crate::live", &[]), Vec::<PathBuf>::new(), "{dir}");
+    }
+    assert_eq!(users("src/upstream", "crate::fault", &[]), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn two_modules_speak_http_to_the_network() {
+    let outside = users("src", "hyper", &["routes/tests/disks.rs"]);
+    let at_edge = |path: &PathBuf| {
+        ["/connection/", "/upstream/"].iter().any(|dir| path.to_string_lossy().contains(dir))
+    };
+    assert!(!outside.is_empty() && outside.iter().all(at_edge), "{outside:?}");
 }
 
 #[test]
@@ -60,5 +85,12 @@ fn the_clients_transport_alone_speaks_http() {
             outside.iter().all(|path| path.to_string_lossy().contains("/transport/")),
             "{name}: {outside:?}"
         );
+    }
+}
+
+#[test]
+fn programs_make_no_system_call_of_their_own() {
+    for name in ["rustix", "libc", "crate::guest::ns", "crate::guest::process"] {
+        assert_eq!(users("src/guest/program", name, &["play/tests.rs"]), Vec::<PathBuf>::new(), "{name}");
     }
 }

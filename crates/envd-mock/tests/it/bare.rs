@@ -153,6 +153,11 @@ impl Wire {
         &self.buffer
     }
 
+    /// What has come so far and was not taken.
+    pub(crate) fn seen(&self) -> &[u8] {
+        &self.buffer
+    }
+
     /// Reads to the end of the connection; true when it was orderly.
     pub(crate) async fn ends(&mut self) -> bool {
         while self.more().await {}

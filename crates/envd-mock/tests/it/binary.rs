@@ -13,10 +13,10 @@ pub(crate) struct Binary {
 }
 
 impl Binary {
-    /// Starts it with free ports and `extra` flags, and waits for its ready line.
-    pub(crate) fn start(extra: &[&str]) -> Self {
+    /// Starts it with free ports and these words, of which the first may be a subcommand; waits for its ready line.
+    pub(crate) fn start(words: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_envd-mock"));
-        command.args(["--listen", "127.0.0.1:0"]).args(extra).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(words).args(["--listen", "127.0.0.1:0"]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

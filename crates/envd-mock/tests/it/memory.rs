@@ -12,13 +12,13 @@ const GIB: u64 = 1 << 30;
 const CHUNK: usize = 1 << 20;
 
 /// Peak resident memory of a process since it was last reset, in bytes.
-fn peak(pid: u32) -> u64 {
+pub(crate) fn peak(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
 }
 
-fn reset_peak(pid: u32) {
+pub(crate) fn reset_peak(pid: u32) {
     fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
 }
 

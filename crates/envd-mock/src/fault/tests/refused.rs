@@ -31,6 +31,9 @@ fn expressions_that_are_none() {
         "process.Process/Start stdotu@4096: abort",
         "* : delay 20 parsecs",
         "*: delay 200ms..20ms",
+        "*: delay 20msec",
+        "*: banana",
+        "GET /files tag: cut",
         "* name=\"my rule: reset",
         "* name=\"a\"b: reset",
         "* name=\"a\\q\": reset",
@@ -56,7 +59,7 @@ fn expressions_that_are_none() {
         "GET /files @1 down[2]: reset",
         "GET /files header=x: reset",
         "GET /files header.a/b=x: reset",
-        "GET /files path=[: reset",
+        "GET /files path='a\\': reset",
         "#1: reset",
         ": reset",
         "process.Process/Start: drop",
@@ -71,6 +74,7 @@ fn expressions_that_are_none() {
         "GET /files: status",
         "GET /files: status 999",
         "GET /files: status 503 header.\"a b\"=1",
+        "GET /files: status 503 header=x",
         "GET /files: error unavailabel",
         "GET /files: slow 64KiB",
         "GET /files: slice 0",
@@ -199,4 +203,16 @@ fn a_given_name_belongs_to_one_rule() {
     let error = script("a").merge(script("a")).expect_err("refused");
     assert_eq!(error.got(), "\"a\" for the second time");
     assert!(script("a").merge(script("b")).is_ok());
+}
+
+#[test]
+fn of_a_long_line_the_part_around_the_place_is_shown() {
+    let text = format!("* tag={}: rseet", "é".repeat(5000));
+    let error = text.parse::<CallRule>().expect_err("refused");
+    assert_eq!(error.position(), Some((1, 5009)));
+    let said = error.to_string();
+    let lines: Vec<_> = said.lines().collect();
+    assert!(lines[1].ends_with("é: rseet") && said.len() < 1000, "{said}");
+    assert_eq!(lines[2].chars().count(), lines[1].chars().count(), "{said}");
+    assert!(lines[2].ends_with(" ^^^^^"), "{said}");
 }

@@ -20,6 +20,12 @@ fn a_rule_is_called_what_it_says() {
 }
 
 #[test]
+fn signs_have_a_long_form() {
+    let long: CallRule = "GET /files nth=2.. probability=0.5 at=down[5]@3: cut".parse().unwrap();
+    assert_eq!(long, "GET /files #2.. %0.5 down[5] @3: cut".parse().unwrap());
+}
+
+#[test]
 fn default_names_that_collide_are_numbered() {
     let script = expressions("* : cut\n*: cut ; *: cut\n");
     assert_eq!(names(&script), ["*: cut", "*: cut (2)", "*: cut (3)"]);
@@ -34,6 +40,13 @@ fn default_names_that_collide_are_numbered() {
 fn a_default_name_gives_way_to_a_given_one() {
     let script = expressions("*: cut\n* #1 name=\"*: cut\": hang");
     assert_eq!(names(&script), ["*: cut (2)", "*: cut"]);
+}
+
+#[test]
+fn rules_without_a_name_get_one() {
+    let mut script = expressions("*: cut\n*: cut");
+    script.calls.iter_mut().for_each(|rule| rule.name.clear());
+    assert_eq!(names(&Script::default().merge(script).unwrap()), ["*: cut", "*: cut (2)"]);
 }
 
 #[test]

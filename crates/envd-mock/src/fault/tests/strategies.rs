@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::fault::record::{self, Fault};
+use crate::fault::write::Rule;
 use crate::fault::{
     CallFault, CallRule, CallWhen, Code, ConnectionFault, ConnectionRule, Errno, Glob, HttpStatus, Json,
     Length, Nth, Often, Operation, Output, Pairs, Payload, Position, Processes, Rate, Script, Signal, Size,
@@ -285,7 +286,7 @@ fn text_name() -> impl Strategy<Value = String> {
 }
 
 /// The record of a rule, without its name.
-fn record(rule: &impl record::Rule) -> crate::fault::node::Table {
+fn record(rule: &impl Rule) -> crate::fault::node::Table {
     let mut table = rule.write();
     table.take("name");
     table

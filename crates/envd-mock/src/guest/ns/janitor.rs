@@ -23,16 +23,17 @@ pub(crate) struct Janitor {
 }
 
 impl Janitor {
-    /// Starts to watch over `dir`, which is used by the guest of `holder`.
+    /// Starts to watch over `dir`, which is used by the guest of `holder`, should it have one.
     ///
     /// # Errors
     /// When the process cannot be started.
-    pub(crate) fn new(dir: &Path, holder: i32) -> io::Result<Self> {
+    pub(crate) fn new(dir: &Path, holder: Option<i32>) -> io::Result<Self> {
         let script = c"chmod -R u+rwx \"$0\" 2>/dev/null; exec rm -rf -- \"$0\"";
         let path = CString::new(dir.as_os_str().as_bytes())?;
         let argv = [c"sh".as_ptr(), c"-c".as_ptr(), script.as_ptr(), path.as_ptr(), std::ptr::null()];
         let env = [c"PATH=/usr/sbin:/usr/bin:/sbin:/bin".as_ptr(), std::ptr::null()];
-        let holder = Pid::from_raw(holder).map(|pid| pidfd_open(pid, PidfdFlags::empty())).transpose()?;
+        let holder =
+            holder.and_then(Pid::from_raw).map(|pid| pidfd_open(pid, PidfdFlags::empty())).transpose()?;
         let (watch, alive) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let mask = sys::block_signals();
         // SAFETY: the child makes system calls only and never returns.

@@ -18,6 +18,16 @@ pub(crate) enum Root {
     Disk(PathBuf, u64),
 }
 
+impl Root {
+    /// Where it lies on the host.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Machine => Path::new("/"),
+            Self::Dir(path) | Self::Disk(path, _) => path,
+        }
+    }
+}
+
 /// One thing to make in the guest; what is there already is left alone.
 #[derive(Debug)]
 pub(super) enum Step {
@@ -137,23 +147,7 @@ impl Plan {
     }
 
     fn skeleton(&mut self) -> io::Result<()> {
-        for (path, mode, owner) in [
-            ("/dev", 0o755, 0),
-            ("/etc", 0o755, 0),
-            ("/home", 0o755, 0),
-            ("/home/user", 0o755, 1000),
-            ("/mnt", 0o755, 0),
-            ("/opt", 0o755, 0),
-            ("/proc", 0o555, 0),
-            ("/root", 0o700, 0),
-            ("/run", 0o755, 0),
-            ("/run/wrenn", 0o755, 0),
-            ("/srv", 0o755, 0),
-            ("/sys", 0o555, 0),
-            ("/tmp", 0o1777, 0),
-            ("/var", 0o755, 0),
-            ("/var/tmp", 0o1777, 0),
-        ] {
+        for &(path, mode, owner) in super::super::skeleton::DIRS {
             self.steps.push(Step::Dir { path: c(OsStr::new(path))?, mode, owner });
         }
         for (path, content) in super::super::skeleton::FILES {

@@ -2,6 +2,7 @@
 //! does not read makes them give up, never wait for ever.
 
 use std::io;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
@@ -9,6 +10,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::Mutex;
 
 use super::ProcessError;
+use super::start::Size;
 use super::terminal::Terminal;
 use crate::time::Time;
 
@@ -27,6 +29,8 @@ pub(crate) enum Input<'a> {
 pub(super) enum Inlet {
     Pipe(Mutex<Option<pipe::Sender>>),
     Terminal(Terminal, Mutex<()>),
+    /// A terminal that no kernel knows: what is typed comes to a program as it is.
+    Keyboard(Mutex<pipe::Sender>, std::sync::Mutex<Size>),
 }
 
 impl Inlet {
@@ -38,10 +42,14 @@ impl Inlet {
         Self::Terminal(terminal, Mutex::new(()))
     }
 
+    pub(super) fn keyboard(sender: pipe::Sender, size: Size) -> Self {
+        Self::Keyboard(Mutex::new(sender), std::sync::Mutex::new(size))
+    }
+
     pub(super) async fn write(&self, input: Input<'_>, time: &Time) -> Result<(), ProcessError> {
         match (self, input) {
             (Self::Pipe(_), Input::Pty(_)) => Err(ProcessError::NotPty),
-            (Self::Terminal(..), Input::Stdin(_)) => Err(ProcessError::NoStdin),
+            (Self::Terminal(..) | Self::Keyboard(..), Input::Stdin(_)) => Err(ProcessError::NoStdin),
             (Self::Pipe(pipe), Input::Stdin(data)) => {
                 let full = ProcessError::Full { what: "stdin", written: 0, len: data.len() };
                 let mut turn = time.timeout(PATIENCE, pipe.lock()).await.ok_or(full)?;
@@ -53,12 +61,17 @@ impl Inlet {
                 let _turn = time.timeout(PATIENCE, turn.lock()).await.ok_or(full)?;
                 Way::Terminal(terminal).write_all(data, time).await
             }
+            (Self::Keyboard(pipe, _), Input::Pty(data)) => {
+                let full = ProcessError::Full { what: "pty", written: 0, len: data.len() };
+                let mut turn = time.timeout(PATIENCE, pipe.lock()).await.ok_or(full)?;
+                Way::Keyboard(&mut turn).write_all(data, time).await
+            }
         }
     }
 
     pub(super) async fn close(&self) -> Result<(), ProcessError> {
         match self {
-            Self::Terminal(..) => Err(ProcessError::PtyStdin),
+            Self::Terminal(..) | Self::Keyboard(..) => Err(ProcessError::PtyStdin),
             Self::Pipe(pipe) => {
                 pipe.lock().await.take();
                 Ok(())
@@ -66,10 +79,14 @@ impl Inlet {
         }
     }
 
-    pub(super) fn as_terminal(&self) -> Option<&Terminal> {
+    pub(super) fn resize(&self, size: Size) -> Result<(), ProcessError> {
         match self {
-            Self::Terminal(terminal, _) => Some(terminal),
-            Self::Pipe(_) => None,
+            Self::Terminal(terminal, _) => terminal.resize(size).map_err(ProcessError::Resize),
+            Self::Keyboard(_, kept) => {
+                *kept.lock().unwrap_or_else(PoisonError::into_inner) = size;
+                Ok(())
+            }
+            Self::Pipe(_) => Err(ProcessError::NoTerminal),
         }
     }
 }
@@ -78,19 +95,20 @@ impl Inlet {
 enum Way<'a> {
     Pipe(&'a mut pipe::Sender),
     Terminal(&'a Terminal),
+    Keyboard(&'a mut pipe::Sender),
 }
 
 impl Way<'_> {
     fn name(&self) -> &'static str {
         match self {
             Self::Pipe(_) => "stdin",
-            Self::Terminal(_) => "pty",
+            Self::Terminal(_) | Self::Keyboard(_) => "pty",
         }
     }
 
     async fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Pipe(pipe) => pipe.write(data).await,
+            Self::Pipe(pipe) | Self::Keyboard(pipe) => pipe.write(data).await,
             Self::Terminal(terminal) => terminal.write(data).await,
         }
     }

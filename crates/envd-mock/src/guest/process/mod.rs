@@ -6,6 +6,7 @@ mod environment;
 mod input;
 mod output;
 mod registry;
+mod scripted;
 mod start;
 mod terminal;
 mod twist;
@@ -13,6 +14,7 @@ mod twist;
 pub(crate) use input::Input;
 pub(crate) use output::{Chunk, End, Event, Subscription};
 pub(crate) use registry::{Process, Processes, Selector};
+pub(crate) use scripted::Scripted;
 pub(crate) use start::{Request, Size, Spec};
 pub(crate) use twist::Twist;
 

@@ -189,7 +189,7 @@ impl Hub {
     }
 
     /// Tells everyone the next chunk, or what its mishap makes of it.
-    async fn publish(&self, chunk: Chunk) {
+    pub(super) async fn publish(&self, chunk: Chunk) {
         let Some(course) = &self.course else { return self.give(chunk).await };
         let (chunks, enough) = course.pass(chunk);
         for chunk in chunks {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::input::{Inlet, Input};
 use super::output::{Hub, Subscription};
+use super::scripted::{self, Around, Part, Scripted};
 use super::start::{Size, Spec};
 use super::{ProcessError, start};
 use crate::guest::ns::Link;
@@ -28,20 +29,24 @@ pub(crate) struct Process {
     pub(crate) spec: Spec,
     pub(super) hub: Hub,
     pub(super) inlet: Inlet,
+    /// What a program has to do with it.
+    pub(super) part: Option<Part>,
 }
 
 /// All processes that were started here and have not ended.
 #[derive(Debug)]
 pub(crate) struct Processes {
-    pub(super) link: Arc<Link>,
+    /// `None`: nothing real runs.
+    pub(super) link: Option<Arc<Link>>,
+    pub(super) scripted: Scripted,
     pub(super) stall: Duration,
     pub(super) time: Time,
     running: Mutex<BTreeMap<u32, Arc<Process>>>,
 }
 
 impl Processes {
-    pub(crate) fn new(link: Arc<Link>, stall: Duration, time: Time) -> Arc<Self> {
-        Arc::new(Self { link, stall, time, running: Mutex::default() })
+    pub(crate) fn new(link: Option<Arc<Link>>, scripted: Scripted, stall: Duration, time: Time) -> Arc<Self> {
+        Arc::new(Self { link, scripted, stall, time, running: Mutex::default() })
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeMap<u32, Arc<Process>>> {
@@ -50,6 +55,11 @@ impl Processes {
 
     pub(super) fn insert(&self, process: Arc<Process>) {
         self.running().insert(process.pid, process);
+    }
+
+    /// Ends what no kernel would end.
+    pub(crate) fn end(&self) {
+        self.scripted.end();
     }
 
     pub(super) fn remove(&self, pid: u32) {
@@ -88,22 +98,39 @@ impl Processes {
 
     /// Sends a signal to the process group.
     pub(crate) async fn signal(&self, process: &Process, signal: i32) -> Result<(), ProcessError> {
-        let group = -process.pid.cast_signed();
-        self.link.kill(group, signal).await.map_err(|error| {
-            ProcessError::Signal(match error.raw_os_error() {
-                Some(libc::ESRCH) => "ESRCH: No such process".to_owned(),
-                _ => error.to_string(),
-            })
-        })
+        let part = process.part.as_ref();
+        if part.is_some_and(|part| part.ignores(signal)) {
+            return Ok(());
+        }
+        let told = part.is_some_and(|part| part.signal(signal));
+        match &self.link {
+            Some(link) if !part.is_some_and(|part| part.alone) => {
+                let group = -process.pid.cast_signed();
+                let sent = link.kill(group, signal).await;
+                // The command may have ended before what is played behind it.
+                if told { Ok(()) } else { sent.map_err(refused) }
+            }
+            _ if told => Ok(()),
+            _ => Err(refused(std::io::Error::from_raw_os_error(libc::ESRCH))),
+        }
     }
 
     /// Starts a process as the contract's section 4.1 tells; its events come to the subscription from the first
     /// byte on.
     pub(crate) async fn start(
         self: &Arc<Self>,
-        request: start::Request<'_>,
+        mut request: start::Request<'_>,
     ) -> Result<(Arc<Process>, Subscription), ProcessError> {
-        start::start(self, request).await
+        let program = self.scripted.choose(&request)?;
+        let real = program.as_ref().and_then(|program| program.real_run().cloned());
+        match (program, real, &self.link) {
+            (Some(program), Some(run), Some(link)) => {
+                let around = Around::begin(&self.scripted, &mut request, program, run).await?;
+                start::start(self, link, request, Some(around)).await
+            }
+            (None, _, Some(link)) => start::start(self, link, request, None).await,
+            (program, ..) => scripted::start(self, request, program),
+        }
     }
 }
 
@@ -120,7 +147,18 @@ impl Process {
 
     /// Sets the size of its terminal.
     pub(crate) fn resize(&self, size: Size) -> Result<(), ProcessError> {
-        let terminal = self.inlet.as_terminal().ok_or(ProcessError::NoTerminal)?;
-        terminal.resize(size).map_err(ProcessError::Resize)
+        self.inlet.resize(size)
     }
+
+    /// The name of the program that takes its place or surrounds it.
+    pub(crate) fn program(&self) -> Option<&str> {
+        self.part.as_ref().and_then(Part::name)
+    }
+}
+
+fn refused(error: std::io::Error) -> ProcessError {
+    ProcessError::Signal(match error.raw_os_error() {
+        Some(libc::ESRCH) => "ESRCH: No such process".to_owned(),
+        _ => error.to_string(),
+    })
 }

@@ -13,9 +13,10 @@ use super::environment::{assemble, candidates};
 use super::input::Inlet;
 use super::output::{Chunk, End, Hub, Subscription};
 use super::registry::{Process, Processes};
+use super::scripted::Around;
 use super::terminal::Terminal;
 use crate::guest::mishap::Mishap;
-use crate::guest::ns::{Command, Exit, Spawned};
+use crate::guest::ns::{Command, Exit, Link, Spawned};
 use crate::guest::users::User;
 
 /// Character cells of a terminal.
@@ -55,7 +56,9 @@ pub(crate) struct Request<'a> {
 
 pub(super) async fn start(
     processes: &Arc<Processes>,
+    link: &Link,
     request: Request<'_>,
+    around: Option<Around>,
 ) -> Result<(Arc<Process>, Subscription), ProcessError> {
     let command = command(&request)?;
     let hub = Hub::new(&processes.time, processes.stall, request.mishap.as_ref());
@@ -67,12 +70,14 @@ pub(super) async fn start(
     if let Some(error) = request.mishap.as_ref().and_then(Mishap::spawn_failure) {
         return Err(failed(error));
     }
-    let Spawned { pid, exit } = processes.link.spawn(&command, fds).await.map_err(failed)?;
+    let Spawned { pid, exit } = link.spawn(&command, fds).await.map_err(failed)?;
     drop(standard);
     let Ends { inlet, outlets } = ends;
-    let process = Arc::new(Process { pid, spec: request.spec, hub, inlet });
+    let part = around.as_ref().map(Around::part);
+    let spec = around.as_ref().map_or(request.spec, |around| around.shown.clone());
+    let process = Arc::new(Process { pid, spec, hub, inlet, part });
     processes.insert(Arc::clone(&process));
-    tokio::spawn(attend(Arc::downgrade(processes), Arc::clone(&process), outlets, exit));
+    tokio::spawn(attend(Arc::downgrade(processes), Arc::clone(&process), (outlets, exit), around));
     Ok((process, events))
 }
 
@@ -136,11 +141,14 @@ fn terminal(request: &Request<'_>) -> Result<(Ends, [OwnedFd; 3]), ProcessError>
 async fn attend(
     processes: std::sync::Weak<Processes>,
     process: Arc<Process>,
-    outlets: Outlets,
-    exit: tokio::sync::oneshot::Receiver<Exit>,
+    (outlets, exit): (Outlets, tokio::sync::oneshot::Receiver<Exit>),
+    around: Option<Around>,
 ) {
     let hub = &process.hub;
     let output = async {
+        if let Some(around) = &around {
+            around.before(&process).await;
+        }
         match outlets {
             Outlets::Pipes(out, err) => {
                 tokio::join!(hub.pump(out, Chunk::Stdout), hub.pump(err, Chunk::Stderr));
@@ -148,13 +156,19 @@ async fn attend(
             Outlets::Terminal(terminal) => hub.pump(terminal, Chunk::Pty).await,
         }
     };
-    let life = async { tokio::join!(output, exit) };
-    let ((), exit) = course::through(life, &processes, &process).await;
+    let life = async {
+        let ((), exit) = tokio::join!(output, exit);
+        match (exit.ok(), &around) {
+            (Some(exit), Some(around)) => around.after(&process, exit).await,
+            (exit, _) => exit,
+        }
+    };
+    let exit = course::through(life, &processes, &process).await;
     // Gone from the list before anyone is told, so that nobody who knows the end can still find it.
     if let Some(processes) = processes.upgrade() {
         processes.remove(process.pid);
     }
-    hub.close(exit.ok().map(end)).await;
+    hub.close(exit.map(end)).await;
 }
 
 pub(super) fn end(exit: Exit) -> End {

@@ -5,9 +5,11 @@ use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::Mode;
+
 use super::dirs::DirsError;
 use super::owners::Owner;
-use super::root::{Tree, guard, parts};
+use super::root::{Tree, guard, parts, self_path};
 use super::upload::{Upload, UploadError};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,6 +44,18 @@ impl Tree {
         guard(&at.dir)?;
         self.making(|| rustix::fs::symlinkat(target, &at.dir, at.name.as_c_str()))?;
         self.give(self.locate(path.as_bytes())?.as_fd(), owner)
+    }
+
+    /// Gives the file or directory that `path` leads to the permission bits `mode`.
+    ///
+    /// # Errors
+    /// Those of the kernel.
+    pub(crate) fn set_mode(&self, path: &str, mode: u32) -> io::Result<()> {
+        let fd = self.locate_target(path.as_bytes())?;
+        guard(&fd)?;
+        let mode = Mode::from_raw_mode(mode & 0o7777);
+        // By the name of the descriptor: chmod of a bare one is younger than the kernels that serve.
+        Ok(rustix::fs::chmod(self_path(fd.as_fd()), mode)?)
     }
 
     /// Gives what `path` is, a link itself, to a user and group of the guest, in the record where that cannot be real.

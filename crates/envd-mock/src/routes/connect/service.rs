@@ -39,7 +39,7 @@ impl Connect {
     }
 
     /// Whether an RPC has this path.
-    pub(crate) fn knows(&self, path: &str) -> bool {
+    fn knows(&self, path: &str) -> bool {
         self.kind(path).is_some()
     }
 

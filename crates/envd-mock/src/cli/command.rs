@@ -1,0 +1,107 @@
+//! The whole command: its subcommands, and what becomes of a command line that is none. Without a subcommand it serves.
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use super::common::Common;
+use super::proxy::ProxyArgs;
+use super::serve::ServeArgs;
+use super::up::Up;
+use crate::server::StartError;
+
+/// A fake guest agent: envd's wire contract over a real file tree and real commands.
+#[derive(Debug, Parser)]
+#[command(name = "envd-mock", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a fake guest; what is done without a subcommand
+    Serve(Box<ServeArgs>),
+    /// Stand before an envd that is there already: the same faults and journal, and what is not touched passes through
+    Proxy(Box<ProxyArgs>),
+}
+
+/// Why there is nothing to start.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// What was asked for (help, version) is this text.
+    Told(String),
+    /// The flags are wrong; one line says how.
+    Refused(String),
+}
+
+/// Why nothing was started: one line, and what the command exits with.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// What to print.
+    pub line: String,
+    /// 3 when an address cannot be bound, else 2.
+    pub code: u8,
+}
+
+impl From<Stop> for Failed {
+    fn from(stop: Stop) -> Self {
+        let (Stop::Told(line) | Stop::Refused(line)) = stop;
+        Self { line, code: 2 }
+    }
+}
+
+impl From<StartError> for Failed {
+    fn from(error: StartError) -> Self {
+        Self { line: first_line(&error.to_string()), code: error.exit_code() }
+    }
+}
+
+impl Cli {
+    /// Reads the flags.
+    ///
+    /// # Errors
+    /// [`Stop`], with the text to print.
+    pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, Stop> {
+        Self::try_parse_from(args).map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Told(error.to_string()),
+            _ => Stop::Refused(one_line(&error.to_string())),
+        })
+    }
+
+    /// The flags that every server has.
+    pub fn common(&self) -> &Common {
+        match &self.command {
+            None => &self.serve.common,
+            Some(Command::Serve(serve)) => &serve.common,
+            Some(Command::Proxy(proxy)) => &proxy.common,
+        }
+    }
+
+    /// Starts what the flags describe.
+    ///
+    /// # Errors
+    /// [`Failed`]: a script cannot be used, or the server cannot start. Nothing is left behind.
+    pub async fn start(self) -> Result<Up, Failed> {
+        match self.command {
+            None => self.serve.start().await,
+            Some(Command::Serve(serve)) => serve.start().await,
+            Some(Command::Proxy(proxy)) => proxy.start().await,
+        }
+    }
+}
+
+/// The first paragraph of clap's message, as one line and without its label.
+fn one_line(message: &str) -> String {
+    let paragraph = message.split("\n\n").next().unwrap_or(message);
+    let words: Vec<&str> = paragraph.split_whitespace().collect();
+    words.join(" ").trim_start_matches("error: ").to_owned()
+}
+
+/// A problem of a script without the excerpt below it.
+pub(super) fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}

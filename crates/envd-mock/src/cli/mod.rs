@@ -1,0 +1,15 @@
+//! The command line of `envd-mock`: flags to a builder, and errors to one line. Starts nothing but what was asked for.
+
+mod command;
+mod common;
+mod proxy;
+mod serve;
+#[cfg(test)]
+mod tests;
+mod up;
+
+pub use command::{Cli, Failed, Stop};
+pub use common::{Common, LogFormat, Strict};
+pub use proxy::ProxyArgs;
+pub use serve::ServeArgs;
+pub use up::Up;

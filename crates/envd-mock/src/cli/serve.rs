@@ -1,0 +1,144 @@
+//! `envd-mock` and `envd-mock serve`: the flags of a guest, or of a recording in its place.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::command::Failed;
+use super::common::Common;
+use super::up::Up;
+use crate::builder::Builder;
+use crate::generation::Generation;
+use crate::guest::RootSpec;
+use crate::mock::MockEnvd;
+use crate::playback::Playback;
+use crate::traffic::ReplayPace;
+use crate::units;
+
+/// What only a guest can be told, by name: the fields of [`GuestArgs`].
+const OF_GUEST: [&str; 13] = [
+    "root",
+    "generation",
+    "files",
+    "keep",
+    "bind",
+    "disk",
+    "programs_only",
+    "stall_limit",
+    "max_upload",
+    "guest_version",
+    "preload_size",
+    "preload_duration",
+    "preload_failure",
+];
+
+/// What a mock can be told.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(flatten)]
+    guest: GuestArgs,
+    /// Answer from this recording (`--record`), without any guest
+    #[arg(long, value_name = "FILE", conflicts_with_all = OF_GUEST)]
+    replay_traffic: Option<PathBuf>,
+    /// How fast a recording is played: as recorded, at-once, or so many times as fast
+    #[arg(long, value_name = "PACE", default_value = "recorded", requires = "replay_traffic")]
+    replay_pace: ReplayPace,
+}
+
+/// What a guest can be told.
+#[derive(Debug, Args)]
+struct GuestArgs {
+    /// Use this directory as the guest's root, in place, and never delete it; "/" is the machine as it is, for use
+    /// inside a container
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// The wire generation to play
+    #[arg(long, value_name = "N", default_value_t)]
+    generation: Generation,
+    /// Copy the content of this directory into the fresh tree
+    #[arg(long, value_name = "DIR", conflicts_with = "root")]
+    files: Option<PathBuf>,
+    /// Leave the fresh tree behind at the end
+    #[arg(long)]
+    keep: bool,
+    /// Show a path of the host read-only in the guest, at the same place or at GUEST
+    #[arg(long, value_name = "HOST[:GUEST]", value_parser = bind)]
+    bind: Vec<(PathBuf, PathBuf)>,
+    /// Put the fresh tree on a disk of this size, such as 64MiB
+    #[arg(long, value_name = "SIZE", value_parser = units::size, conflicts_with = "root")]
+    disk: Option<u64>,
+    /// Run nothing real and build no walls: what no program of a script stands in for is not found
+    #[arg(long, conflicts_with_all = ["disk", "bind"])]
+    programs_only: bool,
+    /// How long a connected reader of output may take nothing before it loses its stream
+    #[arg(long, value_name = "DURATION", value_parser = units::duration, default_value = "30s")]
+    stall_limit: Duration,
+    /// Refuse larger uploads; only the disk limits them by default
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    max_upload: Option<u64>,
+    /// The version that /health reports
+    #[arg(long, value_name = "TEXT")]
+    guest_version: Option<String>,
+    /// How much memory a preload goes through
+    #[arg(long, value_name = "SIZE", value_parser = units::size, default_value = "256MiB")]
+    preload_size: u64,
+    /// How long a preload runs
+    #[arg(long, value_name = "DURATION", value_parser = units::duration, default_value = "300ms")]
+    preload_duration: Duration,
+    /// Make every preload fail with this text at the end of its time
+    #[arg(long, value_name = "TEXT")]
+    preload_failure: Option<String>,
+}
+
+impl ServeArgs {
+    pub(super) async fn start(self) -> Result<Up, Failed> {
+        if let Some(file) = self.replay_traffic {
+            let builder = self.common.tell(Playback::of(file))?;
+            return Ok(Up::Playback(builder.pace(self.replay_pace).start().await?));
+        }
+        let builder = self.common.tell(self.guest.builder())?;
+        Ok(Up::Mock(builder.start().await?))
+    }
+}
+
+impl GuestArgs {
+    fn builder(self) -> Builder {
+        let root = self.root.map_or(RootSpec::Fresh, |dir| match dir.to_str() {
+            Some("/") => RootSpec::Machine,
+            _ => RootSpec::Dir(dir),
+        });
+        let mut builder = MockEnvd::builder()
+            .generation(self.generation)
+            .root(root)
+            .keep(self.keep)
+            .programs_only(self.programs_only)
+            .stall_limit(self.stall_limit)
+            .preload_size(self.preload_size)
+            .preload_duration(self.preload_duration);
+        builder = self.bind.into_iter().fold(builder, |builder, (host, guest)| builder.bind(host, guest));
+        builder = apply(builder, self.files, Builder::files);
+        builder = apply(builder, self.disk, Builder::disk);
+        builder = apply(builder, self.max_upload, Builder::max_upload);
+        builder = apply(builder, self.guest_version, Builder::guest_version);
+        apply(builder, self.preload_failure, Builder::preload_failure)
+    }
+}
+
+fn apply<T>(builder: Builder, value: Option<T>, set: impl FnOnce(Builder, T) -> Builder) -> Builder {
+    match value {
+        Some(value) => set(builder, value),
+        None => builder,
+    }
+}
+
+pub(super) fn bind(text: &str) -> Result<(PathBuf, PathBuf), String> {
+    let (host, guest) = text.split_once(':').unwrap_or((text, text));
+    if host.starts_with('/') && guest.starts_with('/') {
+        Ok((host.into(), guest.into()))
+    } else {
+        Err(format!("expected absolute paths as HOST or HOST:GUEST, got {text:?}"))
+    }
+}
