@@ -124,14 +124,18 @@ impl<Of> Builder<Of> {
         self
     }
 
-    /// Makes the decisions of an exported journal again, the nth call of an operation getting what the nth had; `file`
-    /// is what errors call the text.
+    /// Makes the decisions of an exported journal again, the nth call of an operation getting what the nth had, before
+    /// any rule of the script is asked; `file` is what errors call the text.
     ///
     /// # Errors
     /// The first line that cannot be used.
     pub fn replay(mut self, file: &str, journal: &str) -> Result<Self, BadJournal> {
         let past = PastRun::read(file, journal)?;
-        self.config.setup.script = past.script.clone();
+        let script = &mut self.config.setup.script;
+        script.connections.extend(past.script.connections.iter().cloned());
+        if script.seed == 0 {
+            self = self.seed(past.script.seed);
+        }
         self.config.setup.past = Some(past);
         Ok(self)
     }

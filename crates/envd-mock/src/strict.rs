@@ -2,7 +2,6 @@
 //! so; judges nothing that the tally and the rules do not tell.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::Serialize;
 
@@ -26,18 +25,6 @@ pub enum Strictness {
 impl From<bool> for Strictness {
     fn from(strict: bool) -> Self {
         if strict { Self::On } else { Self::Off }
-    }
-}
-
-impl FromStr for Strictness {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "" => Ok(Self::On),
-            "abandoned" => Ok(Self::Abandoned),
-            _ => Err(format!("expected nothing or abandoned, got {text:?}")),
-        }
     }
 }
 
