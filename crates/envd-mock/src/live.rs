@@ -247,14 +247,14 @@ impl Live {
         script
     }
 
-    /// What has become of each rule, in order; of recorded decisions, each by itself.
+    /// What has become of each rule, in order, and of each recorded decision that is to be done again.
     pub(crate) fn report(&self) -> Vec<RuleReport> {
         let (rules, now) = (self.rules(), self.time.now());
         let mut reports: Vec<_> = rules.connections.iter().map(|armed| report(armed, now)).collect();
         reports.extend(rules.calls.iter().map(|armed| report(armed, now)));
         if let Some(replay) = rules.replay() {
-            reports.extend(replay.armed_connections().map(|armed| report(armed, now)));
-            reports.extend(replay.armed_calls().into_iter().map(|armed| report(armed, now)));
+            reports.extend(replay.armed_connections().iter().map(|armed| report(armed, now)));
+            reports.extend(replay.armed_calls().iter().map(|armed| report(armed, now)));
         }
         reports
     }

@@ -89,6 +89,7 @@ fn recorded(decisions: &[Decision], done: &[Done]) -> Vec<Recorded> {
             fault: decision.fault.clone(),
             at: decision.at.clone(),
             wait: decision.wait_ms.map(duration),
+            done: done.iter().any(|done| done.rule == decision.rule),
             envelopes,
         }
     };

@@ -14,7 +14,7 @@ use crate::builder::Builder;
 pub struct ReplayArgs {
     /// The journal of that run, as `--journal` or GET /journal/export wrote it
     #[arg(value_name = "JOURNAL")]
-    journal: PathBuf,
+    run: PathBuf,
     #[command(flatten)]
     pub(super) serve: ServeArgs,
 }
@@ -22,8 +22,8 @@ pub struct ReplayArgs {
 impl ReplayArgs {
     pub(super) async fn start(self) -> Result<Up, Failed> {
         // Read first: the new journal may take its place.
-        let file = self.journal.display().to_string();
-        let text = read(&self.journal)?;
+        let file = self.run.display().to_string();
+        let text = read(&self.run)?;
         self.serve.start_with(Some((file, text))).await
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Recorded {
     pub(crate) fault: String,
     pub(crate) at: Option<String>,
     pub(crate) wait: Option<Duration>,
+    /// Whether it was really done.
+    pub(crate) done: bool,
     /// The envelopes at which it was done.
     pub(crate) envelopes: Vec<u64>,
 }
@@ -48,6 +50,9 @@ pub(crate) struct Replay {
     calls: HashMap<Coordinate, Turns>,
     connections: Vec<Vec<ChosenConnection>>,
     connection: AtomicUsize,
+    /// Those that were really done, so that they are to be done again.
+    done_calls: Vec<Arc<Armed<CallRule>>>,
+    done_connections: Vec<Arc<Armed<ConnectionRule>>>,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +71,11 @@ impl Replay {
         let nth = turns.plans.len() as u64 + 1;
         let mut plan = Vec::new();
         for decision in &call.decisions {
-            plan.extend(calls(&call.operation, nth, decision).map_err(|problem| problem.to_string())?);
+            let made = calls(&call.operation, nth, decision).map_err(|problem| problem.to_string())?;
+            if decision.done {
+                self.done_calls.extend(made.iter().map(|chosen| Arc::clone(&chosen.armed)));
+            }
+            plan.extend(made);
         }
         turns.plans.push(plan);
         Ok(())
@@ -80,7 +89,10 @@ impl Replay {
         let nth = self.connections.len() as u64 + 1;
         let plan: Result<Vec<_>, Problem> =
             decisions.iter().map(|decision| connection(nth, decision)).collect();
-        self.connections.push(plan.map_err(|problem| problem.to_string())?);
+        let plan = plan.map_err(|problem| problem.to_string())?;
+        let done = plan.iter().zip(decisions).filter(|(_, decision)| decision.done);
+        self.done_connections.extend(done.map(|(chosen, _)| Arc::clone(&chosen.armed)));
+        self.connections.push(plan);
         Ok(())
     }
 
@@ -103,17 +115,14 @@ impl Replay {
         plan
     }
 
-    /// Each decision about a connection.
-    pub(crate) fn armed_connections(&self) -> impl Iterator<Item = &Arc<Armed<ConnectionRule>>> {
-        self.connections.iter().flatten().map(|chosen| &chosen.armed)
+    /// Each decision about a connection that was really done.
+    pub(crate) fn armed_connections(&self) -> &[Arc<Armed<ConnectionRule>>] {
+        &self.done_connections
     }
 
-    /// Each decision about a call, by operation and turn.
-    pub(crate) fn armed_calls(&self) -> Vec<&Arc<Armed<CallRule>>> {
-        let mut coordinates: Vec<_> = self.calls.iter().collect();
-        coordinates.sort_by_key(|(coordinate, _)| *coordinate);
-        let plans = coordinates.into_iter().flat_map(|(_, turns)| turns.plans.iter().flatten());
-        plans.map(|chosen| &chosen.armed).collect()
+    /// Each decision about a call that was really done, in the order of the recording.
+    pub(crate) fn armed_calls(&self) -> &[Arc<Armed<CallRule>>] {
+        &self.done_calls
     }
 }
 
@@ -185,6 +194,7 @@ mod tests {
             fault: "delay 20ms..200ms".into(),
             at: Some(at.into()),
             wait: Some(Duration::from_millis(33)),
+            done: true,
             envelopes: envelopes.into(),
         }
     }
