@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::coverage::Coverage;
 use crate::fault::Script;
+use crate::guest::ProgramRuns;
 use crate::journal::Entry;
 use crate::live::{Live, RuleReport};
 use crate::time::{NotManual, Time};
@@ -48,6 +49,11 @@ impl Faults {
     /// What has become of each rule, in order.
     pub fn report(&self) -> Vec<RuleReport> {
         self.live.report()
+    }
+
+    /// The programs that stand in for commands, with how often each has run.
+    pub fn programs(&self) -> Vec<ProgramRuns> {
+        self.live.program_runs()
     }
 
     /// All that the journal has kept, in the order in which connections and calls came.

@@ -39,7 +39,7 @@ pub(super) async fn replace(
             }
             Err(unfit) => bad(unfit.to_string()),
         },
-        Err(refused) => refused,
+        Err(refused) => refused.told(),
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn add(
 ) -> Response {
     let added = match script(&headers, &content, some_rules) {
         Ok(script) => script,
-        Err(refused) => return refused,
+        Err(refused) => return refused.told(),
     };
     if let Err(unfit) = live.admit(&added) {
         return bad(unfit.to_string());
@@ -91,19 +91,21 @@ fn script(
     headers: &HeaderMap,
     content: &[u8],
     json: impl FnOnce(&Value) -> Result<Script, Refusal>,
-) -> Result<Script, Response> {
-    let text = std::str::from_utf8(content).map_err(|error| bad(format!("expected UTF-8, {error}")))?;
+) -> Result<Script, Refusal> {
+    let text =
+        std::str::from_utf8(content).map_err(|error| Refusal::Text(format!("expected UTF-8, {error}")))?;
     let kind = of(headers, header::CONTENT_TYPE);
     match kind.split(';').next().unwrap_or_default().trim() {
         "application/json" => {
-            let value = serde_json::from_str(text).map_err(|error| bad(format!("expected JSON, {error}")))?;
-            json(&value).map_err(Refusal::told)
+            let value = serde_json::from_str(text)
+                .map_err(|error| Refusal::Text(format!("expected JSON, {error}")))?;
+            json(&value)
         }
-        TOML | "text/x-toml" => Script::from_toml(SOURCE, text).map_err(|error| bad_script(&error)),
-        "text/plain" => Script::parse_expressions(SOURCE, text).map_err(|error| bad_script(&error)),
+        TOML | "text/x-toml" => Ok(Script::from_toml(SOURCE, text)?),
+        "text/plain" => Ok(Script::parse_expressions(SOURCE, text)?),
         other => {
             let expected = "expected the content type application/json, application/toml or text/plain";
-            Err(reply::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("{expected}, got {other:?}")))
+            Err(Refusal::Kind(format!("{expected}, got {other:?}")))
         }
     }
 }
@@ -112,17 +114,21 @@ fn of(headers: &HeaderMap, name: header::HeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// Why JSON is no script.
+/// Why something is no script.
 enum Refusal {
     Script(fault::ScriptError),
-    Target(String),
+    /// It is not even text of its kind, or has a part that cannot be.
+    Text(String),
+    /// Of a content type that no script has.
+    Kind(String),
 }
 
 impl Refusal {
     fn told(self) -> Response {
         match self {
             Self::Script(error) => bad_script(&error),
-            Self::Target(message) => bad(message),
+            Self::Text(message) => bad(message),
+            Self::Kind(message) => reply::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, message),
         }
     }
 }
@@ -144,7 +150,7 @@ fn some_rules(value: &Value) -> Result<Script, Refusal> {
         let other = ["seed", "program"].into_iter().find(|key| value.get(key).is_some());
         return match other {
             Some(key) => {
-                Err(Refusal::Target(format!("/{key}: expected rules alone; PUT /script takes the rest")))
+                Err(Refusal::Text(format!("/{key}: expected rules alone; PUT /script takes the rest")))
             }
             None => whole_script(value),
         };
@@ -152,6 +158,6 @@ fn some_rules(value: &Value) -> Result<Script, Refusal> {
     match target.as_str() {
         Some("call") => Ok(CallRule::from_json(&record)?.into()),
         Some("connection") => Ok(ConnectionRule::from_json(&record)?.into()),
-        _ => Err(Refusal::Target(format!("/target: expected \"call\" or \"connection\", got {target}"))),
+        _ => Err(Refusal::Text(format!("/target: expected \"call\" or \"connection\", got {target}"))),
     }
 }

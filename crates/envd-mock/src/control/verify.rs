@@ -29,7 +29,7 @@ pub(super) async fn verify(
 ) -> Response {
     let more = match more(asked) {
         Ok(more) => more,
-        Err(refused) => return refused,
+        Err(refused) => return bad(refused),
     };
     let list: Vec<_> = match more.expect.iter().map(Expect::from_json).collect::<Result<_, _>>() {
         Ok(list) => list,
@@ -51,13 +51,11 @@ pub(super) async fn verify(
     }
 }
 
-fn more(asked: Value) -> Result<More, Response> {
+fn more(asked: Value) -> Result<More, String> {
     let asked = if asked.is_array() { json!({ "expect": asked }) } else { asked };
     serde_json::from_value(asked).map_err(|error| {
-        bad(format!(
-            "expected a list of expectations, or \
-        an object with expect, in_order, nothing_else and settle: {error}"
-        ))
+        let expected = "a list of expectations, or an object with expect, in_order, nothing_else and settle";
+        format!("expected {expected}: {error}")
     })
 }
 

@@ -52,7 +52,7 @@ impl Header {
 
 /// One object a line.
 pub(crate) fn write(header: &Header, entries: &[Entry]) -> String {
-    let entries = entries.iter().map(|entry| line(entry));
+    let entries = entries.iter().map(line);
     std::iter::once(line(header)).chain(entries).collect()
 }
 

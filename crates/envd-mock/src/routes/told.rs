@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use http::Extensions;
 
+type Listen = dyn Fn(&dyn Any) + Send + Sync;
+
 /// An extension of a request; without it nobody listens.
 #[derive(Clone)]
-pub(crate) struct Told(Arc<dyn Fn(&dyn Any) + Send + Sync>);
+pub(crate) struct Told(Arc<Listen>);
 
 impl Told {
     /// `listen` gets the first message of a request and of its answer, decoded.

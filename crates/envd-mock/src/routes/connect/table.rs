@@ -128,11 +128,6 @@ impl Rpcs {
         })
     }
 
-    /// The path of each, in no order.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = &'static str> {
-        self.rows.keys().copied()
-    }
-
     fn insert<M: Method>(&mut self, kind: Kind, row: Row) {
         assert_eq!(M::KIND, kind, "{} was added as another kind than its proto file says", M::PATH);
         self.rows.insert(M::PATH, row);
