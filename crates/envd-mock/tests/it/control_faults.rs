@@ -7,6 +7,7 @@ use envd_mock::fault::{Expect, Script};
 use envd_mock::verify::Expectations;
 use envd_mock::{MockEnvd, Pace};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::bare::{Answer, PATIENCE, Wire, ask, stream};
@@ -292,14 +293,23 @@ async fn the_guests_own_clock_is_stepped() {
     assert_eq!(put(&mock, "POST /guest/clock", json!({ "time": "noon" })).await.status, 400);
 }
 
+/// Waits until a whole answer comes back; the listener may be on its way out meanwhile.
 async fn answers_again(mock: &MockEnvd) {
+    let request = ask("GET /health").bytes(mock.addr());
     let again = tokio::time::timeout(PATIENCE, async {
-        while TcpStream::connect(mock.addr()).await.is_err() {
+        loop {
+            let mut seen = Vec::new();
+            if let Ok(mut socket) = TcpStream::connect(mock.addr()).await
+                && socket.write_all(&request).await.is_ok()
+                && socket.read_to_end(&mut seen).await.is_ok()
+                && seen.starts_with(b"HTTP/1.1 200 ")
+            {
+                return;
+            }
             tokio::task::yield_now().await;
         }
-        health(mock).await
     });
-    assert_eq!(again.await.unwrap(), 200);
+    again.await.expect("an answer");
 }
 
 #[tokio::test]
