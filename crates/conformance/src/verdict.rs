@@ -20,8 +20,34 @@ pub enum Verdict {
     Inconclusive(String),
     /// Not run: this needed case did not pass.
     Blocked(&'static str),
+    /// Not run: it is not for this generation, or for what the subject lacks; and why.
+    Unsupported(String),
     /// Not run, and why.
     Skip(String),
+}
+
+impl Verdict {
+    /// The word that reports print.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail(_) => "fail",
+            Self::Inconclusive(_) => "inconclusive",
+            Self::Blocked(_) => "blocked",
+            Self::Unsupported(_) => "unsupported",
+            Self::Skip(_) => "skip",
+        }
+    }
+
+    /// What there is to say of it, in one line; nothing of a pass.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Pass => String::new(),
+            Self::Fail(finding) => format!("expected {}, observed {}", finding.expected, finding.observed),
+            Self::Inconclusive(why) | Self::Unsupported(why) | Self::Skip(why) => why.clone(),
+            Self::Blocked(need) => format!("{need} did not pass"),
+        }
+    }
 }
 
 /// What is wrong.
@@ -47,13 +73,24 @@ pub enum Objection {
 /// What a judge says.
 pub type Judged = Result<(), Objection>;
 
-/// The verdict of `case` over what was seen.
+/// The verdict of `case` over what was seen. A refusal counts only where the twin, the same request without its defect,
+/// was answered as it should.
 pub fn judge(case: &Case, observation: &Observation) -> Verdict {
+    match case.twin.map_or(Ok(()), |twin| twin(observation)) {
+        Err(Objection::Wrong(finding)) => return Verdict::Inconclusive(twin_failed(&finding)),
+        Err(Objection::Unclear(why)) => return Verdict::Inconclusive(why),
+        Ok(()) => {}
+    }
     match (case.judge)(observation) {
         Ok(()) => Verdict::Pass,
         Err(Objection::Wrong(finding)) => Verdict::Fail(finding),
         Err(Objection::Unclear(why)) => Verdict::Inconclusive(why),
     }
+}
+
+fn twin_failed(finding: &Finding) -> String {
+    let Finding { step, expected, observed } = finding;
+    format!("its twin, the repaired request {step:?}, fails too: expected {expected}, observed {observed}")
 }
 
 /// One exchange under a judge's eyes.
@@ -73,6 +110,15 @@ impl Observation {
         let step = self.steps.iter().find(|step| step.label == label);
         step.map(|step| Seen { label, exchange: &step.exchange })
             .ok_or_else(|| Objection::Unclear(format!("the step {label:?} was never reached")))
+    }
+
+    /// How long what the case called `label` took.
+    ///
+    /// # Errors
+    /// [`Objection::Unclear`] when the case never got there.
+    pub fn measured(&self, label: &str) -> Result<std::time::Duration, Objection> {
+        let found = self.times.get(label).copied();
+        found.ok_or_else(|| Objection::Unclear(format!("the time {label:?} was never taken")))
     }
 }
 
@@ -142,6 +188,15 @@ impl Seen<'_> {
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.exchange.headers.iter();
         headers.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a header.
+    pub fn headers_named(&self, name: &str) -> Vec<&str> {
+        let headers = self.exchange.headers.iter();
+        headers
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+            .collect()
     }
 
     /// A header with this value.
