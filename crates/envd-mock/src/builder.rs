@@ -10,10 +10,13 @@ use crate::fault::{CallRule, ConnectionRule, Script};
 use crate::generation::Generation;
 use crate::guest::{GuestConfig, Program, RootSpec};
 use crate::incident::{self, UnknownIncident};
+use crate::journal::BadJournal;
 use crate::live::Setup;
 use crate::mock::MockEnvd;
+use crate::replay::PastRun;
 use crate::routes::origin::Origin;
 use crate::server::{Behind, Config, StartError};
+use crate::strict::Strictness;
 use crate::time::{Pace, Time};
 
 /// Describes a mock, or a [`Proxy`](crate::Proxy) or a [`Playback`](crate::Playback); `start` makes it.
@@ -116,6 +119,29 @@ impl<Of> Builder<Of> {
     pub fn journal_bodies(mut self, bytes: usize) -> Self {
         self.config.setup.keep_bodies = bytes;
         self
+    }
+
+    /// What a run is judged by, at its end: see [`MockEnvd::finish`]. What is strict and dropped with something to complain about
+    /// panics, unless the thread does so already.
+    pub fn strict(mut self, strictness: impl Into<Strictness>) -> Self {
+        self.config.setup.strictness = strictness.into();
+        self
+    }
+
+    /// Makes the decisions of an exported journal again, the nth call of an operation getting what the nth had, before
+    /// any rule of the script is asked; `file` is what errors call the text.
+    ///
+    /// # Errors
+    /// The first line that cannot be used.
+    pub fn replay(mut self, file: &str, journal: &str) -> Result<Self, BadJournal> {
+        let past = PastRun::read(file, journal)?;
+        let script = &mut self.config.setup.script;
+        script.connections.extend(past.script.connections.iter().cloned());
+        if script.seed == 0 {
+            self = self.seed(past.script.seed);
+        }
+        self.config.setup.past = Some(past);
+        Ok(self)
     }
 
     /// Writes all traffic to this file, each call as its answerer saw it (docs/traffic.md).

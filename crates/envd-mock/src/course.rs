@@ -10,15 +10,17 @@ use http_body_util::BodyExt as _;
 
 use crate::body::{Framing, Setting, Shaped};
 use crate::connection::{Conn, Gone, Manner, ending};
-use crate::effect::{self, Asked, Outcome, Upward, Watch};
+use crate::effect::{self, Asked, Named, Outcome, Upward, Watch};
 use crate::fault::{
-    Call, CallFault, CallRule, Chosen, ChosenCall, Message, Place, Position, Rule, Rules, Script,
+    Call, CallFault, CallRule, Chosen, ChosenCall, ConnectionFault, Head as _, Place, Position, Rule, Rules,
+    Script,
 };
 use crate::guest::Guest;
 use crate::guest::mishap::{Acted, Mishap};
 use crate::journal::{CallEntry, CallNote, Decision, headers, millis, target};
 use crate::live::Live;
 use crate::routes::afflicted::Afflicted;
+use crate::routes::told::Told;
 
 const FAULT: &str = "x-envd-fault";
 const NAME: &str = "x-envd-call";
@@ -57,15 +59,17 @@ impl Course {
         let now = live.time.now();
         let (rules, asked_for) = (live.rules(), asked_for(live, &parts.headers));
         let head = Asked { parts: &parts, rpc };
-        let mut message = Message::default();
+        let mut named = Named::default();
         let (own, refusal) = match asked_for {
             Ok(own) => (own, None),
             Err(refusal) => (None, Some(refusal)),
         };
         let all = || std::iter::once(&*rules).chain(own.as_ref());
         if rpc && all().any(|rules| rules.need_message(&head, now)) {
-            (message, body) = effect::look(parts.uri.path(), &parts.headers, body).await;
+            (named, body) = effect::look(parts.uri.path(), &parts.headers, body).await;
+            named = named.resolved(guest.map(Arc::as_ref));
         }
+        let Named { message, pid } = named;
         let name = parts.headers.get(NAME).and_then(|name| name.to_str().ok());
         let call = Call {
             head: &head,
@@ -82,7 +86,10 @@ impl Course {
             name: name.map(str::to_owned),
             target: target(&parts.uri),
             headers: headers(&parts.headers),
-            subject: message.command.or(message.tag).or(message.path),
+            path: message.path.or_else(|| head.path_parameter()),
+            tag: message.tag,
+            command: message.command,
+            pid,
             decisions: plan.iter().map(decision_of_call).collect(),
             known,
             bodies: (live.keep_bodies > 0).then(Default::default),
@@ -105,7 +112,25 @@ impl Course {
             watch,
             refusal,
         };
-        (course, Request::from_parts(parts, Body::new(upward)))
+        let mut request = Request::from_parts(parts, Body::new(upward));
+        request.extensions_mut().insert(course.told());
+        (course, request)
+    }
+
+    /// Enters what the messages of the call name, once a handler has decoded them.
+    fn told(&self) -> Told {
+        let (line, guest) = (self.note.line(), self.guest.clone());
+        Told::new(move |message| {
+            if let Some(pid) = effect::started_pid(message) {
+                line.amend(|call| call.pid = Some(pid));
+            } else if let Some(named) = effect::named(message) {
+                let Named { message, pid } = named.resolved(guest.as_deref());
+                line.amend(|call| {
+                    (call.path, call.tag, call.command) = (message.path, message.tag, message.command);
+                    call.pid = pid;
+                });
+            }
+        })
     }
 
     fn at_head(&self) -> impl Iterator<Item = &ChosenCall> {
@@ -358,7 +383,13 @@ fn protocol(version: Version) -> &'static str {
 
 /// A decision about a connection, as the journal has it.
 pub(crate) fn decision(chosen: &crate::fault::ChosenConnection) -> Decision {
-    entered(chosen, chosen.rule().fault.to_string(), None)
+    let wait = match &chosen.rule().fault {
+        ConnectionFault::Delay { time } | ConnectionFault::SlowClose { time } => {
+            Some(millis(chosen.key.wait(time)))
+        }
+        _ => None,
+    };
+    entered(chosen, chosen.rule().fault.to_string(), wait)
 }
 
 fn decision_of_call(chosen: &ChosenCall) -> Decision {

@@ -4,10 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::coverage::Coverage;
 use crate::fault::Script;
+use crate::guest::ProgramRuns;
 use crate::journal::Entry;
 use crate::live::{Live, RuleReport};
 use crate::time::{NotManual, Time};
+use crate::verify::{self, Expectations, Unverified};
 
 /// What goes wrong with a mock that is up; cheap to clone.
 #[derive(Debug, Clone)]
@@ -48,6 +51,11 @@ impl Faults {
         self.live.report()
     }
 
+    /// The programs that stand in for commands, with how often each has run.
+    pub fn programs(&self) -> Vec<ProgramRuns> {
+        self.live.program_runs()
+    }
+
     /// All that the journal has kept, in the order in which connections and calls came.
     pub fn journal(&self) -> Vec<Entry> {
         self.live.journal.entries(0).0
@@ -58,6 +66,40 @@ impl Faults {
         const LONGEST: Duration = Duration::from_secs(5);
         self.live.journal.settled(LONGEST).await;
         self.journal()
+    }
+
+    /// Compares what has happened so far with what was expected. Calls that are going on count; wait for
+    /// [`Faults::settled_journal`] where they should not be.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use envd_mock::fault::Expect;
+    ///
+    /// let mock = envd_mock::MockEnvd::start().await?;
+    /// mock.faults().verify(Expect::call("process.Process/Start").tag("build").times(2))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Unverified`]: it has not happened, or an expectation cannot be read.
+    pub fn verify(&self, expectations: impl Into<Expectations>) -> Result<(), Unverified> {
+        verify::of(&self.live, &expectations.into())
+    }
+
+    /// Which faults have been armed, and which were done.
+    pub fn coverage(&self) -> Coverage {
+        self.live.coverage()
+    }
+
+    /// The journal as `envd-mock replay` reads it: JSON lines, a header first.
+    pub fn export(&self) -> String {
+        self.live.export()
+    }
+
+    /// Forgets all that has happened and puts in force what there was at the start; a manual clock stays.
+    pub fn reset(&self) {
+        self.live.reset();
     }
 
     /// Refuses connections until the answer is dropped.

@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
 
 use crate::connection::Gate;
-use crate::fault::{Armed, CallRule, ConnectionRule, Counts, Processes, Rule as _, Rules, Script};
+use crate::coverage::{self, Cells, Coverage};
+use crate::fault::{Armed, CallRule, ConnectionRule, Counts, Processes, Rules, Script};
 use crate::generation::Generation;
 use crate::guest::{Guest, Program, ProgramRuns, Programs};
-use crate::journal::Journal;
+use crate::journal::{Header, Journal};
 use crate::mishaps;
+use crate::refusal::Refusals;
+use crate::replay::PastRun;
+use crate::strict::{StrictReport, Strictness};
 use crate::time::Time;
 
 /// Everything that goes wrong with one mock.
@@ -29,15 +32,31 @@ pub(crate) struct Live {
     pub(crate) keep_bodies: usize,
     /// Who answers in place of a guest, in words.
     instead: Option<String>,
+    pub(crate) refusals: Refusals,
+    /// What a run is judged by.
+    pub(crate) strictness: Strictness,
     rules: RwLock<Arc<Rules>>,
     /// The programs of the script, once there is a guest; the builder's stay behind them.
     programs: OnceLock<(Programs, Vec<Program>)>,
-    /// Seed and programs of the script; its rules are the armed ones.
-    frame: Mutex<Script>,
-    /// Tasks that refuse connections.
-    refusals: Mutex<Vec<AbortHandle>>,
+    /// What there was at the start.
+    initial: Setup,
+    history: Mutex<History>,
     runtime: Handle,
 }
+
+/// What rules leave behind.
+#[derive(Debug, Default)]
+struct History {
+    /// Seed and programs of the script; its rules are the armed ones.
+    frame: Script,
+    /// What was ever armed.
+    armed: Cells,
+    /// Rules that were taken away before they had been of any use.
+    retired: Vec<RuleReport>,
+}
+
+/// So many rules that were taken away are remembered.
+const RETIRED: usize = 1000;
 
 /// How a mock is told to go wrong, before it starts.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +68,9 @@ pub(crate) struct Setup {
     pub(crate) journal_limit: Option<u64>,
     /// Who answers in place of a guest, in words.
     pub(crate) instead: Option<String>,
+    /// Decisions that are made again.
+    pub(crate) past: Option<PastRun>,
+    pub(crate) strictness: Strictness,
 }
 
 /// Part of a script can do nothing here: it is about the inside of the guest, and none of the mock's own answers.
@@ -66,7 +88,7 @@ const DOWN: Duration = Duration::from_millis(100);
 const SHUT: Duration = Duration::from_millis(200);
 
 /// A rule and what has become of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct RuleReport {
     /// Its name.
@@ -77,28 +99,55 @@ pub struct RuleReport {
     pub counts: Counts,
     /// Whether it has been of no use so far: it never fired, or, for a probability, was never drawn.
     pub dead: bool,
+    /// Whether it may still act: its time has come and is not over.
+    pub in_force: bool,
 }
 
 impl Live {
     /// Arms the script; called within the runtime that serves.
     pub(crate) fn new(setup: Setup, generation: Generation, time: Time) -> Arc<Self> {
         let journal = Journal::new(setup.journal_limit.unwrap_or(JOURNAL_LIMIT), time.clone());
+        let gate = Gate::default();
         let live = Arc::new(Self {
+            refusals: Refusals::new(gate.clone(), time.clone(), Arc::clone(&journal)),
             journal,
             time,
-            gate: Gate::default(),
+            gate,
             generation,
             from_header: setup.from_header,
             keep_bodies: setup.keep_bodies,
-            instead: setup.instead,
+            instead: setup.instead.clone(),
+            strictness: setup.strictness,
             rules: RwLock::default(),
             programs: OnceLock::new(),
-            frame: Mutex::default(),
-            refusals: Mutex::default(),
+            initial: setup,
+            history: Mutex::default(),
             runtime: Handle::current(),
         });
-        live.replace(setup.script);
+        live.begin();
         live
+    }
+
+    /// Puts in force what there was at the start.
+    fn begin(&self) {
+        let rules = self.arm(self.initial.script.clone());
+        // It was read before, or there would be no mock.
+        let replay = self.initial.past.as_ref().and_then(|past| past.replay().ok());
+        self.set(rules.with_replay(replay.map(Arc::new)));
+    }
+
+    /// Forgets all that has happened and puts in force what there was at the start; a manual clock stays where it is.
+    pub(crate) fn reset(&self) {
+        self.refusals.take_back();
+        // Nothing is retired by this.
+        self.put(Rules::default());
+        *self.history() = History::default();
+        self.journal.reset();
+        self.begin();
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes charge of the guest's programs; `lasting` are those that no script replaces.
@@ -117,11 +166,7 @@ impl Live {
     }
 
     pub(crate) fn seed(&self) -> u64 {
-        self.frame().seed
-    }
-
-    fn frame(&self) -> MutexGuard<'_, Script> {
-        self.frame.lock().unwrap_or_else(PoisonError::into_inner)
+        self.history().frame.seed
     }
 
     /// Whether every part of a script can do what it says here.
@@ -141,14 +186,21 @@ impl Live {
 
     /// Puts another script in force; all counts begin anew.
     pub(crate) fn replace(&self, script: Script) {
+        self.journal.event("script replaced");
+        let rules = self.arm(script);
+        self.set(rules);
+    }
+
+    fn arm(&self, mut script: Script) -> Rules {
         if let Some((programs, lasting)) = self.programs.get() {
             programs.replace(script.programs().into_iter().chain(lasting.iter().cloned()).collect());
         }
-        let mut frame = script.clone();
-        frame.connections.clear();
-        frame.calls.clear();
-        *self.frame() = frame;
-        self.set(Rules::arm(script, self.time.now()));
+        self.history().armed.extend(coverage::armed(&script));
+        let (connections, calls) =
+            (std::mem::take(&mut script.connections), std::mem::take(&mut script.calls));
+        let seed = script.seed;
+        self.history().frame = script;
+        Rules::arm(rules_alone(seed, connections, calls), self.time.now())
     }
 
     /// Adds rules behind those that there are, which keep their counts.
@@ -165,11 +217,13 @@ impl Live {
                 return Err(name.clone());
             }
         }
+        self.history().armed.extend(coverage::armed(&script));
         script.seed = self.seed();
         let new = Rules::arm(script, self.time.now());
         let connections = old.connections.iter().chain(&new.connections).cloned().collect();
         let calls = old.calls.iter().chain(&new.calls).cloned().collect();
-        self.set(Rules::of(connections, calls));
+        self.set(Rules::of(connections, calls).with_replay(old.replay().cloned()));
+        self.journal.event("rules added");
         Ok(())
     }
 
@@ -179,25 +233,61 @@ impl Live {
         let connections: Vec<_> = keep(&old.connections, |rule: &ConnectionRule| rule.name != name);
         let calls: Vec<_> = keep(&old.calls, |rule: &CallRule| rule.name != name);
         let removed = connections.len() + calls.len() < old.connections.len() + old.calls.len();
-        self.set(Rules::of(connections, calls));
+        if removed {
+            self.set(Rules::of(connections, calls).with_replay(old.replay().cloned()));
+            self.journal.event(format!("rule removed: {name}"));
+        }
         removed
     }
 
     /// The rules as a script.
     pub(crate) fn script(&self) -> Script {
         let rules = self.rules();
-        let mut script = self.frame().clone();
+        let mut script = self.history().frame.clone();
         script.connections = rules.connections.iter().map(|armed| armed.rule.clone()).collect();
         script.calls = rules.calls.iter().map(|armed| armed.rule.clone()).collect();
         script
     }
 
-    /// What has become of each rule, in order.
+    /// What has become of each rule, in order, and of each recorded decision that is to be done again.
     pub(crate) fn report(&self) -> Vec<RuleReport> {
-        let rules = self.rules();
-        let connections = rules.connections.iter().map(|armed| report(armed));
-        let calls = rules.calls.iter().map(|armed| report(armed));
-        connections.chain(calls).collect()
+        let (rules, now) = (self.rules(), self.time.now());
+        let mut reports: Vec<_> = rules.connections.iter().map(|armed| report(armed, now)).collect();
+        reports.extend(rules.calls.iter().map(|armed| report(armed, now)));
+        if let Some(replay) = rules.replay() {
+            reports.extend(replay.armed_connections().iter().map(|armed| report(armed, now)));
+            reports.extend(replay.armed_calls().iter().map(|armed| report(armed, now)));
+        }
+        reports
+    }
+
+    /// Every rule that was in force since the start or the last reset and has been of no use.
+    pub(crate) fn dead(&self) -> Vec<RuleReport> {
+        let mut dead = self.history().retired.clone();
+        dead.extend(self.report().into_iter().filter(|rule| rule.dead));
+        dead
+    }
+
+    /// What a strict run would have to say by now.
+    pub(crate) fn strict_report(&self, strictness: Strictness) -> StrictReport {
+        StrictReport::new(strictness, self.dead(), self.journal.tally())
+    }
+
+    /// What has been tried by now.
+    pub(crate) fn coverage(&self) -> Coverage {
+        let tally = self.journal.tally();
+        let dead = self.dead().into_iter().map(|rule| rule.name).collect();
+        let armed = self.history().armed.clone();
+        Coverage::new(&armed, &tally.fired, dead, tally.unknown.first)
+    }
+
+    /// The journal as a file.
+    pub(crate) fn export(&self) -> String {
+        let page = self.journal.page(0, usize::MAX, |_| true);
+        let entries: Vec<_> = page.entries.into_iter().map(|(_, entry)| entry).collect();
+        let generation = self.generation.number();
+        let header = Header::new(generation, self.seed(), self.script().to_json(), page.dropped);
+        crate::journal::write(&header, &entries)
     }
 
     /// Resets every connection and refuses new ones for a while, as a daemon that crashes and is started again.
@@ -224,48 +314,41 @@ impl Live {
         });
     }
 
+    /// Puts rules in force; those that go and were of no use are remembered.
     fn set(&self, rules: Rules) {
-        let rules = Arc::new(rules);
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&rules);
-        let tasks: Vec<AbortHandle> = rules.refusals().map(|armed| self.refuse(Arc::clone(armed))).collect();
-        let old =
-            std::mem::replace(&mut *self.refusals.lock().unwrap_or_else(PoisonError::into_inner), tasks);
-        old.iter().for_each(AbortHandle::abort);
+        let kept: HashSet<String> = rules.names().map(str::to_owned).collect();
+        let gone = self.report().into_iter().filter(|rule| rule.dead && !kept.contains(&rule.name));
+        let gone: Vec<_> = gone.collect();
+        let mut history = self.history();
+        let room = RETIRED.saturating_sub(history.retired.len());
+        history.retired.extend(gone.into_iter().take(room));
+        drop(history);
+        self.put(rules);
     }
 
-    /// Refuses connections for the span of a rule.
-    fn refuse(&self, armed: Arc<Armed<ConnectionRule>>) -> AbortHandle {
-        let often = armed.rule.often().clone();
-        let from = armed.since() + often.after.unwrap_or_default();
-        let ends = armed.rule.ttl.into_iter().chain(often.until).min();
-        let until = ends.map(|end| armed.since() + end);
-        let (time, gate, journal) = (self.time.clone(), self.gate.clone(), Arc::clone(&self.journal));
-        // Closed before this returns, where there is nothing to wait for.
-        let mut closed =
-            (often.after.is_none() && until.is_none_or(|until| time.now() < until)).then(|| gate.close());
-        let task = async move {
-            if closed.is_none() {
-                time.sleep_until(from).await;
-                closed = Some(gate.close());
-            }
-            armed.note_fired();
-            journal.event(format!("refusing: {}", armed.rule.name()));
-            match until {
-                Some(until) => time.sleep_until(until).await,
-                None => std::future::pending().await,
-            }
-            drop(closed);
-            journal.event(format!("listening again: {}", armed.rule.name()));
-        };
-        self.runtime.spawn(task).abort_handle()
+    fn put(&self, rules: Rules) {
+        let rules = Arc::new(rules);
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&rules);
+        self.refusals.set(rules.refusals());
     }
+}
+
+fn rules_alone(seed: u64, connections: Vec<ConnectionRule>, calls: Vec<CallRule>) -> Script {
+    let mut script = Script::default().with_seed(seed);
+    (script.connections, script.calls) = (connections, calls);
+    script
 }
 
 fn keep<R>(all: &[Arc<Armed<R>>], wanted: impl Fn(&R) -> bool) -> Vec<Arc<Armed<R>>> {
     all.iter().filter(|armed| wanted(&armed.rule)).cloned().collect()
 }
 
-fn report<R: crate::fault::Rule + std::fmt::Display>(armed: &Armed<R>) -> RuleReport {
-    let name = armed.rule.name().to_owned();
-    RuleReport { name, rule: armed.rule.to_string(), counts: armed.counts(), dead: armed.is_dead() }
+fn report<R: crate::fault::Rule + std::fmt::Display>(armed: &Armed<R>, now: Duration) -> RuleReport {
+    RuleReport {
+        name: armed.rule.name().to_owned(),
+        rule: armed.rule.to_string(),
+        counts: armed.counts(),
+        dead: armed.is_dead(),
+        in_force: armed.is_in_force(now),
+    }
 }

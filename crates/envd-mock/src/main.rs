@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::process::ExitCode;
 
-use envd_mock::cli::{Cli, LogFormat, Stop, Up};
+use envd_mock::cli::{Cli, LogFormat, Stop, Up, Verdict};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
@@ -30,6 +30,7 @@ async fn run(cli: Cli) -> ExitCode {
         Ok(ends) => ends,
         Err(error) => return refused(&format!("cannot watch for signals: {error}"), REFUSED),
     };
+    let epilogue = cli.epilogue(std::env::args_os());
     let started = tokio::select! {
         started = cli.start() => started,
         () = ends.next() => return ExitCode::SUCCESS,
@@ -41,8 +42,7 @@ async fn run(cli: Cli) -> ExitCode {
             }
             announce(&up);
             ends.next().await;
-            up.stop().await;
-            ExitCode::SUCCESS
+            judged(epilogue.end(up).await)
         }
         Err(failed) => refused(&failed.line, failed.code),
     }
@@ -99,6 +99,14 @@ fn announce(up: &Up) {
     if let Err(error) = line.and_then(|()| stdout.flush()) {
         tracing::warn!(%error, "nobody reads the ready line");
     }
+}
+
+fn judged(verdict: Verdict) -> ExitCode {
+    for line in &verdict.lines {
+        // There is nowhere else to say it.
+        let _ = writeln!(std::io::stderr(), "envd-mock: {line}");
+    }
+    ExitCode::from(verdict.code)
 }
 
 fn told(text: &str) -> ExitCode {

@@ -41,11 +41,9 @@ impl Pipeline {
 impl Service for Pipeline {
     fn accept(&self, peer: SocketAddr) -> Accepted {
         let Stages { live, .. } = &*self.0;
-        let note = live.journal.connection(peer.to_string());
         let plan = live.rules().decide_connection(live.time.now());
-        if !plan.is_empty() {
-            note.amend(|entry| entry.decisions = plan.iter().map(crate::course::decision).collect());
-        }
+        let decisions = plan.iter().map(crate::course::decision).collect();
+        let note = live.journal.connection(peer.to_string(), decisions);
         Accepted { conn: Arc::new(Conn::new(Some(note), live.time.clone())), plan }
     }
 

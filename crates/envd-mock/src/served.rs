@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::fault::Script;
 use crate::levers::{Clock, Faults};
 use crate::server::{self, Config, Running, StartError};
+use crate::strict::StrictReport;
 
 /// More threads serve no purpose: the work is in the guest's processes, or in somebody else's.
 const MOST_WORKERS: usize = 4;
@@ -23,6 +24,8 @@ pub(crate) struct Served {
     stop: CancellationToken,
     ended: Option<oneshot::Receiver<()>>,
     thread: Option<JoinHandle<()>>,
+    /// Whoever asked for the verdict has it.
+    judged: bool,
 }
 
 impl Served {
@@ -36,7 +39,7 @@ impl Served {
         let thread = spawn(server, end).map_err(StartError::Thread)?;
         let gone = |_| StartError::Thread(std::io::Error::other("the server's thread ended early"));
         let running = started.await.map_err(gone)??;
-        Ok(Self { running, stop, ended: Some(ended), thread: Some(thread) })
+        Ok(Self { running, stop, ended: Some(ended), thread: Some(thread), judged: false })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -51,7 +54,23 @@ impl Served {
         Clock::new(self.running.live.time.clone())
     }
 
+    pub(crate) fn strict_report(&self) -> StrictReport {
+        let live = &self.running.live;
+        live.strict_report(live.strictness)
+    }
+
     pub(crate) async fn stop(mut self) {
+        self.ended().await;
+    }
+
+    pub(crate) async fn finish(mut self) -> Result<(), StrictReport> {
+        self.judged = true;
+        self.ended().await;
+        let report = self.strict_report();
+        if report.is_clean() { Ok(()) } else { Err(report) }
+    }
+
+    async fn ended(&mut self) {
         self.stop.cancel();
         if let Some(ended) = self.ended.take() {
             // An error means that the thread is already gone.
@@ -66,6 +85,10 @@ impl Drop for Served {
         if let Some(thread) = self.thread.take() {
             // A panic of the server's thread has been printed by the panic hook.
             let _ = thread.join();
+        }
+        if !self.judged && !std::thread::panicking() {
+            let report = self.strict_report();
+            assert!(report.is_clean(), "a strict run ended with complaints:\n{report}");
         }
     }
 }
@@ -102,6 +125,19 @@ macro_rules! levers {
             /// Ends it and waits until nothing of it is left; never more than about a second.
             pub async fn stop(self) {
                 self.served.stop().await;
+            }
+
+            /// What a strict run has to complain about by now; nothing, when it is not strict.
+            pub fn strict_report(&self) -> $crate::strict::StrictReport {
+                self.served.strict_report()
+            }
+
+            /// Ends it as `stop` does and judges the run.
+            ///
+            /// # Errors
+            /// What a strict run does not let pass.
+            pub async fn finish(self) -> Result<(), $crate::strict::StrictReport> {
+                self.served.finish().await
             }
         }
 

@@ -106,9 +106,10 @@ impl Time {
         Ok(self.now())
     }
 
-    /// When the next sleeper of a manual clock wakes.
+    /// When the next sleeper of a manual clock wakes; those whose time has come are awake.
     pub(crate) fn next(&self) -> Option<Duration> {
-        self.0.sleepers().keys().next().copied()
+        let (now, sleepers) = (self.now(), self.0.sleepers());
+        sleepers.keys().find(|until| **until > now).copied()
     }
 
     /// Waits until somebody sleeps on a manual clock; the time at which the first one wakes.

@@ -6,7 +6,9 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use super::common::Common;
+use super::epilogue::Epilogue;
 use super::proxy::ProxyArgs;
+use super::replay::ReplayArgs;
 use super::serve::ServeArgs;
 use super::up::Up;
 use crate::commands::Incidents;
@@ -30,6 +32,8 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Stand before an envd that is there already: the same faults and journal, and what is not touched passes through
     Proxy(Box<ProxyArgs>),
+    /// Serve a fake guest, and let go wrong again what went wrong in a run that is over, without the rules that did it
+    Replay(Box<ReplayArgs>),
     #[command(flatten)]
     Tell(Tell),
 }
@@ -109,7 +113,13 @@ impl Cli {
             None | Some(Command::Tell(_)) => &self.serve.common,
             Some(Command::Serve(serve)) => &serve.common,
             Some(Command::Proxy(proxy)) => &proxy.common,
+            Some(Command::Replay(replay)) => &replay.serve.common,
         }
+    }
+
+    /// What is to be done at the end; `args` are what was read.
+    pub fn epilogue(&self, args: impl IntoIterator<Item = OsString>) -> Epilogue {
+        Epilogue::new(self.common(), args)
     }
 
     /// Starts what the flags describe.
@@ -121,6 +131,7 @@ impl Cli {
             None | Some(Command::Tell(_)) => self.serve.start().await,
             Some(Command::Serve(serve)) => serve.start().await,
             Some(Command::Proxy(proxy)) => proxy.start().await,
+            Some(Command::Replay(replay)) => replay.start().await,
         }
     }
 }

@@ -10,11 +10,12 @@ use crate::builder::Builder;
 use crate::fault::{Script, ScriptError};
 use crate::incident;
 use crate::routes::origin::Origin;
+use crate::strict::Strictness;
 use crate::time::Pace;
 use crate::units;
 
 /// More expressions, read behind those of `--fault`.
-const FAULTS: &str = "ENVD_MOCK_FAULTS";
+pub(super) const FAULTS: &str = "ENVD_MOCK_FAULTS";
 
 /// What every server can be told.
 #[derive(Debug, Args)]
@@ -51,6 +52,9 @@ pub struct Common {
     /// a stream
     #[arg(long, value_enum, value_name = "WHAT", num_args = 0..=1, default_missing_value = "rules")]
     pub strict: Option<Strict>,
+    /// Write the journal to this file at the end, to be replayed with `replay`
+    #[arg(long, value_name = "FILE")]
+    pub(super) journal: Option<PathBuf>,
     /// The most bytes that the journal takes
     #[arg(long, value_name = "SIZE", value_parser = units::size, default_value = "64MiB")]
     journal_limit: u64,
@@ -86,12 +90,22 @@ pub enum Strict {
     Abandoned,
 }
 
+impl From<Strict> for Strictness {
+    fn from(strict: Strict) -> Self {
+        match strict {
+            Strict::Rules => Self::On,
+            Strict::Abandoned => Self::Abandoned,
+        }
+    }
+}
+
 impl Common {
     /// Tells a builder all of it.
     ///
     /// # Errors
     /// [`Stop`], when something that goes wrong cannot be read.
     pub(super) fn tell<Of>(&self, builder: Builder<Of>) -> Result<Builder<Of>, Stop> {
+        self.check_journal()?;
         let bodies = usize::try_from(self.journal_bodies).unwrap_or(usize::MAX);
         let builder = builder
             .listen(self.listen)
@@ -100,6 +114,7 @@ impl Common {
             .script(self.setup(std::env::var(FAULTS).ok().as_deref())?)
             .faults_from_header(self.faults_from_header)
             .clock(self.clock)
+            .strict(self.strict.map_or(Strictness::Off, Strictness::from))
             .journal_limit(self.journal_limit)
             .journal_bodies(bodies);
         let builder = self.allow_origin.iter().cloned().fold(builder, Builder::allow_origin);
@@ -107,6 +122,19 @@ impl Common {
             Some(file) => builder.record(file),
             None => builder,
         })
+    }
+
+    /// Whether the seed is told.
+    pub(super) fn is_seeded(&self) -> bool {
+        self.seed.is_some()
+    }
+
+    /// So that a journal that cannot be written is told before anything has happened.
+    fn check_journal(&self) -> Result<(), Stop> {
+        let Some(file) = &self.journal else { return Ok(()) };
+        let opened = std::fs::OpenOptions::new().create(true).append(true).open(file);
+        let refused = |error| Stop::Refused(format!("cannot write the journal {}: {error}", file.display()));
+        opened.map(drop).map_err(refused)
     }
 
     /// All rules, those of the command line first: what is nearest at hand decides.

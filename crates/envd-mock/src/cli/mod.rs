@@ -2,7 +2,9 @@
 
 mod command;
 mod common;
+mod epilogue;
 mod proxy;
+mod replay;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -10,6 +12,8 @@ mod up;
 
 pub use command::{Cli, Failed, Stop};
 pub use common::{Common, LogFormat, Strict};
+pub use epilogue::{Epilogue, Verdict};
 pub use proxy::ProxyArgs;
+pub use replay::ReplayArgs;
 pub use serve::ServeArgs;
 pub use up::Up;

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::command::Failed;
 use super::common::Common;
+use super::replay;
 use super::up::Up;
 use crate::builder::Builder;
 use crate::defect::Defect;
@@ -108,11 +109,16 @@ struct GuestArgs {
 
 impl ServeArgs {
     pub(super) async fn start(self) -> Result<Up, Failed> {
+        self.start_with(None).await
+    }
+
+    /// With the decisions of a journal, by its name and text.
+    pub(super) async fn start_with(self, journal: Option<(String, String)>) -> Result<Up, Failed> {
         if let Some(file) = self.replay_traffic {
-            let builder = self.common.tell(Playback::of(file))?;
+            let builder = replay::tell(self.common.tell(Playback::of(file))?, journal)?;
             return Ok(Up::Playback(builder.pace(self.replay_pace).start().await?));
         }
-        let builder = self.common.tell(self.guest.builder())?;
+        let builder = replay::tell(self.common.tell(self.guest.builder())?, journal)?;
         Ok(Up::Mock(builder.start().await?))
     }
 }

@@ -1,8 +1,10 @@
 //! What the command has started: its ready line, and its end.
 
+use crate::levers::Faults;
 use crate::mock::MockEnvd;
 use crate::playback::Playback;
 use crate::proxy::Proxy;
+use crate::strict::StrictReport;
 use crate::upstream::Target;
 
 /// A server that is up.
@@ -48,12 +50,24 @@ impl Up {
         }
     }
 
-    /// Ends it, and waits for that.
-    pub async fn stop(self) {
+    /// What goes wrong, while it is up and once it has ended.
+    pub fn faults(&self) -> Faults {
         match self {
-            Self::Mock(mock) => mock.stop().await,
-            Self::Proxy(proxy, _) => proxy.stop().await,
-            Self::Playback(playback) => playback.stop().await,
+            Self::Mock(mock) => mock.faults(),
+            Self::Proxy(proxy, _) => proxy.faults(),
+            Self::Playback(playback) => playback.faults(),
+        }
+    }
+
+    /// Ends it, and waits for that.
+    ///
+    /// # Errors
+    /// What a strict run does not let pass.
+    pub async fn finish(self) -> Result<(), StrictReport> {
+        match self {
+            Self::Mock(mock) => mock.finish().await,
+            Self::Proxy(proxy, _) => proxy.finish().await,
+            Self::Playback(playback) => playback.finish().await,
         }
     }
 }

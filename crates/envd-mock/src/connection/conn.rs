@@ -277,10 +277,7 @@ impl Conn {
     pub(super) fn record_end(&self) {
         let end = self.end.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or("closed");
         if let Some(note) = &self.note {
-            note.amend(|entry| {
-                (entry.sent, entry.received) = (self.sent(), self.received());
-                entry.end = Some(end.to_owned());
-            });
+            note.end(end, self.sent(), self.received());
         }
     }
 }

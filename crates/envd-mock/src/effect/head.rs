@@ -12,18 +12,6 @@ pub(crate) struct Asked<'r> {
     pub(crate) rpc: bool,
 }
 
-impl Asked<'_> {
-    /// `process.Process/Start`, or `GET /files`.
-    pub(crate) fn operation(&self) -> String {
-        let path = self.parts.uri.path();
-        if self.rpc {
-            path.trim_start_matches('/').to_owned()
-        } else {
-            format!("{} {path}", self.parts.method)
-        }
-    }
-}
-
 impl Head for Asked<'_> {
     fn method(&self) -> &str {
         self.parts.method.as_str()
@@ -43,15 +31,6 @@ impl Head for Asked<'_> {
     }
 
     fn query(&self, name: &str) -> Vec<Cow<'_, str>> {
-        let pairs = self.parts.uri.query().unwrap_or_default().split('&');
-        let decoded = |text: &str| {
-            let spaced = text.replace('+', " ");
-            percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
-        };
-        let value = |pair: &str| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decoded(key) == name).then(|| Cow::Owned(decoded(value)))
-        };
-        pairs.filter_map(value).collect()
+        crate::query::values(self.parts.uri.query().unwrap_or_default(), name)
     }
 }

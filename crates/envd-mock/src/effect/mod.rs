@@ -3,11 +3,13 @@
 mod early;
 mod head;
 mod message;
+mod named;
 mod reply;
 mod upward;
 
 pub(crate) use early::{error, status};
 pub(crate) use head::Asked;
 pub(crate) use message::look;
+pub(crate) use named::{Named, of as named, started_pid};
 pub(crate) use reply::{change_head, lay_over};
 pub(crate) use upward::{Outcome, Upward, Watch};

@@ -63,7 +63,14 @@ impl Watch {
 
 enum Step {
     Pass(Bytes),
-    Act(ChosenCall),
+    Act(ChosenCall, Option<u64>),
+}
+
+/// A byte at which something is planned, and the envelope that it was counted from.
+struct Point {
+    byte: u64,
+    envelope: Option<u64>,
+    chosen: ChosenCall,
 }
 
 /// A body with what is planned for it.
@@ -71,7 +78,7 @@ pub(crate) struct Upward {
     inner: Body,
     counter: Option<Counter>,
     passed: u64,
-    bytes: Vec<(u64, ChosenCall)>,
+    bytes: Vec<Point>,
     envelopes: Vec<(Which, u64, ChosenCall)>,
     steps: VecDeque<Step>,
     waiting: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -81,6 +88,12 @@ pub(crate) struct Upward {
     conn: Arc<Conn>,
     note: Arc<CallNote>,
     crash: Arc<dyn Fn(&ChosenCall) + Send + Sync>,
+}
+
+impl Point {
+    fn at(byte: u64, chosen: &ChosenCall) -> Self {
+        Self { byte, envelope: None, chosen: chosen.clone() }
+    }
 }
 
 impl Upward {
@@ -104,9 +117,9 @@ impl Upward {
         let (mut bytes, mut envelopes) = (vec![], vec![]);
         for chosen in plan {
             match chosen.rule().at {
-                Some(Position::Up(byte)) => bytes.push((byte, chosen.clone())),
+                Some(Position::Up(byte)) => bytes.push(Point::at(byte, chosen)),
                 Some(Position::UpEnvelope(which, byte)) => envelopes.push((which, byte, chosen.clone())),
-                None if is_about_requests(&chosen.rule().fault) => bytes.push((0, chosen.clone())),
+                None if is_about_requests(&chosen.rule().fault) => bytes.push(Point::at(0, chosen)),
                 _ => {}
             }
         }
@@ -146,7 +159,7 @@ impl Upward {
         while !data.is_empty() {
             self.meet_envelope();
             self.reached();
-            let next = self.bytes.iter().map(|(byte, _)| byte - self.passed).min();
+            let next = self.bytes.iter().map(|point| point.byte - self.passed).min();
             let room =
                 next.map_or(data.len(), |next| usize::try_from(next).unwrap_or(usize::MAX)).min(data.len());
             let room = self.counter.map_or(room, |counter| room.min(counter.room()));
@@ -169,20 +182,21 @@ impl Upward {
         let index = counter.envelopes + 1;
         for (which, byte, chosen) in &self.envelopes {
             if which.covers(index, false) && chosen.acts_at(index) {
-                self.bytes.push((self.passed + byte, chosen.clone()));
+                let byte = self.passed + byte;
+                self.bytes.push(Point { envelope: Some(index), ..Point::at(byte, chosen) });
             }
         }
     }
 
     fn reached(&mut self) {
-        while let Some(index) = self.bytes.iter().position(|(byte, _)| *byte <= self.passed) {
-            let (_, chosen) = self.bytes.remove(index);
-            self.steps.push_back(Step::Act(chosen));
+        while let Some(index) = self.bytes.iter().position(|point| point.byte <= self.passed) {
+            let Point { envelope, chosen, .. } = self.bytes.remove(index);
+            self.steps.push_back(Step::Act(chosen, envelope));
         }
     }
 
     /// Does what a fault says, here.
-    fn act(&mut self, chosen: &ChosenCall) {
+    fn act(&mut self, chosen: &ChosenCall, envelope: Option<u64>) {
         let read = self.seen.bytes.load(Ordering::Relaxed);
         let decide = |outcome: Outcome| {
             self.seen.outcome.send_replace(outcome);
@@ -221,7 +235,7 @@ impl Upward {
             _ => return,
         };
         chosen.fired();
-        self.note.done(chosen.name(), format!("{what} after {read} bytes of the request"), None);
+        self.note.done(chosen.name(), format!("{what} after {read} bytes of the request"), envelope);
     }
 }
 
@@ -251,8 +265,8 @@ impl http_body::Body for Upward {
                     this.count(&piece);
                     return Poll::Ready(Some(Ok(Frame::data(piece))));
                 }
-                Some(Step::Act(chosen)) => {
-                    this.act(&chosen);
+                Some(Step::Act(chosen, envelope)) => {
+                    this.act(&chosen, envelope);
                     continue;
                 }
                 None => {}

@@ -10,6 +10,7 @@ use super::draw::Key;
 use super::kinds::{CallFault, Place, Stage};
 use super::matcher::{Call, Head, call_meets};
 use super::position::Position;
+use super::replay::Replay;
 use super::rule::{CallRule, ConnectionRule, Often, Operation, Script};
 
 /// What a script's rules are, as far as counting goes.
@@ -99,7 +100,7 @@ pub(crate) type ChosenCall = Chosen<CallRule>;
 pub(crate) type ChosenConnection = Chosen<ConnectionRule>;
 
 impl<R: Rule> Armed<R> {
-    fn new(rule: R, seed: u64, since: Duration) -> Arc<Self> {
+    pub(super) fn new(rule: R, seed: u64, since: Duration) -> Arc<Self> {
         let zero = AtomicU64::default;
         let (met, drawn, chosen, fired) = (zero(), zero(), zero(), zero());
         Arc::new(Self { rule, seed, since, met, drawn, chosen, fired, named: Mutex::default() })
@@ -127,7 +128,7 @@ impl<R: Rule> Armed<R> {
         if by_chance { counts.drawn == 0 } else { counts.fired == 0 }
     }
 
-    fn is_in_force(&self, now: Duration) -> bool {
+    pub(crate) fn is_in_force(&self, now: Duration) -> bool {
         let often = self.rule.often();
         let age = now.saturating_sub(self.since);
         let ends = self.rule.ttl().into_iter().chain(often.until).min();
@@ -233,6 +234,8 @@ pub(crate) struct Rules {
     exact: HashMap<String, Vec<usize>>,
     /// Indices of the others.
     wide: Vec<usize>,
+    /// Decisions that were recorded, made before any rule is asked.
+    replay: Option<Arc<Replay>>,
 }
 
 impl Rules {
@@ -253,7 +256,18 @@ impl Rules {
                 None => wide.push(index),
             }
         }
-        Self { connections, calls, exact, wide }
+        Self { connections, calls, exact, wide, replay: None }
+    }
+
+    /// Makes recorded decisions before any rule is asked.
+    pub(crate) fn with_replay(mut self, replay: Option<Arc<Replay>>) -> Self {
+        self.replay = replay;
+        self
+    }
+
+    /// Decisions that were recorded.
+    pub(crate) fn replay(&self) -> Option<&Arc<Replay>> {
+        self.replay.as_ref()
     }
 
     /// The rules that may be about a path, in order.
@@ -284,7 +298,7 @@ impl Rules {
 
     /// What goes wrong with a call: for each slot the first rule that matches.
     pub(crate) fn decide(&self, call: &Call<'_>, now: Duration) -> Vec<ChosenCall> {
-        let mut plan: Vec<ChosenCall> = Vec::new();
+        let mut plan = self.replay.as_ref().map(|replay| replay.decide(call)).unwrap_or_default();
         for armed in self.about(call.head.path()) {
             if !armed.is_in_force(now) || !call_meets(&armed.rule.when, call) {
                 continue;
@@ -300,7 +314,7 @@ impl Rules {
 
     /// What goes wrong with a connection: the first rule that matches at each position.
     pub(crate) fn decide_connection(&self, now: Duration) -> Vec<ChosenConnection> {
-        let mut plan: Vec<ChosenConnection> = Vec::new();
+        let mut plan = self.replay.as_ref().map(|replay| replay.decide_connection()).unwrap_or_default();
         for armed in self.connections.iter().filter(|armed| !armed.rule.is_refusal()) {
             let chosen = if armed.is_in_force(now) { armed.decide(None) } else { None };
             if let Some(chosen) = chosen
@@ -325,6 +339,12 @@ impl Rules {
 }
 
 impl<R> Armed<R> {
+    /// Notes that it was chosen without having been asked.
+    pub(super) fn note_chosen(&self) {
+        self.met.fetch_add(1, Ordering::Relaxed);
+        self.chosen.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Notes that the fault was done.
     pub(crate) fn note_fired(&self) {
         self.fired.fetch_add(1, Ordering::Relaxed);

@@ -158,7 +158,7 @@ impl RuleBuilder<CallFault> {
         self.with("tag", glob.to_owned().write())
     }
 
-    /// Calls that start a command that matches this glob, its arguments behind blanks.
+    /// Calls that start or select a command that matches this glob, its arguments behind blanks.
     pub fn command(self, glob: &str) -> Self {
         self.with("command", glob.to_owned().write())
     }

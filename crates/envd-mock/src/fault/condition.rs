@@ -47,7 +47,7 @@ pub(crate) const OF_CALLS: &[Key] = &[
     key::<Globs>("query", "query parameters: each must be there and match its glob"),
     key::<Glob>("path", "the file or directory, as the request names it"),
     key::<Glob>("tag", "the tag of the process that the call starts or selects"),
-    key::<Glob>("command", "the command that the call starts, with its arguments behind blanks"),
+    key::<Glob>("command", "the command that the call starts or selects, with its arguments behind blanks"),
     key::<Generation>("generation", "the generation that the mock plays"),
     key::<Count>("connection", "the ordinal of the connection that the call came on"),
 ];

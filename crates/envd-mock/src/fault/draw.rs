@@ -34,8 +34,13 @@ impl Key {
         (number >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// How long a wait is this time.
+    /// How long a wait is this time, in whole microseconds: as exact as it is recorded.
     pub(crate) fn wait(&self, wait: &Wait) -> Duration {
+        let wait = self.exact_wait(wait);
+        Duration::from_micros(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    fn exact_wait(&self, wait: &Wait) -> Duration {
         match *wait {
             Wait::Fixed(time) => time,
             Wait::Uniform(low, high) => low + (high - low).mul_f64(self.draw("wait")),

@@ -17,6 +17,19 @@ pub(crate) trait Head {
     fn headers(&self, name: &str) -> Vec<Cow<'_, str>>;
     /// The decoded values of a query parameter.
     fn query(&self, name: &str) -> Vec<Cow<'_, str>>;
+
+    /// `process.Process/Start`, or `GET /files`.
+    fn operation(&self) -> String {
+        match self.path().strip_prefix('/').filter(|_| self.is_rpc()) {
+            Some(rpc) => rpc.to_owned(),
+            None => format!("{} {}", self.method(), self.path()),
+        }
+    }
+
+    /// The path that the query names.
+    fn path_parameter(&self) -> Option<String> {
+        self.query("path").first().map(|path| path.clone().into_owned())
+    }
 }
 
 /// What is known of a call when its faults are chosen.
@@ -79,8 +92,7 @@ pub(crate) fn unmet(when: &CallWhen, call: &Call<'_>) -> Option<String> {
             return Some(why);
         }
     }
-    let query_path = || head.query("path").first().map(|path| path.clone().into_owned());
-    let path = message.path.clone().or_else(query_path);
+    let path = message.path.clone().or_else(|| head.path_parameter());
     differs("path", when.path.as_ref(), path.as_deref())
         .or_else(|| differs("tag", when.tag.as_ref(), message.tag.as_deref()))
         .or_else(|| differs("command", when.command.as_ref(), message.command.as_deref()))

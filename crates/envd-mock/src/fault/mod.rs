@@ -6,6 +6,7 @@ mod build;
 mod check;
 mod condition;
 mod draw;
+mod expect;
 mod grammar;
 mod json_form;
 mod kinds;
@@ -19,8 +20,8 @@ pub(crate) mod param;
 mod position;
 mod print;
 mod record;
+mod replay;
 mod rule;
-
 mod schema;
 mod source;
 #[cfg(test)]
@@ -32,6 +33,7 @@ use crate::glob;
 
 pub use armed::Counts;
 pub use build::RuleBuilder;
+pub use expect::Expect;
 pub use glob::{BadGlob, Glob};
 pub use kinds::{CallFault, ConnectionFault, Stage};
 pub use param::{Code, Errno, HttpStatus, Json, Length, Pairs, Payload, Processes, Rate, Signal, Size, Wait};
@@ -41,10 +43,13 @@ pub use rule::{CallRule, CallWhen, ConnectionRule, Nth, Often, Operation, Script
 #[cfg(test)]
 pub(crate) use armed::decided;
 pub(crate) use armed::{Armed, Chosen, ChosenCall, ChosenConnection, Rule, Rules};
-pub(crate) use kinds::Place;
-pub(crate) use matcher::{Call, Head, Message};
+pub(crate) use condition::{Key, OF_CALLS};
+pub(crate) use expect::{Expected, OF_EXPECTATIONS};
+pub(crate) use kinds::{Kind, Place};
+pub(crate) use matcher::{Call, Head, Message, unmet};
 pub(crate) use nearest::nearest as nearest_of;
 pub(crate) use record::Checks;
+pub(crate) use replay::{Recorded, RecordedCall, RecordedConnection, Replay};
 pub(crate) use schema::schema;
 pub use source::ScriptError;
 pub(crate) use source::{from_json, from_toml};

@@ -26,8 +26,18 @@ const KEYED: [&str; 13] = [
 /// A rule's record as an expression.
 pub(crate) fn expression(rule: &Table) -> String {
     let value = |key: &str| rule.get(key).map(|node| &node.value);
+    let kinds = if value("operation").is_some() { CallFault::KINDS } else { ConnectionFault::KINDS };
+    let fault = match value("fault") {
+        Some(Value::Table(table)) => fault(kinds, table),
+        _ => String::new(),
+    };
+    format!("{}: {fault}", conditions(rule))
+}
+
+/// What stands before the colon.
+pub(crate) fn conditions(rule: &Table) -> String {
+    let value = |key: &str| rule.get(key).map(|node| &node.value);
     let operation = value("operation").map(plain);
-    let kinds = if operation.is_some() { CallFault::KINDS } else { ConnectionFault::KINDS };
     let mut words = vec![operation.map_or_else(|| CONNECTION.to_owned(), |operation| target(&operation))];
     words.extend(value("nth").map(|nth| format!("#{}", plain(nth))));
     words.extend(value("at").map(plain));
@@ -35,11 +45,7 @@ pub(crate) fn expression(rule: &Table) -> String {
     for key in KEYED {
         named(key, value(key), &mut words);
     }
-    let fault = match value("fault") {
-        Some(Value::Table(table)) => fault(kinds, table),
-        _ => String::new(),
-    };
-    format!("{}: {fault}", words.join(" "))
+    words.join(" ")
 }
 
 /// The word of the fault, its first parameter, and the others with their names.

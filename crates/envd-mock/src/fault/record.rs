@@ -267,7 +267,12 @@ fn words(keys: &[&[Key]]) -> Vec<&'static str> {
 }
 
 /// The example is the key that is nearest, unless there is a better one.
-fn known_keys(table: &Table, what: &str, known: &[&str], example: Option<&str>) -> Result<(), Problem> {
+pub(crate) fn known_keys(
+    table: &Table,
+    what: &str,
+    known: &[&str],
+    example: Option<&str>,
+) -> Result<(), Problem> {
     let Some(entry) = table.entries.iter().find(|entry| !known.contains(&entry.key.as_str())) else {
         return Ok(());
     };

@@ -115,7 +115,7 @@ pub struct CallWhen {
     pub path: Option<Glob>,
     /// The tag of the process that the call starts or selects.
     pub tag: Option<Glob>,
-    /// The command that the call starts, with its arguments behind blanks.
+    /// The command that the call starts or selects, with its arguments behind blanks.
     pub command: Option<Glob>,
     /// The generation that the mock plays.
     pub generation: Option<u8>,

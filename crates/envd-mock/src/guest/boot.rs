@@ -211,10 +211,14 @@ impl Guest {
         futures::executor::block_on(self.ready()).map_err(|error| io::Error::other(error.to_string()))
     }
 
+    /// What stands, if it does by now.
+    pub(crate) fn stands(&self) -> Option<&Stand> {
+        self.stand.get().and_then(|stand| stand.as_ref().ok())
+    }
+
     /// What stands, for calls: the pipeline has waited for it.
     pub(crate) fn stand(&self) -> &Stand {
-        let stand = self.stand.get().and_then(|stand| stand.as_ref().ok());
-        stand.expect("no call comes this far before the guest stands")
+        self.stands().expect("no call comes this far before the guest stands")
     }
 
     fn record_owners(&self, stand: &Stand) -> io::Result<()> {

@@ -17,6 +17,26 @@ pub enum Entry {
     Event(Event),
 }
 
+impl Entry {
+    /// Whether its connection or call has ended.
+    pub fn is_complete(&self) -> bool {
+        match self {
+            Self::Connection(connection) => connection.end.is_some(),
+            Self::Call(call) => call.end.is_some(),
+            Self::Event(_) => true,
+        }
+    }
+
+    /// The rules that were chosen.
+    pub fn decisions(&self) -> &[Decision] {
+        match self {
+            Self::Connection(connection) => &connection.decisions,
+            Self::Call(call) => &call.decisions,
+            Self::Event(_) => &[],
+        }
+    }
+}
+
 /// A rule that was chosen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
@@ -29,7 +49,7 @@ pub struct Decision {
     /// Where it is to act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
-    /// What was drawn for it, in milliseconds, where its fault has a time that is drawn.
+    /// How long it waits this time, in milliseconds, where its fault has such a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_ms: Option<f64>,
 }
@@ -100,9 +120,18 @@ pub struct CallEntry {
     pub target: String,
     /// Headers of the request; secrets are taken out.
     pub headers: Vec<(String, String)>,
-    /// The process tag, command or path that its message names.
+    /// The file, directory or watched path that it names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<String>,
+    pub path: Option<String>,
+    /// The tag of the process that it starts or selects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// The command that it starts or selects, with its arguments behind blanks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// The process that it started or selected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
     /// Milliseconds of the mock's clock.
     pub at_ms: f64,
     /// Rules that were chosen.

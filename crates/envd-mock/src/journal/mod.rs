@@ -2,10 +2,17 @@
 //! and what was really done on the wire. Bounded; the oldest go first, and are counted.
 
 mod entry;
+mod export;
+mod note;
 mod redact;
 mod store;
+mod tally;
 
 pub use entry::{CallEntry, ConnectionEntry, Decision, Done, Entry, Event, Size};
 pub(crate) use entry::{base64, millis};
+pub use export::{BadJournal, Header};
+pub(crate) use export::{line, read, write};
+pub(crate) use note::{ABANDONED, CallNote, ConnectionNote};
 pub(crate) use redact::{headers, target};
-pub(crate) use store::{ABANDONED, CallNote, ConnectionNote, Journal};
+pub(crate) use store::{Follower, Journal};
+pub(crate) use tally::{CONNECTION, Tally};

@@ -1,16 +1,15 @@
 //! Keeps the entries: in the order in which connections and calls came, each completed in place, within a bound.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::entry::{CallEntry, ConnectionEntry, Decision, Done, Entry, Event, millis};
+use super::note::{CallNote, ConnectionNote};
+use super::tally::{CONNECTION, Known, Tally, UNKNOWN};
 use crate::time::Time;
-
-/// How a call ended whose client left.
-pub(crate) const ABANDONED: &str = "abandoned";
 
 /// The journal of one mock.
 #[derive(Debug)]
@@ -18,7 +17,7 @@ pub(crate) struct Journal {
     state: Mutex<State>,
     /// The most bytes that entries may take, roughly.
     limit: usize,
-    time: Time,
+    pub(super) time: Time,
     /// Told at each change.
     changed: watch::Sender<()>,
 }
@@ -32,8 +31,7 @@ struct State {
     dropped: u64,
     connections: u64,
     calls: u64,
-    /// Calls that have not ended.
-    open: u64,
+    tally: Tally,
     /// Whoever is still there from now on was not the one to leave.
     stopping: bool,
 }
@@ -42,6 +40,34 @@ struct State {
 struct Slot {
     entry: Entry,
     size: usize,
+}
+
+/// A part of the journal.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// Each with its number, counted from 0 over all that ever were.
+    pub(crate) entries: Vec<(u64, Entry)>,
+    /// The number to go on from.
+    pub(crate) next: u64,
+    /// How many entries were dropped to keep the bound.
+    pub(crate) dropped: u64,
+}
+
+/// Somebody who wants each entry once it is complete.
+#[derive(Debug, Default)]
+pub(crate) struct Follower {
+    next: u64,
+    /// Those that were seen and are not complete.
+    open: BTreeSet<u64>,
+    /// Nothing more will come.
+    pub(crate) over: bool,
+}
+
+impl Follower {
+    /// From the `from`th entry of all on.
+    pub(crate) fn new(from: u64) -> Self {
+        Self { next: from, ..Self::default() }
+    }
 }
 
 impl Journal {
@@ -54,36 +80,39 @@ impl Journal {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn at(&self) -> f64 {
+    pub(super) fn at(&self) -> f64 {
         millis(self.time.now())
     }
 
     /// Enters a connection; its ordinal is in the note.
-    pub(crate) fn connection(self: &Arc<Self>, peer: String) -> ConnectionNote {
-        let at_ms = self.at();
+    pub(crate) fn connection(self: &Arc<Self>, peer: String, decisions: Vec<Decision>) -> ConnectionNote {
+        let (at_ms, known) = (self.at(), Known::of(CONNECTION, &decisions));
         let mut state = self.state();
         state.connections += 1;
+        (state.tally.connections, state.tally.open_connections) =
+            (state.tally.connections + 1, state.tally.open_connections + 1);
         let ordinal = state.connections;
-        let entry = ConnectionEntry { connection: ordinal, peer, at_ms, ..Default::default() };
+        let entry = ConnectionEntry { connection: ordinal, peer, at_ms, decisions, ..Default::default() };
         let number = state.push(Entry::Connection(entry), self.limit);
         drop(state);
         self.changed.send_replace(());
-        ConnectionNote { journal: Arc::clone(self), number, ordinal }
+        ConnectionNote::new(Arc::clone(self), number, ordinal, known)
     }
 
     /// Enters a call; `entry` has everything but its ordinal and time.
     pub(crate) fn call(self: &Arc<Self>, mut entry: CallEntry) -> Arc<CallNote> {
         let started = self.time.now();
         entry.at_ms = millis(started);
+        let known = Known::of(if entry.known { &entry.operation } else { UNKNOWN }, &entry.decisions);
         let mut state = self.state();
         state.calls += 1;
-        state.open += 1;
+        state.tally.open_calls += 1;
+        state.tally.came(&entry);
         entry.call = state.calls;
         let number = state.push(Entry::Call(Box::new(entry)), self.limit);
         drop(state);
         self.changed.send_replace(());
-        let line = CallLine { journal: Arc::clone(self), number };
-        Arc::new(CallNote { line, started, ended: Mutex::new(false) })
+        Arc::new(CallNote::new(Arc::clone(self), number, started, known))
     }
 
     /// Enters something that happened to the mock itself.
@@ -95,10 +124,47 @@ impl Journal {
 
     /// All entries that are kept, from the `from`th of all on, and the number of the one behind the last.
     pub(crate) fn entries(&self, from: u64) -> (Vec<Entry>, u64) {
+        let page = self.page(from, usize::MAX, |_| true);
+        (page.entries.into_iter().map(|(_, entry)| entry).collect(), page.next)
+    }
+
+    /// The first `most` of the entries from the `from`th of all on that are wanted, each with its number.
+    pub(crate) fn page(&self, from: u64, most: usize, wanted: impl Fn(&Entry) -> bool) -> Page {
         let state = self.state();
-        let skip = usize::try_from(from.saturating_sub(state.first)).unwrap_or(usize::MAX);
-        let entries: Vec<Entry> = state.entries.iter().skip(skip).map(|slot| slot.entry.clone()).collect();
-        (entries, state.first + state.entries.len() as u64)
+        let mut page = Page { entries: Vec::new(), next: from.max(state.first), dropped: state.dropped };
+        for (number, entry) in state.from(from) {
+            if page.entries.len() >= most {
+                break;
+            }
+            page.next = number + 1;
+            if wanted(entry) {
+                page.entries.push((number, entry.clone()));
+            }
+        }
+        page
+    }
+
+    /// The entries that have become complete since this was asked the last time, or were dropped before that.
+    pub(crate) fn completed(&self, follower: &mut Follower) -> Vec<(u64, Entry)> {
+        let state = self.state();
+        let new = state.from(follower.next).map(|(number, _)| number);
+        follower.open.extend(new);
+        follower.next = follower.next.max(state.first + state.entries.len() as u64);
+        let mut completed = Vec::new();
+        follower.open.retain(|number| match state.get(*number) {
+            Some(entry) if entry.is_complete() => {
+                completed.push((*number, entry.clone()));
+                false
+            }
+            kept => kept.is_some(),
+        });
+        follower.over = state.stopping && follower.open.is_empty();
+        completed
+    }
+
+    /// Totals, which no bound takes away.
+    pub(crate) fn tally(&self) -> Tally {
+        self.state().tally.clone()
     }
 
     /// How many entries were dropped to keep the bound.
@@ -126,11 +192,14 @@ impl Journal {
         self.clear();
         let mut state = self.state();
         (state.connections, state.calls, state.dropped) = (0, 0, 0);
+        let Tally { open_connections, open_calls, .. } = state.tally;
+        state.tally = Tally { open_connections, open_calls, ..Tally::default() };
     }
 
     /// Whatever ends from now on ends because the mock does.
     pub(crate) fn stop(&self) {
         self.state().stopping = true;
+        self.changed.send_replace(());
     }
 
     /// Told at each change of any entry.
@@ -143,12 +212,18 @@ impl Journal {
         let mut changes = self.changes();
         let quiet = async {
             // The sender lives as long as `self`.
-            while self.state().open > 0 && changes.changed().await.is_ok() {}
+            while self.state().tally.open_calls > 0 && changes.changed().await.is_ok() {}
         };
         tokio::time::timeout(longest, quiet).await.is_ok()
     }
 
-    fn amend(&self, number: u64, change: impl FnOnce(&mut Entry)) {
+    /// Whether the mock is ending.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.state().stopping
+    }
+
+    /// Changes an entry, if it is still kept, and the totals with it.
+    pub(super) fn amend(&self, number: u64, change: impl FnOnce(Option<&mut Entry>, &mut Tally)) {
         let mut state = self.state();
         state.amend(number, change);
         state.shrink(self.limit);
@@ -175,16 +250,33 @@ impl State {
         }
     }
 
-    fn amend(&mut self, number: u64, change: impl FnOnce(&mut Entry)) {
-        let Some(index) = number.checked_sub(self.first).and_then(|index| usize::try_from(index).ok()) else {
-            return;
-        };
-        if let Some(slot) = self.entries.get_mut(index) {
-            change(&mut slot.entry);
-            let size = size_of_entry(&slot.entry);
-            self.bytes = self.bytes + size - slot.size;
-            slot.size = size;
-        }
+    fn index(&self, number: u64) -> Option<usize> {
+        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        (index < self.entries.len()).then_some(index)
+    }
+
+    fn get(&self, number: u64) -> Option<&Entry> {
+        self.index(number).map(|index| &self.entries[index].entry)
+    }
+
+    /// The entries from the `from`th of all on, each with its number.
+    fn from(&self, from: u64) -> impl Iterator<Item = (u64, &Entry)> {
+        let skip = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let first = self.first;
+        self.entries
+            .iter()
+            .enumerate()
+            .skip(skip)
+            .map(move |(index, slot)| (first + index as u64, &slot.entry))
+    }
+
+    fn amend(&mut self, number: u64, change: impl FnOnce(Option<&mut Entry>, &mut Tally)) {
+        let Some(index) = self.index(number) else { return change(None, &mut self.tally) };
+        let slot = &mut self.entries[index];
+        change(Some(&mut slot.entry), &mut self.tally);
+        let size = size_of_entry(&slot.entry);
+        self.bytes = self.bytes + size - slot.size;
+        slot.size = size;
     }
 }
 
@@ -202,113 +294,11 @@ fn size_of_entry(entry: &Entry) -> usize {
             let texts = one.operation.len()
                 + one.target.len()
                 + one.name.as_ref().map_or(0, String::len)
-                + one.subject.as_ref().map_or(0, String::len)
+                + [&one.path, &one.tag, &one.command].into_iter().flatten().map(String::len).sum::<usize>()
                 + one.bodies.as_ref().map_or(0, |bodies| bodies.iter().map(String::len).sum());
             8 * PART + texts + headers + decisions(&one.decisions) + done(&one.done)
         }
         Entry::Event(one) => 2 * PART + one.event.len(),
-    }
-}
-
-/// One connection's entry.
-#[derive(Debug)]
-pub(crate) struct ConnectionNote {
-    journal: Arc<Journal>,
-    number: u64,
-    /// From 1.
-    pub(crate) ordinal: u64,
-}
-
-impl ConnectionNote {
-    pub(crate) fn amend(&self, change: impl FnOnce(&mut ConnectionEntry)) {
-        self.journal.amend(self.number, |entry| {
-            if let Entry::Connection(connection) = entry {
-                change(connection);
-            }
-        });
-    }
-
-    /// Notes what was done because of a rule.
-    pub(crate) fn done(&self, rule: &str, what: impl Into<String>) {
-        let done =
-            Done { rule: rule.to_owned(), what: what.into(), envelope: None, at_ms: self.journal.at() };
-        self.amend(|connection| connection.done.push(done));
-    }
-}
-
-/// One call's entry; a call whose note is dropped was abandoned, unless its end was noted.
-#[derive(Debug)]
-pub(crate) struct CallNote {
-    line: CallLine,
-    started: Duration,
-    ended: Mutex<bool>,
-}
-
-/// The place of a call in the journal, whether the call is still going on or not; cheap to clone.
-#[derive(Debug, Clone)]
-pub(crate) struct CallLine {
-    journal: Arc<Journal>,
-    number: u64,
-}
-
-impl CallLine {
-    pub(crate) fn amend(&self, change: impl FnOnce(&mut CallEntry)) {
-        self.journal.amend(self.number, |entry| {
-            if let Entry::Call(call) = entry {
-                change(call);
-            }
-        });
-    }
-
-    /// Notes what was done because of a rule.
-    pub(crate) fn done(&self, rule: &str, what: impl Into<String>, envelope: Option<u64>) {
-        let done = Done { rule: rule.to_owned(), what: what.into(), envelope, at_ms: self.journal.at() };
-        self.amend(|call| call.done.push(done));
-    }
-}
-
-impl CallNote {
-    /// For those who outlive the call.
-    pub(crate) fn line(&self) -> CallLine {
-        self.line.clone()
-    }
-
-    pub(crate) fn amend(&self, change: impl FnOnce(&mut CallEntry)) {
-        self.line.amend(change);
-    }
-
-    /// Notes what was done because of a rule.
-    pub(crate) fn done(&self, rule: &str, what: impl Into<String>, envelope: Option<u64>) {
-        self.line.done(rule, what, envelope);
-    }
-
-    /// Milliseconds since the call came.
-    pub(crate) fn elapsed(&self) -> f64 {
-        millis(self.line.journal.time.now().saturating_sub(self.started))
-    }
-
-    /// Notes how it ended; the first who says so is right.
-    pub(crate) fn end(&self, end: &str, change: impl FnOnce(&mut CallEntry)) {
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::replace(&mut *ended, true) {
-            return;
-        }
-        drop(ended);
-        let took = self.elapsed();
-        let mut state = self.line.journal.state();
-        state.open -= 1;
-        let end = if state.stopping && end == ABANDONED { "stopped" } else { end };
-        drop(state);
-        self.amend(|call| {
-            change(call);
-            (call.end, call.took_ms) = (Some(end.to_owned()), Some(took));
-        });
-    }
-}
-
-impl Drop for CallNote {
-    fn drop(&mut self) {
-        self.end(ABANDONED, |_| {});
     }
 }
 
@@ -332,7 +322,8 @@ mod tests {
     #[tokio::test]
     async fn a_call_is_completed_in_place_and_once() {
         let journal = Journal::new(1 << 20, Time::default());
-        let call = journal.call(CallEntry { operation: "GET /health".into(), ..Default::default() });
+        let call =
+            journal.call(CallEntry { operation: "GET /health".into(), known: true, ..Default::default() });
         assert!(!journal.settled(Duration::from_millis(1)).await);
         call.end("complete", |entry| entry.status = Some(200));
         call.end("aborted", |entry| entry.status = None);

@@ -22,7 +22,8 @@ pub(crate) mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+pub(crate) mod told;
 mod volumes;
 
 pub(crate) use front::Front;
-pub(crate) use table::{Routes, is_rpc, methods};
+pub(crate) use table::{Routes, is_rpc, methods, operations};

@@ -16,6 +16,22 @@ use super::{activity, envs, files, health, init, metrics, preload, rpc, snapshot
 use crate::generation::{Generation, InitForm, Traits};
 use crate::guest::Guest;
 
+/// Every operation of the contract in any generation, as rules name them; HEAD goes with GET.
+pub(crate) fn operations() -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for route in Generation::ALL.into_iter().flat_map(|generation| generation.traits().routes) {
+        for method in route.methods.split(',').filter(|method| *method != "HEAD") {
+            let operation = format!("{method} {}", route.path);
+            if !all.contains(&operation) {
+                all.push(operation);
+            }
+        }
+    }
+    let rpcs = process::rpc::METHODS.iter().chain(filesystem::rpc::METHODS);
+    all.extend(rpcs.map(|method| method.path.to_owned()));
+    all
+}
+
 /// The methods at `path`, as an Allow header names them; `None` where no generation of the contract has anything.
 pub(crate) fn methods(path: &str) -> Option<&'static str> {
     let rest = || Generation::ALL.into_iter().rev().find_map(|generation| generation.traits().methods(path));

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::bare::ask;
 
-struct Running {
+pub(crate) struct Running {
     child: Child,
     stdin: Option<ChildStdin>,
     line: String,
@@ -22,7 +22,7 @@ fn command(flags: &[&str]) -> Command {
     command
 }
 
-fn start(flags: &[&str]) -> Running {
+pub(crate) fn start(flags: &[&str]) -> Running {
     let mut child = command(flags).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
@@ -30,7 +30,7 @@ fn start(flags: &[&str]) -> Running {
     Running { child, stdin, line }
 }
 
-fn refused(flags: &[&str]) -> (Option<i32>, String) {
+pub(crate) fn refused(flags: &[&str]) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } = command(flags).output().unwrap();
     assert!(stdout.is_empty());
     (status.code(), String::from_utf8(stderr).unwrap())
@@ -42,16 +42,16 @@ impl Running {
         found.unwrap_or_else(|| panic!("no {name} in {:?}", self.line)).to_owned()
     }
 
-    fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.field("url").trim_start_matches("http://").parse().unwrap()
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// The exit code, and what was written to stdout and stderr since the ready line.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         drop(self.stdin.take());
         let status = self.child.wait().unwrap();
         let mut text = String::new();

@@ -1,6 +1,7 @@
 //! The table of RPCs: which handler answers which path, and the runtime's dispatcher over it. Knows messages by
 //! their generated markers only.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::future::ready;
 
@@ -18,6 +19,7 @@ use crate::generation::TimestampForm;
 use crate::guest::mishap::Mishap;
 use crate::routes::afflicted::Afflicted;
 use crate::routes::status::Status;
+use crate::routes::told::Told;
 
 /// What a client stream's handler reads.
 pub(crate) type Requests<M> = futures::stream::BoxStream<'static, Result<M, Status>>;
@@ -28,11 +30,23 @@ pub(crate) struct Caller {
     pub(crate) headers: HeaderMap,
     /// What goes wrong with it inside the guest.
     pub(crate) mishap: Option<Mishap>,
+    told: Option<Told>,
 }
 
 impl Caller {
     fn of(context: &RequestContext) -> Self {
-        Self { headers: context.headers().clone(), mishap: Afflicted::mishap(context.extensions()) }
+        let extensions = context.extensions();
+        Self {
+            headers: context.headers().clone(),
+            mishap: Afflicted::mishap(extensions),
+            told: Told::of(extensions),
+        }
+    }
+
+    fn tell(&self, message: &dyn Any) {
+        if let Some(told) = &self.told {
+            told.tell(message);
+        }
     }
 }
 
@@ -62,9 +76,12 @@ impl Rpcs {
         R: Future<Output = Result<M::Response, Status>> + Send + 'static,
     {
         let timestamps = self.timestamps;
-        let row = move |caller, bytes, format| -> UnaryResult {
+        let row = move |caller: Caller, bytes, format| -> UnaryResult {
             match decode::<M::Request>(bytes, format) {
-                Ok(request) => answer_once::<M>(handler(caller, request), (format, timestamps)),
+                Ok(request) => {
+                    caller.tell(&request);
+                    answer_once::<M>(handler(caller, request), (format, timestamps))
+                }
                 Err(error) => Box::pin(ready(Err(error))),
             }
         };
@@ -81,9 +98,13 @@ impl Rpcs {
         S: Stream<Item = Result<M::Response, Status>> + Send + 'static,
     {
         let timestamps = self.timestamps;
-        let row = move |caller, bytes, format| -> StreamingResult {
+        let row = move |caller: Caller, bytes, format| -> StreamingResult {
             match decode::<M::Request>(bytes, format) {
-                Ok(request) => answer_many::<M, S>(handler(caller, request), (format, timestamps)),
+                Ok(request) => {
+                    caller.tell(&request);
+                    let told = caller.told.clone();
+                    answer_many::<M, S>(handler(caller, request), told, (format, timestamps))
+                }
                 Err(error) => Box::pin(ready(Err(error))),
             }
         };
@@ -99,8 +120,9 @@ impl Rpcs {
         R: Future<Output = Result<M::Response, Status>> + Send + 'static,
     {
         let timestamps = self.timestamps;
-        let row = move |caller, requests, format| -> UnaryResult {
-            answer_once::<M>(handler(caller, decoded(requests, format)), (format, timestamps))
+        let row = move |caller: Caller, requests, format| -> UnaryResult {
+            let requests = decoded(requests, caller.told.clone(), format);
+            answer_once::<M>(handler(caller, requests), (format, timestamps))
         };
         self.insert::<M>(Kind::ClientStream, Row::ClientStream(Box::new(row)));
         self
@@ -130,6 +152,7 @@ fn answer_once<M: Method>(
 
 fn answer_many<M: Method, S>(
     answer: impl Future<Output = Result<S, Status>> + Send + 'static,
+    mut told: Option<Told>,
     form: (CodecFormat, TimestampForm),
 ) -> StreamingResult
 where
@@ -137,18 +160,34 @@ where
 {
     Box::pin(async move {
         let messages = answer.await?;
-        let encoded = messages.map(move |message| encode(&message?, form));
+        let encoded = messages.map(move |message| {
+            let message = message?;
+            tell_once(&mut told, &message);
+            encode(&message, form)
+        });
         Ok(Response::new(encoded.boxed()))
     })
+}
+
+fn tell_once(told: &mut Option<Told>, message: &dyn Any) {
+    if let Some(told) = told.take() {
+        told.tell(message);
+    }
 }
 
 /// The messages of a client stream. The runtime's own errors (a cut envelope, a message over the limit) pass
 /// through with their codes.
 fn decoded<M: prost::Message + prost::Name + Default + 'static>(
     requests: RequestStream,
+    mut told: Option<Told>,
     format: CodecFormat,
 ) -> Requests<M> {
-    requests.and_then(move |bytes| ready(decode(bytes, format))).map_err(Status::from).boxed()
+    let mut message = move |bytes| {
+        let message: M = decode(bytes, format)?;
+        tell_once(&mut told, &message);
+        Ok(message)
+    };
+    requests.and_then(move |bytes| ready(message(bytes))).map_err(Status::from).boxed()
 }
 
 impl Dispatcher for Rpcs {
