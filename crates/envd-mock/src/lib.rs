@@ -15,6 +15,8 @@ mod body;
 mod builder;
 #[doc(hidden)]
 pub mod cli;
+#[doc(hidden)]
+pub mod commands;
 mod connection;
 mod control;
 mod course;
@@ -30,6 +32,7 @@ mod mishaps;
 mod mock;
 mod pipeline;
 pub(crate) mod routes;
+mod selfcheck;
 mod server;
 mod time;
 mod units;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use envd_mock::MockEnvd;
 use envd_mock::cli::{Cli, LogFormat, Stop};
+use envd_mock::commands::{self, Asked, Shape};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
@@ -13,6 +14,15 @@ use tracing_subscriber::EnvFilter;
 const REFUSED: u8 = 2;
 
 fn main() -> ExitCode {
+    match commands::read(&std::env::args_os().collect::<Vec<_>>()) {
+        Ok(None) => {}
+        Ok(Some(Asked::SelfCheck { json })) => return commands::self_check(json),
+        Ok(Some(Asked::Faults { json: true, .. })) => return commands::faults(Shape::Json),
+        Ok(Some(Asked::Faults { markdown: true, .. })) => return commands::faults(Shape::Markdown),
+        Ok(Some(Asked::Faults { .. })) => return commands::faults(Shape::Text),
+        Err(Stop::Told(text)) => return told(&text),
+        Err(Stop::Refused(line)) => return refused(&line, REFUSED),
+    }
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(Stop::Told(text)) => return told(&text),

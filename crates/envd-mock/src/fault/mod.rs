@@ -39,7 +39,7 @@ pub use rule::{CallRule, CallWhen, ConnectionRule, Nth, Often, Operation, Script
 #[cfg(test)]
 pub(crate) use armed::decided;
 pub(crate) use armed::{Armed, Chosen, ChosenCall, ChosenConnection, Rule, Rules};
-pub(crate) use kinds::Place;
+pub(crate) use kinds::{Kind, On, ParamInfo, Place};
 pub(crate) use matcher::{Call, Head, Message};
 pub use schema::schema;
 pub use source::ScriptError;
