@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::socket;
+use crate::body::Ledger;
 use crate::journal::ConnectionNote;
 use crate::time::Time;
 
@@ -34,6 +35,8 @@ pub(crate) enum Manner {
     HalfOpen,
     /// Says nothing, and resets on the next byte.
     Zombie,
+    /// Writes what is due and reads nothing.
+    Deaf,
 }
 
 /// A connection's handle.
@@ -134,6 +137,7 @@ impl Conn {
             1 => Manner::Stalled,
             2 => Manner::HalfOpen,
             3 => Manner::Zombie,
+            4 => Manner::Deaf,
             _ => Manner::Normal,
         }
     }
@@ -171,7 +175,26 @@ impl Conn {
     /// # Errors
     /// How many bytes were not, by then.
     pub(crate) async fn settle(&self) -> Result<(), u64> {
+        self.settle_until(Instant::now() + LONGEST_SETTLING).await
+    }
+
+    /// As [`Conn::settle`], for a body of which the connection still has a part.
+    ///
+    /// # Errors
+    /// How many bytes were not acknowledged, by then.
+    pub(crate) async fn settle_body(&self, body: &Ledger) -> Result<(), u64> {
         let deadline = Instant::now() + LONGEST_SETTLING;
+        let written = tokio::select! {
+            written = tokio::time::timeout_at(deadline, body.settled()) => written.is_ok(),
+            () = self.over() => false,
+        };
+        if !written {
+            return Err(body.owed() + self.unacknowledged());
+        }
+        self.settle_until(deadline).await
+    }
+
+    async fn settle_until(&self, deadline: Instant) -> Result<(), u64> {
         self.next_flush().await;
         let mut sent = self.sent();
         loop {

@@ -104,7 +104,7 @@ impl<T> Faulty<T> {
 
     fn is_silent(&self, cx: &Context<'_>) -> bool {
         self.conn.wake_writer_with(cx.waker());
-        self.conn.is_over() || self.conn.manner() != Manner::Normal
+        self.conn.is_over() || !matches!(self.conn.manner(), Manner::Normal | Manner::Deaf)
     }
 
     fn wrote(&mut self, bytes: usize) {
@@ -166,7 +166,7 @@ impl<T: Transport> AsyncRead for Faulty<T> {
             return Poll::Pending;
         }
         match this.conn.manner() {
-            Manner::Stalled => Poll::Pending,
+            Manner::Stalled | Manner::Deaf => Poll::Pending,
             Manner::HalfOpen | Manner::Zombie => this.poll_discard(cx),
             Manner::Normal => this.poll_pass(cx, buffer),
         }
