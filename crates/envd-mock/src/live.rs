@@ -43,6 +43,8 @@ pub(crate) struct Setup {
     pub(crate) journal_limit: Option<u64>,
 }
 
+/// For the listener to close, which may not have begun to listen.
+const LONGEST_CLOSING: Duration = Duration::from_secs(1);
 const JOURNAL_LIMIT: u64 = 64 << 20;
 /// How long a crashed daemon is away, unless told otherwise.
 const DOWN: Duration = Duration::from_millis(100);
@@ -148,10 +150,13 @@ impl Live {
     /// Resets every connection and refuses new ones for a while, as a daemon that crashes and is started again.
     pub(crate) fn crash(&self, guest: &Arc<Guest>, down: Option<Duration>, processes: Option<Processes>) {
         let closed = self.gate.close();
-        self.gate.lose_all();
         self.journal.event("crash");
         let (time, journal, guest) = (self.time.clone(), Arc::clone(&self.journal), Arc::clone(guest));
+        let gate = self.gate.clone();
         self.runtime.spawn(async move {
+            // Who is reset finds nobody listening.
+            let _ = tokio::time::timeout(LONGEST_CLOSING, gate.shut()).await;
+            gate.lose_all();
             guest.restart(processes == Some(Processes::Keep)).await;
             time.sleep(down.unwrap_or(DOWN)).await;
             drop(closed);
@@ -183,6 +188,7 @@ impl Live {
                 time.sleep_until(from).await;
                 closed = Some(gate.close());
             }
+            let _ = tokio::time::timeout(LONGEST_CLOSING, gate.shut()).await;
             armed.note_fired();
             journal.event(format!("refusing: {}", armed.rule.name()));
             match until {
