@@ -19,7 +19,7 @@ pub(crate) const QUIET: Duration = Duration::from_millis(150);
 const BEAT: Duration = Duration::from_millis(2);
 const NOISE: usize = 4 << 20;
 /// The call beside or behind the one that is looked at.
-const OTHER: Ask = Ask::new("POST /process.Process/List", Content::Json("{}"));
+const OTHER: Ask = Ask::new("POST /filesystem.Filesystem/ListDir", Content::Json("{\"path\":\"/\"}"));
 
 /// Where to look, and for how long.
 pub(crate) struct Look<'l, D> {
@@ -46,7 +46,11 @@ impl<D: AsyncFn()> Look<'_, D> {
         let buffers = if small { Buffers::Small } else { Buffers::Usual };
         let mut peer = match Peer::open(self.address, self.protocol, buffers).await {
             Ok(peer) => peer,
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(refused()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                return Ok(nothing(First::Refused));
+            }
+            // Accepted, and reset before it could be used.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(nothing(First::Rst)),
             Err(error) => return Err(error),
         };
         let first = if probe.look_first { self.first(&mut peer).await } else { First::Nothing };
@@ -238,9 +242,9 @@ fn of_end(peer: &Peer) -> Rest {
     }
 }
 
-fn refused() -> Seen {
+fn nothing(first: First) -> Seen {
     Seen {
-        first: First::Refused,
+        first,
         early: Early::Nothing,
         writes: Writes::Taken,
         answer: Answer::default(),

@@ -229,8 +229,8 @@ pub(crate) enum Piece {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pieces {
     Any,
-    /// All but the last have so many bytes.
-    Each(usize),
+    /// None has more bytes than these.
+    AtMost(usize),
     /// A single one.
     One,
 }

@@ -64,7 +64,7 @@ fn details(expect: &Expect) -> Vec<String> {
     let mut words = Vec::new();
     match expect.pieces {
         Pieces::Any => {}
-        Pieces::Each(size) => words.push(format!("chunks or DATA frames of {size} bytes")),
+        Pieces::AtMost(size) => words.push(format!("chunks or DATA frames of {size} bytes at most")),
         Pieces::One => words.push("one chunk or DATA frame".to_owned()),
     }
     match expect.trailers {

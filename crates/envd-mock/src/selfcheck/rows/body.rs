@@ -145,7 +145,7 @@ const CUT: Expect =
 
 pub(super) const BYTES: &[Row] = &[
     call("cut", "with a length", "GET /files @10: cut", FILE, body(Body::First(10), CUT)),
-    call("cut", "of a unary answer", "filesystem.Filesystem/Stat @7: cut", STAT, body(Body::First(7), CUT)),
+    call("cut", "of a unary answer", "filesystem.Filesystem/Stat @7: cut", STAT, body(Body::First(7), USUAL)),
     call(
         "cut",
         "in an envelope",
@@ -163,7 +163,7 @@ pub(super) const BYTES: &[Row] = &[
     call("stall", "", "process.Process/Start down[2]: stall", START, body(Body::Of(&[Whole(1)]), OPEN)),
     call("stall", "at a byte", "GET /files @10: stall", FILE, body(Body::First(10), OPEN)),
     call("slow", "", "GET /files: slow 10KiB/s", PAGE, Expect { late: Late::Body(180), ..USUAL }),
-    call("slice", "", "process.Process/Start: slice 3", START, Expect { pieces: Pieces::Each(3), ..USUAL }),
+    call("slice", "", "process.Process/Start: slice 3", START, Expect { pieces: Pieces::AtMost(3), ..USUAL }),
     call("coalesce", "", "process.Process/Start: coalesce", START, Expect { pieces: Pieces::One, ..USUAL }),
     call("flip", "", "GET /files @10: flip bit=3", FILE, body(Body::Flipped(10, 3), USUAL)),
     call(
