@@ -65,6 +65,11 @@ readme:
 conformance:
     cargo run --quiet --locked --package conformance --bin envd-conformance
 
+# Writes docs/faults.md anew; a test fails when it is stale.
+faults:
+    cargo run --quiet --locked --package envd-mock --bin envd-mock -- faults --markdown > target/faults.md
+    mv target/faults.md docs/faults.md
+
 # Measures; compiled by `just clippy`, never part of `just check`.
 bench *ARGS:
     cargo bench --workspace --locked {{ ARGS }}

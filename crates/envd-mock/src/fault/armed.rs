@@ -354,7 +354,13 @@ impl Operation {
 /// A decision for a test: this fault, here.
 #[cfg(test)]
 pub(crate) fn decided(fault: CallFault, at: Option<Position>) -> ChosenCall {
-    let rule =
-        CallRule { name: "rule".into(), when: Default::default(), often: Default::default(), at, fault };
+    let rule = CallRule {
+        name: "rule".into(),
+        when: Default::default(),
+        often: Default::default(),
+        at,
+        ttl: None,
+        fault,
+    };
     Chosen { armed: Armed::new(rule, 7, Duration::ZERO), n: 1, key: Key::new(7, "rule", "1") }
 }

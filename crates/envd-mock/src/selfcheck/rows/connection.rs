@@ -1,6 +1,6 @@
 //! What faults of a connection declare. Data.
 
-use super::probes::{BIG, FILE, OPEN, PAGE, RESET, UPLOAD, USUAL, connection, held, silent};
+use super::probes::{BIG, FILE, OPEN, PAGE, PREPARE, RESET, UPLOAD, USUAL, connection, held, silent};
 use crate::selfcheck::ask::{Ask, Content};
 use crate::selfcheck::row::{
     Early, End, Ends, Expect, First, HTTP1, HTTP2, Late, Probe, Rest, Rests, Row, Send, Then, Writes,
@@ -24,13 +24,27 @@ pub(super) const ROWS: &[Row] = &[
         FILE,
         Expect { received: Some(70), ..CLOSED },
     ),
-    connection(
-        "close",
-        "at a byte of what the peer sends",
-        "connection up@4000: close",
-        held(2000),
-        Expect { early: Early::Nothing, ..CLOSED },
-    ),
+    Row {
+        // Within the second request; on HTTP/2 the two are not apart.
+        on: HTTP1,
+        ..connection(
+            "close",
+            "at a byte of what the peer sends",
+            "connection up@150: close",
+            PREPARE,
+            Expect { rest: Rests(Rest::Fin, Rest::Fin), ..USUAL },
+        )
+    },
+    Row {
+        on: HTTP2,
+        ..connection(
+            "close",
+            "at a byte of what the peer sends",
+            "connection up@4000: close",
+            held(2000),
+            Expect { early: Early::Nothing, ..CLOSED },
+        )
+    },
     connection("reset", "", "connection: reset", FIRST, Expect { first: First::Rst, ..USUAL }),
     connection(
         "reset",
