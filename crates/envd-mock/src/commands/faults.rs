@@ -83,7 +83,10 @@ fn object(of: Of, kind: &Kind) -> Value {
         On::Http1 => &["HTTP/1.1"],
         On::Http2 => &["h2c"],
     };
-    let parameter = |param: &crate::fault::ParamInfo| json!({ "name": param.name, "required": (param.required)(), "schema": (param.schema)() });
+    let parameter = |param: &crate::fault::ParamInfo| {
+        let (required, schema, example) = ((param.required)(), (param.schema)(), (param.example)());
+        json!({ "name": param.name, "required": required, "schema": schema, "example": example })
+    };
     json!({
         "of": of.to_string(),
         "kind": kind.word,
@@ -104,6 +107,15 @@ writes this page anew. `envd-mock faults` lists the kinds alone, with `--json` f
 What a declaration does not speak of is as without a fault: the other streams of an HTTP/2 connection go on, and a
 further call on an HTTP/1.1 connection is answered. A cut, a reset or an abort lets all that came before it reach the
 peer; what was not acknowledged within two seconds is told in the journal.
+
+## The self-check
+
+`envd-mock self-check` looks at each row below with bare sockets: disarmed, armed, and disarmed again. It exits with 0
+when all is as declared, with 1 when something is not, and with 2 when no mock can be started. `--json` prints one
+object: `ok`; `took_ms`; `log`, what the mocks logged above the level of debugging, which fails the check, too; and
+`checks`, each with `of` (`connection` or `call`), `kind`, `case`, `rules` (the expression), `protocol` (`HTTP/1.1` or
+`h2c`), `ok`, `took_ms` and `findings`, a list of `when` (`disarmed`, `armed`, `disarmed again`, `journal`), `what`,
+`expected` and `seen`.
 ";
 
 /// The page of the docs.

@@ -19,6 +19,7 @@ mod processes;
 mod recorded;
 mod rest;
 mod rpc;
+mod selfcheck;
 mod uploads;
 mod walls;
 

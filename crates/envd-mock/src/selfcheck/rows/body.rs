@@ -18,6 +18,13 @@ pub(super) const ENVELOPES: &[Row] = &[
     call("drop", "", "process.Process/Start down[2]: drop", START, of(&[Whole(1), Whole(3), Whole(4)])),
     call("drop", "each but END_STREAM", "process.Process/Start down[*]: drop", START, of(&[Whole(4)])),
     call(
+        "drop",
+        "each that is drawn",
+        "process.Process/Start down[*] %0.4: drop",
+        START,
+        of(&[Whole(1), Whole(3), Whole(4)]),
+    ),
+    call(
         "duplicate",
         "",
         "process.Process/Start down[2]: duplicate",
@@ -113,6 +120,13 @@ pub(super) const ENVELOPES: &[Row] = &[
             Expect { trailers: Trailers::Are(&[("grpc-status", "14"), ("grpc-message", "gone")]), ..USUAL },
         )
     },
+    call(
+        "end-error",
+        "gRPC-Web",
+        "process.Process/List: end-error unavailable message=gone",
+        GRPC_WEB,
+        of(&[Whole(1), Made(128, b"grpc-status: 14\r\ngrpc-message: gone\r\n")]),
+    ),
     call(
         "end-twice",
         "",

@@ -178,6 +178,17 @@ pub(super) const ROWS: &[Row] = &[
         },
     ),
     call(
+        "series",
+        "the second time",
+        "GET /health: series '[{\"version\":\"1\"},{\"version\":\"2\"}]'",
+        Probe { before: &[Before::Call(HEALTH.ask)], ..HEALTH },
+        Expect {
+            head: Head::But(&[Header::Is("content-length", "15")]),
+            body: Body::Json(&[("version", "\"2\"")]),
+            ..USUAL
+        },
+    ),
+    call(
         "crash",
         "",
         "POST /snapshot/prepare: crash 100ms",

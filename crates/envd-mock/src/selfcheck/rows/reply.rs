@@ -1,8 +1,8 @@
 //! What faults of the answer's head declare, and those that take its place. Data.
 
 use super::probes::{
-    ABORTED, BIG, FILE, GRPC, INIT, OPEN, PREPARE, RESET, START, STAT, TWICE, UPLOAD, USUAL, body, call,
-    held, silent,
+    ABORTED, BIG, FILE, GRPC, GRPC_WEB, INIT, OPEN, PREPARE, RESET, START, STAT, TWICE, UPLOAD, USUAL, body,
+    call, held, silent,
 };
 use crate::selfcheck::ask::Ask;
 use crate::selfcheck::row::{
@@ -72,6 +72,24 @@ pub(super) const ROWS: &[Row] = &[
             body: Body::Is(r#"{"code":"unavailable","message":"try later"}"#),
             ..USUAL
         },
+    ),
+    call(
+        "error",
+        "with details",
+        "filesystem.Filesystem/Stat: error aborted details='[{\"type\":\"a.B\",\"value\":\"AA\"}]'",
+        STAT,
+        Expect {
+            head: Head::Is(409, &[Header::Is("content-type", "application/json")]),
+            body: Body::Is(r#"{"code":"aborted","details":[{"type":"a.B","value":"AA"}]}"#),
+            ..USUAL
+        },
+    ),
+    call(
+        "error",
+        "gRPC-Web",
+        "process.Process/List: error unavailable",
+        GRPC_WEB,
+        Expect { head: Head::Is(200, &[Header::Is("grpc-status", "14")]), body: Body::Nothing, ..USUAL },
     ),
     call(
         "error",
