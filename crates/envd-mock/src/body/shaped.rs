@@ -36,6 +36,7 @@ pub(crate) struct Setting {
     pub(crate) keep: usize,
 }
 
+type Polled = Poll<Option<Result<Frame<Bytes>, Broken>>>;
 type Waiting = Pin<Box<dyn Future<Output = Option<u64>> + Send>>;
 
 /// A body with a plan, or with none.
@@ -146,7 +147,7 @@ impl Shaped {
         chosen: &ChosenCall,
         envelope: Option<u64>,
         unacknowledged: Option<u64>,
-    ) -> Option<Poll<Option<Result<Frame<Bytes>, Broken>>>> {
+    ) -> Option<Polled> {
         let http2 = self.setting.http2;
         let what = match by {
             Break::Cut => "clean end",
@@ -186,7 +187,7 @@ impl Shaped {
     }
 
     /// Does the next step; `None` when there is another to be done first.
-    fn step(&mut self, act: Act) -> Option<Poll<Option<Result<Frame<Bytes>, Broken>>>> {
+    fn step(&mut self, act: Act) -> Option<Polled> {
         match act {
             Act::Bytes(bytes) => {
                 self.count(&bytes);

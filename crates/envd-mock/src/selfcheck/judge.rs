@@ -176,7 +176,7 @@ impl Differences {
         let (what, least, took) = match late {
             Late::No => return,
             Late::Head(least) => ("time to the head", least, seen.head_after),
-            Late::Body(least) => ("time from the head to the end", least, seen.body_after),
+            Late::End(least) => ("time to the end of the answer", least, seen.end_after),
             Late::Close(least) => ("time to the peer's FIN", least, seen.close_after),
         };
         if took < Duration::from_millis(least) {

@@ -71,7 +71,7 @@ impl<D: AsyncFn()> Look<'_, D> {
             to.map_or(Duration::ZERO, |to| to.saturating_duration_since(from))
         };
         let head_after = since(began, answer.head_at);
-        let body_after = answer.head_at.map_or(Duration::ZERO, |head| since(head, answer.last_at));
+        let end_after = since(began, answer.last_at);
         Ok(Seen {
             first,
             early,
@@ -83,7 +83,7 @@ impl<D: AsyncFn()> Look<'_, D> {
             received: peer.received(),
             segments: peer.segments(),
             head_after,
-            body_after,
+            end_after,
             close_after: left.elapsed(),
             answer,
         })
@@ -255,7 +255,7 @@ fn nothing(first: First) -> Seen {
         received: 0,
         segments: None,
         head_after: Duration::ZERO,
-        body_after: Duration::ZERO,
+        end_after: Duration::ZERO,
         close_after: Duration::ZERO,
     }
 }

@@ -290,8 +290,8 @@ pub(crate) enum Late {
     No,
     /// The head, since the call that is looked at or what came before it began.
     Head(u64),
-    /// The end of the body, since the head.
-    Body(u64),
+    /// The end of the answer, since then.
+    End(u64),
     /// The end of the connection, since our side was closed.
     Close(u64),
 }

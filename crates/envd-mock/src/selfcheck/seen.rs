@@ -21,8 +21,8 @@ pub(crate) struct Seen {
     pub(crate) segments: Option<u32>,
     /// From when the first call began to the head.
     pub(crate) head_after: Duration,
-    /// From the head to the last byte of the body.
-    pub(crate) body_after: Duration,
+    /// From then to the last byte of the answer.
+    pub(crate) end_after: Duration,
     /// From our FIN to the peer's.
     pub(crate) close_after: Duration,
 }

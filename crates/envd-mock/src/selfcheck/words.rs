@@ -71,13 +71,13 @@ fn details(expect: &Expect) -> Vec<String> {
         Trailers::Usual => {}
         Trailers::None => words.push("no trailers".to_owned()),
         Trailers::Are(fields) => {
-            words.extend(fields.iter().map(|(name, value)| format!("`{name}: {value}`")))
+            words.extend(fields.iter().map(|(name, value)| format!("`{name}: {value}`")));
         }
     }
     match expect.late {
         Late::No => {}
         Late::Head(least) => words.push(format!("{least} ms or more to the head")),
-        Late::Body(least) => words.push(format!("{least} ms or more from head to end")),
+        Late::End(least) => words.push(format!("{least} ms or more to the end")),
         Late::Close(least) => words.push(format!("{least} ms or more to the FIN")),
     }
     words.extend(expect.max_streams.map(|streams| format!("SETTINGS_MAX_CONCURRENT_STREAMS {streams}")));

@@ -176,7 +176,7 @@ pub(super) const BYTES: &[Row] = &[
     ),
     call("stall", "", "process.Process/Start down[2]: stall", START, body(Body::Of(&[Whole(1)]), OPEN)),
     call("stall", "at a byte", "GET /files @10: stall", FILE, body(Body::First(10), OPEN)),
-    call("slow", "", "GET /files: slow 10KiB/s", PAGE, Expect { late: Late::Body(180), ..USUAL }),
+    call("slow", "", "GET /files: slow 10KiB/s", PAGE, Expect { late: Late::End(180), ..USUAL }),
     call("slice", "", "process.Process/Start: slice 3", START, Expect { pieces: Pieces::AtMost(3), ..USUAL }),
     call("coalesce", "", "process.Process/Start: coalesce", START, Expect { pieces: Pieces::One, ..USUAL }),
     call("flip", "", "GET /files @10: flip bit=3", FILE, body(Body::Flipped(10, 3), USUAL)),

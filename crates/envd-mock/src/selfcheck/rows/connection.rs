@@ -104,7 +104,7 @@ pub(super) const ROWS: &[Row] = &[
         "",
         "connection: bandwidth 8KiB/s",
         PAGE,
-        Expect { late: Late::Body(230), ..USUAL },
+        Expect { late: Late::End(230), ..USUAL },
     ),
     connection("slice", "", "connection: slice 7 gap=1ms", FILE, Expect { segments: 30, ..USUAL }),
     connection(

@@ -112,7 +112,7 @@ pub(super) const ROWS: &[Row] = &[
         "",
         "process.Process/Start: start-late 200ms",
         START,
-        Expect { late: Late::Body(190), ..USUAL },
+        Expect { late: Late::End(190), ..USUAL },
     ),
     call(
         "disk-full",
@@ -137,7 +137,7 @@ pub(super) const ROWS: &[Row] = &[
         refused(500, "ermission denied"),
     ),
     call("read-only", "", "POST /files: read-only", UPLOAD, refused(500, "ead-only file system")),
-    call("slow-disk", "", "GET /files: slow-disk 10KiB/s", PAGE, Expect { late: Late::Body(170), ..USUAL }),
+    call("slow-disk", "", "GET /files: slow-disk 10KiB/s", PAGE, Expect { late: Late::End(170), ..USUAL }),
     call(
         "preload-stuck",
         "",

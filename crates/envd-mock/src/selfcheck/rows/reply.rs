@@ -23,14 +23,14 @@ pub(super) const ROWS: &[Row] = &[
         "at a byte",
         "GET /files @10: delay 130ms",
         FILE,
-        Expect { late: Late::Body(130), ..USUAL },
+        Expect { late: Late::End(130), ..USUAL },
     ),
     call(
         "delay",
         "at an envelope",
         "process.Process/Start down[2]: delay 140ms",
         START,
-        Expect { late: Late::Body(140), ..USUAL },
+        Expect { late: Late::End(140), ..USUAL },
     ),
     call(
         "delay",
@@ -39,7 +39,7 @@ pub(super) const ROWS: &[Row] = &[
         START,
         Expect {
             body: Body::Events(&["start", "stdout he", "stdout llo", "end exit status: 0", "flag 2 {}"]),
-            late: Late::Body(150),
+            late: Late::End(150),
             ..USUAL
         },
     ),
