@@ -314,16 +314,16 @@ impl Course {
         let (conn, note) = (Arc::clone(&self.conn), Arc::clone(&self.note));
         Some(Box::new(move |body: Ledger| {
             // The peer must not get a word in once it has the whole answer; before that, its windows count.
-            if body.owed() == 0 {
+            body.when_settled(move || {
                 conn.behave(Manner::Deaf);
-            }
-            tokio::spawn(async move {
-                body.settled().await;
-                conn.behave(Manner::Deaf);
-                let rest = conn.settle().await.err();
-                conn.behave(Manner::Zombie);
-                chosen.fired();
-                note.done(chosen.name(), ending("zombie", conn.sent(), rest), None);
+                // Without a runtime the connection is gone.
+                let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+                runtime.spawn(async move {
+                    let rest = conn.settle().await.err();
+                    conn.behave(Manner::Zombie);
+                    chosen.fired();
+                    note.done(chosen.name(), ending("zombie", conn.sent(), rest), None);
+                });
             });
         }))
     }

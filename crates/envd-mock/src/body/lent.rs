@@ -1,21 +1,25 @@
 //! What of a body was handed over to the connection and is still waiting there: behind a window that the peer keeps
 //! shut, or for room in the socket. A stream that is reset loses it, so who ends one waits for it first.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
 /// The account of one body; cheap to clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Ledger(Arc<Account>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Account {
     owed: AtomicU64,
     changed: Notify,
+    /// What follows the last of it.
+    then: Mutex<Option<Then>>,
 }
+
+type Then = Box<dyn FnOnce() + Send>;
 
 /// Bytes whose end is noted.
 struct Lent {
@@ -33,6 +37,22 @@ impl Ledger {
     /// Bytes that the connection still has.
     pub(crate) fn owed(&self) -> u64 {
         self.0.owed.load(Ordering::Acquire)
+    }
+
+    /// Calls `then` as soon as the connection has none of them, before it takes anything from the peer.
+    pub(crate) fn when_settled(&self, then: impl FnOnce() + Send + 'static) {
+        *self.0.then.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(then));
+        self.go_on();
+    }
+
+    fn go_on(&self) {
+        if self.owed() > 0 {
+            return;
+        }
+        let then = self.0.then.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(then) = then {
+            then();
+        }
     }
 
     /// Resolves once the connection has none of them.
@@ -57,6 +77,7 @@ impl Drop for Lent {
     fn drop(&mut self) {
         self.ledger.0.owed.fetch_sub(self.bytes.len() as u64, Ordering::Release);
         self.ledger.0.changed.notify_waiters();
+        self.ledger.go_on();
     }
 }
 
@@ -79,5 +100,22 @@ mod tests {
         });
         drop(part);
         waiting.await.unwrap();
+    }
+
+    #[test]
+    fn what_follows_comes_with_the_last_piece_and_once() {
+        let (ledger, told) = (Ledger::default(), Arc::new(AtomicU64::new(0)));
+        let then = || {
+            let told = Arc::clone(&told);
+            move || drop(told.fetch_add(1, Ordering::Relaxed))
+        };
+        ledger.when_settled(then());
+        assert_eq!(told.load(Ordering::Relaxed), 1);
+        let piece = ledger.lend("abc".into());
+        ledger.when_settled(then());
+        assert_eq!(told.load(Ordering::Relaxed), 1);
+        drop(piece);
+        drop(ledger.lend("de".into()));
+        assert_eq!(told.load(Ordering::Relaxed), 2);
     }
 }

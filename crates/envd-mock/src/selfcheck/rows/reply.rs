@@ -18,13 +18,7 @@ const fn head(head: Head) -> Expect {
 
 pub(super) const ROWS: &[Row] = &[
     call("delay", "", "GET /files: delay 120ms", FILE, Expect { late: Late::Head(120), ..USUAL }),
-    call(
-        "delay",
-        "at a byte",
-        "GET /files @10: delay 130ms",
-        FILE,
-        Expect { late: Late::End(130), ..USUAL },
-    ),
+    call("delay", "at a byte", "GET /files @10: delay 130ms", FILE, Expect { late: Late::End(130), ..USUAL }),
     call(
         "delay",
         "at an envelope",
