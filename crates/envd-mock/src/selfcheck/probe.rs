@@ -17,7 +17,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(8);
 pub(crate) const QUIET: Duration = Duration::from_millis(150);
 /// Between two attempts.
 const BEAT: Duration = Duration::from_millis(2);
-const NOISE: usize = 4 << 20;
+const NOISE: usize = 2 << 20;
 /// The call beside or behind the one that is looked at.
 const OTHER: Ask = Ask::new("POST /filesystem.Filesystem/ListDir", Content::Json("{\"path\":\"/\"}"));
 

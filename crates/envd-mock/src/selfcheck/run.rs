@@ -18,7 +18,7 @@ use crate::mock::MockEnvd;
 use crate::server::StartError;
 
 /// Most of the time is spent waiting for what is not to come.
-const MOCKS: usize = 8;
+const MOCKS: usize = 12;
 const BEAT: Duration = Duration::from_millis(1);
 /// For the journal, once everything was seen.
 const LONGEST_TELLING: Duration = Duration::from_secs(4);
@@ -32,10 +32,12 @@ type Job = (Row, Protocol);
 pub(crate) async fn run(rows: &[Row]) -> Result<Report, StartError> {
     let began = Instant::now();
     let of_row = |row: &Row| row.on.iter().map(|protocol| (*row, *protocol)).collect::<Vec<Job>>();
-    let jobs = Mutex::new(rows.iter().flat_map(of_row).collect());
+    let jobs: VecDeque<Job> = rows.iter().flat_map(of_row).collect();
+    let mocks = MOCKS.min(jobs.len());
+    let jobs = Mutex::new(jobs);
     let next = AtomicU64::new(1);
     let mut checked = Vec::new();
-    for one in join_all((0..MOCKS).map(|_| worker(&jobs, &next))).await {
+    for one in join_all((0..mocks).map(|_| worker(&jobs, &next))).await {
         checked.extend(one?);
     }
     checked.sort_by_key(|one: &Checked| {
@@ -64,7 +66,7 @@ fn seed(mock: &MockEnvd) -> std::io::Result<()> {
     let text = |size: usize| (0..size).map(|at| b'a' + (at % 26) as u8).collect::<Vec<u8>>();
     mock.guest().write_file("/tmp/probe", text(64))?;
     mock.guest().write_file("/tmp/page", text(2 << 10))?;
-    mock.guest().write_file("/tmp/big", text(3 << 20))
+    mock.guest().write_file("/tmp/big", text(3 << 19))
 }
 
 /// One row on one protocol.
@@ -106,7 +108,7 @@ impl Check<'_> {
     ) -> Result<Seen, Finding> {
         self.mock.faults().replace(Script::default());
         self.listening().await;
-        let mark = self.mock.faults().journal().len();
+        let mark = self.mark();
         let seen =
             self.look(expect, &async || {}).await.map_err(|error| Finding::of(when, "answers", error))?;
         let differences = judge(expect, self.protocol, before.unwrap_or(&seen), &seen);
@@ -123,7 +125,7 @@ impl Check<'_> {
     async fn armed(&self, script: Script, usual: &Seen, findings: &mut Vec<Finding>) -> Result<(), Finding> {
         const WHEN: &str = "armed";
         let expect = &self.row.expect;
-        let mark = self.mock.faults().journal().len();
+        let mark = self.mark();
         self.mock.faults().replace(script);
         if expect.first == First::Refused {
             self.done(mark).await;
@@ -154,6 +156,11 @@ impl Check<'_> {
         look.see(&self.row.probe).await
     }
 
+    /// The number of the journal's next entry.
+    fn mark(&self) -> u64 {
+        self.mock.faults().journal_from(u64::MAX).1
+    }
+
     /// The rules under a name of their own, which does not change from run to run.
     fn named(&self, mut script: Script) -> Script {
         let name = self.rule();
@@ -167,7 +174,7 @@ impl Check<'_> {
     }
 
     /// What was done because of the rule since then, as soon as anything was.
-    async fn done(&self, mark: usize) -> Vec<String> {
+    async fn done(&self, mark: u64) -> Vec<String> {
         let until = Instant::now() + LONGEST_TELLING;
         loop {
             let done = self.done_since(mark);
@@ -178,9 +185,9 @@ impl Check<'_> {
         }
     }
 
-    fn done_since(&self, mark: usize) -> Vec<String> {
+    fn done_since(&self, mark: u64) -> Vec<String> {
         let name = self.rule();
-        let journal = self.mock.faults().journal();
+        let (journal, _) = self.mock.faults().journal_from(mark);
         let told =
             |done: &[Done]| done.iter().filter(|one| one.rule == name).map(|one| one.what.clone()).collect();
         let of_entry = |entry: &Entry| -> Vec<String> {
@@ -191,7 +198,7 @@ impl Check<'_> {
                 Entry::Event(_) => Vec::new(),
             }
         };
-        journal.get(mark..).unwrap_or_default().iter().flat_map(of_entry).collect()
+        journal.iter().flat_map(of_entry).collect()
     }
 
     /// Waits until the port is listened on.

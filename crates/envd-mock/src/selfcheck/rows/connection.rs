@@ -9,7 +9,7 @@ use crate::selfcheck::row::{
 const FIRST: Probe = Probe { look_first: true, ..FILE };
 /// On HTTP/1.1 an upload that no kernel buffers whole.
 const FLOOD: Probe =
-    Probe { send: Send::Noise, ..Probe::of(Ask::new("POST /files?path=/tmp/up", Content::Upload(4 << 20))) };
+    Probe { send: Send::Noise, ..Probe::of(Ask::new("POST /files?path=/tmp/up", Content::Upload(2 << 20))) };
 const CLOSED: Expect =
     silent(Expect { end: Ends(End::Fin, End::Fin), rest: Rests(Rest::Fin, Rest::Fin), ..USUAL });
 const MUTE: Expect = silent(Expect { rest: Rests(Rest::Silent, Rest::Silent), ..OPEN });

@@ -7,7 +7,7 @@ use crate::selfcheck::row::{BOTH, Body, End, Ends, Expect, Head, Of, Probe, Rest
 pub(super) const FILE: Probe = Probe::of(Ask::get("GET /files?path=/tmp/probe"));
 /// 2 KiB.
 pub(super) const PAGE: Probe = Probe::of(Ask::get("GET /files?path=/tmp/page"));
-/// 3 MiB.
+/// A mebibyte and a half.
 pub(super) const BIG: Probe = Probe::of(Ask::get("GET /files?path=/tmp/big"));
 pub(super) const INIT: Probe = Probe::of(Ask::new("POST /init", Content::Json("{}")));
 pub(super) const PREPARE: Probe = Probe::of(Ask::new("POST /snapshot/prepare", Content::None));

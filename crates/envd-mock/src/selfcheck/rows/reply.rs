@@ -247,7 +247,7 @@ pub(super) const ROWS: &[Row] = &[
         ..call(
             "reset",
             "of a peer that does not read",
-            "GET /files @2000000: reset",
+            "GET /files @1500000: reset",
             Probe { send: Send::Deaf, ..BIG },
             Expect { words: "of it unacknowledged", body: Body::Some, ..RESET },
         )

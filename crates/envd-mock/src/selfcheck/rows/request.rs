@@ -13,7 +13,7 @@ const EXPECTING: Probe = Probe {
     )
 };
 const FLOOD: Probe =
-    Probe { send: Send::Flood, ..Probe::of(Ask::new("POST /files?path=/tmp/up", Content::Upload(4 << 20))) };
+    Probe { send: Send::Flood, ..Probe::of(Ask::new("POST /files?path=/tmp/up", Content::Upload(2 << 20))) };
 /// The answer comes before the request is whole, and nothing follows it on the connection.
 const EARLY: Expect =
     Expect { early: Early::Answer, body: Body::Nothing, rest: Rests(Rest::Fin, Rest::GoesAway), ..USUAL };
