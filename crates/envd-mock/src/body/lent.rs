@@ -107,7 +107,9 @@ mod tests {
         let (ledger, told) = (Ledger::default(), Arc::new(AtomicU64::new(0)));
         let then = || {
             let told = Arc::clone(&told);
-            move || drop(told.fetch_add(1, Ordering::Relaxed))
+            move || {
+                told.fetch_add(1, Ordering::Relaxed);
+            }
         };
         ledger.when_settled(then());
         assert_eq!(told.load(Ordering::Relaxed), 1);

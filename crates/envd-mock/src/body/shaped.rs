@@ -36,7 +36,8 @@ pub(crate) struct Setting {
     pub(crate) keep: usize,
 }
 
-type Polled = Poll<Option<Result<Frame<Bytes>, Broken>>>;
+type Sent = Option<Result<Frame<Bytes>, Broken>>;
+type Polled = Poll<Sent>;
 type Waiting = Pin<Box<dyn Future<Output = Option<u64>> + Send>>;
 
 /// A body with a plan, or with none.
@@ -212,7 +213,7 @@ impl Shaped {
     }
 
     /// Takes more from the guest; `None` when there are steps to do.
-    fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<Option<Option<Result<Frame<Bytes>, Broken>>>> {
+    fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<Option<Sent>> {
         let frame = ready!(http_body::Body::poll_frame(Pin::new(&mut self.inner), cx));
         let frame = match frame.transpose() {
             Ok(frame) => frame,
