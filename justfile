@@ -70,6 +70,11 @@ html-report:
     cargo build --quiet --locked --package conformance --bin envd-conformance
     tools/html_report
 
+# Writes docs/faults.md anew; a test fails when it is stale.
+faults:
+    cargo run --quiet --locked --package envd-mock --bin envd-mock -- faults --markdown > target/faults.md
+    mv target/faults.md docs/faults.md
+
 # Measures; compiled by `just clippy`, never part of `just check`.
 bench *ARGS:
     cargo bench --workspace --locked {{ ARGS }}

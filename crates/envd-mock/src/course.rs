@@ -8,7 +8,7 @@ use axum::response::Response;
 use http::{HeaderMap, Method, Request, StatusCode, Version, header};
 use http_body_util::BodyExt as _;
 
-use crate::body::{Framing, Setting, Shaped};
+use crate::body::{Framing, Ledger, Setting, Shaped};
 use crate::connection::{Conn, Gone, Manner, ending};
 use crate::effect::{self, Asked, Named, Outcome, Upward, Watch};
 use crate::fault::{
@@ -331,22 +331,28 @@ impl Course {
             hide_length: self.plan.iter().any(lies),
             crash: crash(&self.live, self.guest.as_ref()),
             then: self.then(),
+            lend: !self.plan.is_empty(),
             keep: self.live.keep_bodies,
         };
         response.map(|body| Body::new(Shaped::new(body, &plan, framing, setting)))
     }
 
     /// What becomes of the connection once the answer is through.
-    fn then(&self) -> Option<Box<dyn FnOnce() + Send + Sync>> {
+    fn then(&self) -> Option<Box<dyn FnOnce(Ledger) + Send + Sync>> {
         let chosen = self.at_head().find(|chosen| chosen.rule().fault == CallFault::Zombie {})?.clone();
         let (conn, note) = (Arc::clone(&self.conn), Arc::clone(&self.note));
-        Some(Box::new(move || {
-            conn.hold_reading();
-            tokio::spawn(async move {
-                let rest = conn.settle().await.err();
-                conn.behave(Manner::Zombie);
-                chosen.fired();
-                note.done(chosen.name(), ending("zombie", conn.sent(), rest), None);
+        Some(Box::new(move |body: Ledger| {
+            // The peer must not get a word in once it has the whole answer; before that, its windows count.
+            body.when_settled(move || {
+                conn.behave(Manner::Deaf);
+                // Without a runtime the connection is gone.
+                let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+                runtime.spawn(async move {
+                    let rest = conn.settle().await.err();
+                    conn.behave(Manner::Zombie);
+                    chosen.fired();
+                    note.done(chosen.name(), ending("zombie", conn.sent(), rest), None);
+                });
             });
         }))
     }

@@ -61,6 +61,11 @@ impl Faults {
         self.live.journal.entries(0).0
     }
 
+    /// What the journal has kept from this number on, and the number of the next entry.
+    pub(crate) fn journal_from(&self, number: u64) -> (Vec<Entry>, u64) {
+        self.live.journal.entries(number)
+    }
+
     /// As [`Faults::journal`], once no call is going on any more: at most five seconds later.
     pub async fn settled_journal(&self) -> Vec<Entry> {
         const LONGEST: Duration = Duration::from_secs(5);

@@ -16,7 +16,8 @@ mod body;
 mod builder;
 #[doc(hidden)]
 pub mod cli;
-mod commands;
+#[doc(hidden)]
+pub mod commands;
 mod connection;
 mod control;
 mod course;
@@ -42,6 +43,7 @@ mod refusal;
 mod replay;
 pub(crate) mod routes;
 mod script;
+mod selfcheck;
 mod served;
 mod server;
 mod strict;

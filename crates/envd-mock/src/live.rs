@@ -81,11 +81,11 @@ pub struct Unfit {
     instead: String,
 }
 
+/// For the listener to close, which may not have begun to listen.
+const LONGEST_CLOSING: Duration = Duration::from_secs(1);
 const JOURNAL_LIMIT: u64 = 64 << 20;
 /// How long a crashed daemon is away, unless told otherwise.
 const DOWN: Duration = Duration::from_millis(100);
-/// How long the listener may take to see that it is to close.
-const SHUT: Duration = Duration::from_millis(200);
 
 /// A rule and what has become of it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -302,8 +302,8 @@ impl Live {
         let (time, journal, guest) = (self.time.clone(), Arc::clone(&self.journal), guest.cloned());
         let gate = self.gate.clone();
         self.runtime.spawn(async move {
-            // First, so that nobody who is reset comes in again. With all places taken the listener does not get to it.
-            let _ = tokio::time::timeout(SHUT, gate.shut()).await;
+            // Who is reset finds nobody listening. With all places taken the listener does not get to it.
+            let _ = tokio::time::timeout(LONGEST_CLOSING, gate.shut()).await;
             gate.lose_all();
             if let Some(guest) = guest {
                 guest.restart(processes == Some(Processes::Keep)).await;

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::process::ExitCode;
 
 use envd_mock::cli::{Cli, LogFormat, Stop, Up, Verdict};
+use envd_mock::commands;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(Stop::Told(text)) => return told(&text),
         Err(Stop::Refused(line)) => return refused(&line, REFUSED),
+        Err(Stop::SelfCheck { json }) => return commands::self_check(json),
     };
     log(cli.common().log_format);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

@@ -15,6 +15,9 @@ use crate::time::Time;
 /// What the journal calls a span that no rule named.
 const LEVER: &str = "asked for";
 
+/// For the listener to close.
+const LONGEST_CLOSING: Duration = Duration::from_secs(1);
+
 /// Whoever closes the gate, and until when.
 #[derive(Debug)]
 pub(crate) struct Refusals {
@@ -93,6 +96,8 @@ impl Refusals {
                 time.sleep_until(from).await;
                 closed = Some(gate.close());
             }
+            // The listener may not have begun to listen.
+            let _ = tokio::time::timeout(LONGEST_CLOSING, gate.shut()).await;
             armed.note_fired();
             journal.event(format!("{REFUSING}{}", armed.rule.name()));
             let ended = Ended { journal, name: armed.rule.name().to_owned() };

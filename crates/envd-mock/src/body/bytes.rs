@@ -15,6 +15,8 @@ pub(super) struct ByteStage {
     pub(super) passed: u64,
     slow: Option<u64>,
     slice: Option<(usize, Duration)>,
+    /// A slice has gone out.
+    begun: bool,
     coalesce: Option<(usize, BytesMut)>,
     /// Nothing more will come.
     pub(super) over: bool,
@@ -129,7 +131,7 @@ impl ByteStage {
         }
     }
 
-    fn paced(&self, mut piece: Bytes, out: &mut Acts) {
+    fn paced(&mut self, mut piece: Bytes, out: &mut Acts) {
         // A tenth of a second's worth at a time is slow enough to be seen and costs little.
         let by_rate =
             self.slow.map(|rate| usize::try_from((rate / 10).clamp(1, 64 << 10)).unwrap_or(usize::MAX));
@@ -144,11 +146,13 @@ impl ByteStage {
             let pause = self
                 .slow
                 .map_or(Duration::ZERO, |rate| Duration::from_secs_f64(part.len() as f64 / rate as f64));
-            let gap = self.slice.map_or(Duration::ZERO, |(_, gap)| gap);
-            out.push_back(Act::Bytes(part));
+            let gap = self.slice.filter(|_| self.begun).map_or(Duration::ZERO, |(_, gap)| gap);
+            // Before the part, so that no more than the rate has come at any time.
             if !(pause + gap).is_zero() {
                 out.push_back(Act::Sleep(pause + gap));
             }
+            self.begun |= self.slice.is_some();
+            out.push_back(Act::Bytes(part));
         }
     }
 }

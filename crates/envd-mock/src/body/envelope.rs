@@ -3,7 +3,7 @@
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::framing::PREFIX;
+use super::framing::{PREFIX, WEB_TRAILERS};
 use crate::fault::{CallFault, Code};
 
 /// Flag, length as it is said, and message.
@@ -98,13 +98,25 @@ pub(super) fn change(
             what = "END_STREAM malformed".to_owned();
         }
         CallFault::EndError { code, message } => {
-            let error = error_payload(*code, message.as_deref(), None);
-            one = Envelope::new(flag_of_end, serde_json::json!({ "error": error }).to_string().into_bytes());
+            one = Envelope::new(flag_of_end, end_with_error(*code, message.as_deref(), flag_of_end));
             what = format!("END_STREAM with {}", code.as_str());
         }
         _ => return None,
     }
     Some((vec![one], what))
+}
+
+/// The message of the last envelope, as Connect or gRPC-Web has it.
+fn end_with_error(code: Code, message: Option<&str>, flag: u8) -> Vec<u8> {
+    if flag != WEB_TRAILERS {
+        let error = error_payload(code, message, None);
+        return serde_json::json!({ "error": error }).to_string().into_bytes();
+    }
+    let trailers = grpc_trailers(code, message);
+    let line = |(name, value): (&HeaderName, &HeaderValue)| {
+        [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat()
+    };
+    trailers.iter().flat_map(line).collect()
 }
 
 /// A Connect error as JSON (Connect specification, "Error").

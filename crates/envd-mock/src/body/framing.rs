@@ -6,6 +6,9 @@ use http::{HeaderMap, header};
 /// The bytes before a message: a flag and four of length, big-endian.
 pub(super) const PREFIX: usize = 5;
 
+/// The flag of gRPC-Web's last envelope (gRPC-Web, "Protocol differences vs gRPC over HTTP2").
+pub(super) const WEB_TRAILERS: u8 = 128;
+
 /// How messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Codec {
@@ -53,14 +56,14 @@ impl Framing {
 
     /// The flag of the last envelope.
     pub(super) fn end_flag(self) -> u8 {
-        if matches!(self, Self::Envelopes(Marks::WebTrailers, _)) { 128 } else { 2 }
+        if matches!(self, Self::Envelopes(Marks::WebTrailers, _)) { WEB_TRAILERS } else { 2 }
     }
 
     /// Whether an envelope with this flag is the last.
     pub(crate) fn is_end(self, flag: u8) -> bool {
         match self {
             Self::Envelopes(Marks::EndStream, _) => flag & 2 != 0,
-            Self::Envelopes(Marks::WebTrailers, _) => flag & 128 != 0,
+            Self::Envelopes(Marks::WebTrailers, _) => flag & WEB_TRAILERS != 0,
             _ => false,
         }
     }

@@ -5,6 +5,7 @@ mod act;
 mod bytes;
 mod envelope;
 mod framing;
+mod lent;
 mod output;
 mod shaped;
 mod shaper;
@@ -13,4 +14,5 @@ mod tests;
 
 pub(crate) use envelope::{error_payload, grpc_trailers};
 pub(crate) use framing::{Codec, Counter, Framing};
+pub(crate) use lent::Ledger;
 pub(crate) use shaped::{Setting, Shaped};

@@ -11,6 +11,7 @@ use http_body::{Frame, SizeHint};
 
 use super::act::{Act, Acts, Break};
 use super::framing::{Counter, Framing};
+use super::lent::Ledger;
 use super::shaper::Shaper;
 use crate::connection::{Conn, Gone, ending};
 use crate::fault::ChosenCall;
@@ -27,8 +28,10 @@ pub(crate) struct Setting {
     pub(crate) hide_length: bool,
     /// What a crash of the daemon is.
     pub(crate) crash: Arc<dyn Fn(&ChosenCall) + Send + Sync>,
-    /// What follows a complete body.
-    pub(crate) then: Option<Box<dyn FnOnce() + Send + Sync>>,
+    /// What follows a complete body, of which the connection may still have a part.
+    pub(crate) then: Option<Box<dyn FnOnce(Ledger) + Send + Sync>>,
+    /// Whether it matters what the connection still has.
+    pub(crate) lend: bool,
     /// How many of the first bytes the journal keeps.
     pub(crate) keep: usize,
 }
@@ -45,6 +48,7 @@ pub(crate) struct Shaped {
     setting: Setting,
     counter: Option<Counter>,
     sent: u64,
+    ledger: Ledger,
     kept: Vec<u8>,
     waiting: Option<Waiting>,
     /// What is done once everything before it has been acknowledged.
@@ -76,6 +80,7 @@ impl Shaped {
             setting,
             counter,
             sent: 0,
+            ledger: Ledger::default(),
             kept: Vec::new(),
             waiting: None,
             breaking: None,
@@ -92,6 +97,10 @@ impl Shaped {
         }
         let room = self.setting.keep.saturating_sub(self.kept.len()).min(data.len());
         self.kept.extend_from_slice(&data[..room]);
+    }
+
+    fn lent(&self, bytes: Bytes) -> Bytes {
+        if self.setting.lend { self.ledger.lend(bytes) } else { bytes }
     }
 
     /// Tells the journal how it ended, once.
@@ -114,14 +123,14 @@ impl Shaped {
 
     fn finished(&mut self) {
         if let Some(then) = self.setting.then.take() {
-            then();
+            then(self.ledger.clone());
         }
     }
 
     /// Waits until everything so far has been acknowledged; what was not, in bytes.
     fn settle(&mut self) {
-        let conn = Arc::clone(&self.setting.conn);
-        self.waiting = Some(Box::pin(async move { conn.settle().await.err() }));
+        let (conn, ledger) = (Arc::clone(&self.setting.conn), self.ledger.clone());
+        self.waiting = Some(Box::pin(async move { conn.settle_body(&ledger).await.err() }));
     }
 
     fn sleep(&mut self, time: std::time::Duration) {
@@ -183,7 +192,7 @@ impl Shaped {
         match act {
             Act::Bytes(bytes) => {
                 self.count(&bytes);
-                return Some(Poll::Ready(Some(Ok(Frame::data(bytes)))));
+                return Some(Poll::Ready(Some(Ok(Frame::data(self.lent(bytes))))));
             }
             Act::Trailers(trailers) => return Some(Poll::Ready(Some(Ok(Frame::trailers(trailers))))),
             Act::Sleep(time) => self.sleep(time),
@@ -215,14 +224,17 @@ impl Shaped {
             }
         };
         let Some(shaper) = &mut self.shaper else {
-            match frame.as_ref().map(Frame::data_ref) {
-                Some(Some(data)) => {
-                    let data = data.clone();
+            let frame = match frame.map(Frame::into_data) {
+                Some(Ok(data)) => {
                     self.count(&data);
+                    Some(Frame::data(self.lent(data)))
                 }
-                Some(None) => {}
-                None => self.tell("complete"),
-            }
+                Some(Err(frame)) => Some(frame),
+                None => {
+                    self.tell("complete");
+                    None
+                }
+            };
             return Poll::Ready(Some(frame.map(Ok)));
         };
         match frame.map(Frame::into_data) {

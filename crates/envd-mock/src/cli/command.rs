@@ -11,7 +11,7 @@ use super::proxy::ProxyArgs;
 use super::replay::ReplayArgs;
 use super::serve::ServeArgs;
 use super::up::Up;
-use crate::commands::Incidents;
+use crate::commands::{Faults, Incidents};
 use crate::defect;
 use crate::script::script_schema;
 use crate::server::StartError;
@@ -34,6 +34,12 @@ enum Command {
     Proxy(Box<ProxyArgs>),
     /// Serve a fake guest, and let go wrong again what went wrong in a run that is over, without the rules that did it
     Replay(Box<ReplayArgs>),
+    /// Prove on the wire of this machine that each fault is what it is declared to be
+    SelfCheck {
+        /// As one JSON object, which docs/faults.md describes
+        #[arg(long)]
+        json: bool,
+    },
     #[command(flatten)]
     Tell(Tell),
 }
@@ -47,6 +53,8 @@ enum Tell {
     Schema,
     /// List the incidents of the field, each a script: --script incident:NAME
     Incidents(Incidents),
+    /// List the kinds of faults, each with an example
+    Faults(Faults),
 }
 
 impl Tell {
@@ -54,6 +62,7 @@ impl Tell {
         match self {
             Self::Defects => defect::listing(),
             Self::Incidents(incidents) => incidents.text(),
+            Self::Faults(faults) => faults.text(),
             Self::Schema => format!("{:#}\n", script_schema()),
         }
     }
@@ -66,6 +75,11 @@ pub enum Stop {
     Told(String),
     /// The flags are wrong; one line says how.
     Refused(String),
+    /// A self-check was asked for; nothing is served.
+    SelfCheck {
+        /// As JSON.
+        json: bool,
+    },
 }
 
 /// Why nothing was started: one line, and what the command exits with.
@@ -79,7 +93,10 @@ pub struct Failed {
 
 impl From<Stop> for Failed {
     fn from(stop: Stop) -> Self {
-        let (Stop::Told(line) | Stop::Refused(line)) = stop;
+        let line = match stop {
+            Stop::Told(line) | Stop::Refused(line) => line,
+            Stop::SelfCheck { .. } => String::new(),
+        };
         Self { line, code: 2 }
     }
 }
@@ -102,6 +119,7 @@ impl Cli {
         })?;
         match &read.command {
             Some(Command::Tell(tell)) => Err(Stop::Told(tell.text())),
+            Some(Command::SelfCheck { json }) => Err(Stop::SelfCheck { json: *json }),
             _ => Ok(read),
         }
     }
@@ -109,8 +127,8 @@ impl Cli {
     /// The flags that every server has.
     pub fn common(&self) -> &Common {
         match &self.command {
-            // What only tells something has been told by now.
-            None | Some(Command::Tell(_)) => &self.serve.common,
+            // What serves nothing has been taken out by `read`.
+            None | Some(Command::Tell(_) | Command::SelfCheck { .. }) => &self.serve.common,
             Some(Command::Serve(serve)) => &serve.common,
             Some(Command::Proxy(proxy)) => &proxy.common,
             Some(Command::Replay(replay)) => &replay.serve.common,
@@ -128,7 +146,7 @@ impl Cli {
     /// [`Failed`]: a script cannot be used, or the server cannot start. Nothing is left behind.
     pub async fn start(self) -> Result<Up, Failed> {
         match self.command {
-            None | Some(Command::Tell(_)) => self.serve.start().await,
+            None | Some(Command::Tell(_) | Command::SelfCheck { .. }) => self.serve.start().await,
             Some(Command::Serve(serve)) => serve.start().await,
             Some(Command::Proxy(proxy)) => proxy.start().await,
             Some(Command::Replay(replay)) => replay.start().await,

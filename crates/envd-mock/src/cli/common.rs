@@ -214,7 +214,7 @@ mod tests {
         let places =
             ["--fault:1:14: expected ", "ENVD_MOCK_FAULTS:1:13: expected ", "cannot read the script /does"];
         for (refusal, place) in refusals.into_iter().zip(places) {
-            let (Stop::Refused(line) | Stop::Told(line)) = refusal.unwrap_err();
+            let Err(Stop::Refused(line)) = refusal else { panic!("expected a refusal") };
             assert!(line.starts_with(place) && line.lines().count() == 1, "{line:?}");
         }
     }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::socket;
+use crate::body::Ledger;
 use crate::journal::ConnectionNote;
 use crate::time::Time;
 
@@ -34,6 +35,8 @@ pub(crate) enum Manner {
     HalfOpen,
     /// Says nothing, and resets on the next byte.
     Zombie,
+    /// Writes what is due and reads nothing.
+    Deaf,
 }
 
 /// A connection's handle.
@@ -59,7 +62,6 @@ pub(crate) struct Conn {
     continue_muted: AtomicBool,
     /// What others keep for as long as it lives.
     beside: Mutex<http::Extensions>,
-    reading_held: AtomicBool,
 }
 
 impl Conn {
@@ -82,7 +84,6 @@ impl Conn {
             mute_continue: AtomicBool::new(false),
             continue_muted: AtomicBool::new(false),
             beside: Mutex::default(),
-            reading_held: AtomicBool::new(false),
         }
     }
 
@@ -145,6 +146,7 @@ impl Conn {
             1 => Manner::Stalled,
             2 => Manner::HalfOpen,
             3 => Manner::Zombie,
+            4 => Manner::Deaf,
             _ => Manner::Normal,
         }
     }
@@ -154,15 +156,6 @@ impl Conn {
         self.manner.store(manner as u8, Ordering::Release);
         self.reader.wake();
         self.writer.wake();
-    }
-
-    /// Takes nothing more of what the peer says until it behaves otherwise than normal, so that no next call slips in.
-    pub(crate) fn hold_reading(&self) {
-        self.reading_held.store(true, Ordering::Release);
-    }
-
-    pub(super) fn holds_reading(&self) -> bool {
-        self.reading_held.load(Ordering::Acquire)
     }
 
     /// Sends no `100 Continue` for the request that is under way.
@@ -191,7 +184,26 @@ impl Conn {
     /// # Errors
     /// How many bytes were not, by then.
     pub(crate) async fn settle(&self) -> Result<(), u64> {
+        self.settle_until(Instant::now() + LONGEST_SETTLING).await
+    }
+
+    /// As [`Conn::settle`], for a body of which the connection still has a part.
+    ///
+    /// # Errors
+    /// How many bytes were not acknowledged, by then.
+    pub(crate) async fn settle_body(&self, body: &Ledger) -> Result<(), u64> {
         let deadline = Instant::now() + LONGEST_SETTLING;
+        let written = tokio::select! {
+            written = tokio::time::timeout_at(deadline, body.settled()) => written.is_ok(),
+            () = self.over() => false,
+        };
+        if !written {
+            return Err(body.owed() + self.unacknowledged());
+        }
+        self.settle_until(deadline).await
+    }
+
+    async fn settle_until(&self, deadline: Instant) -> Result<(), u64> {
         self.next_flush().await;
         let mut sent = self.sent();
         loop {

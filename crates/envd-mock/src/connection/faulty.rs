@@ -104,7 +104,7 @@ impl<T> Faulty<T> {
 
     fn is_silent(&self, cx: &Context<'_>) -> bool {
         self.conn.wake_writer_with(cx.waker());
-        self.conn.is_over() || self.conn.manner() != Manner::Normal
+        self.conn.is_over() || !matches!(self.conn.manner(), Manner::Normal | Manner::Deaf)
     }
 
     fn wrote(&mut self, bytes: usize) {
@@ -166,8 +166,7 @@ impl<T: Transport> AsyncRead for Faulty<T> {
             return Poll::Pending;
         }
         match this.conn.manner() {
-            Manner::Stalled => Poll::Pending,
-            Manner::Normal if this.conn.holds_reading() => Poll::Pending,
+            Manner::Stalled | Manner::Deaf => Poll::Pending,
             Manner::HalfOpen | Manner::Zombie => this.poll_discard(cx),
             Manner::Normal => this.poll_pass(cx, buffer),
         }
@@ -250,12 +249,15 @@ impl<T: Transport> AsyncWrite for Faulty<T> {
     ) -> Poll<io::Result<usize>> {
         let plain = self.pace.is_none() && self.down.is_empty();
         let first = pieces.iter().find(|piece| !piece.is_empty()).map_or(&[][..], |piece| piece);
-        if !plain || self.conn.takes_back(first) {
+        if !plain {
             return self.poll_write(cx, first);
         }
         let this = &mut *self;
         if this.is_silent(cx) {
             return Poll::Pending;
+        }
+        if this.conn.takes_back(first) {
+            return Poll::Ready(Ok(first.len()));
         }
         let written = ready!(Pin::new(&mut this.inner).poll_write_vectored(cx, pieces))?;
         this.wrote(written);

@@ -37,6 +37,8 @@ struct Seen {
     bytes: AtomicU64,
     envelopes: Option<AtomicU64>,
     kept: Mutex<Vec<u8>>,
+    /// What is not to be read on, kept so that nobody throws it away.
+    unread: Mutex<Option<Body>>,
     outcome: watch::Sender<Outcome>,
 }
 
@@ -112,6 +114,7 @@ impl Upward {
             bytes: AtomicU64::new(0),
             envelopes: framed.then(AtomicU64::default),
             kept: Mutex::default(),
+            unread: Mutex::default(),
             outcome: watch::Sender::new(Outcome::Open),
         });
         let (mut bytes, mut envelopes) = (vec![], vec![]);
@@ -241,6 +244,15 @@ impl Upward {
 
 fn is_about_requests(fault: &CallFault) -> bool {
     matches!(fault, CallFault::StopReading {} | CallFault::AnswerEarly { .. })
+}
+
+impl Drop for Upward {
+    fn drop(&mut self) {
+        if *self.seen.outcome.borrow() == Outcome::Silent {
+            let body = std::mem::take(&mut self.inner);
+            *self.seen.unread.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+        }
+    }
 }
 
 impl http_body::Body for Upward {

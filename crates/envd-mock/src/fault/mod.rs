@@ -45,7 +45,7 @@ pub(crate) use armed::decided;
 pub(crate) use armed::{Armed, Chosen, ChosenCall, ChosenConnection, Rule, Rules};
 pub(crate) use condition::{Key, OF_CALLS};
 pub(crate) use expect::{Expected, OF_EXPECTATIONS};
-pub(crate) use kinds::{Kind, Place};
+pub(crate) use kinds::{Kind, On, ParamInfo, Place};
 pub(crate) use matcher::{Call, Head, Message, unmet};
 pub(crate) use nearest::nearest as nearest_of;
 pub(crate) use record::Checks;

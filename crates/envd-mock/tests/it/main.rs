@@ -26,6 +26,7 @@ mod recorded;
 mod repeat;
 mod rest;
 mod rpc;
+mod selfcheck;
 mod strict;
 mod traffic;
 mod uploads;
