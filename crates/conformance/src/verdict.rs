@@ -111,6 +111,15 @@ impl Observation {
         step.map(|step| Seen { label, exchange: &step.exchange })
             .ok_or_else(|| Objection::Unclear(format!("the step {label:?} was never reached")))
     }
+
+    /// How long what the case called `label` took.
+    ///
+    /// # Errors
+    /// [`Objection::Unclear`] when the case never got there.
+    pub fn measured(&self, label: &str) -> Result<std::time::Duration, Objection> {
+        let found = self.times.get(label).copied();
+        found.ok_or_else(|| Objection::Unclear(format!("the time {label:?} was never taken")))
+    }
 }
 
 impl Seen<'_> {
@@ -179,6 +188,15 @@ impl Seen<'_> {
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.exchange.headers.iter();
         headers.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a header.
+    pub fn headers_named(&self, name: &str) -> Vec<&str> {
+        let headers = self.exchange.headers.iter();
+        headers
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+            .collect()
     }
 
     /// A header with this value.
