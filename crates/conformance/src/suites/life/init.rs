@@ -343,7 +343,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
 ];
 
 /// Asks for the state until it is not `running`, and writes down the last answer.
-async fn settled(p: &mut Probe, label: &str) -> Result<(), Trouble> {
+pub(super) async fn settled(p: &mut Probe, label: &str) -> Result<(), Trouble> {
     for _ in 1..POLLS {
         let mut open = p.open(Ask::new("GET", "/memory/preload")).await?;
         open.until(|_| false).await;

@@ -164,10 +164,11 @@ pub(in crate::suites) const CASES: &[Case] = &[
         act: |p| {
             Box::pin(async move {
                 let mut open =
-                    p.start_sh("run", "trap 'read line; echo bye; exit 3' TERM; echo up; read line").await?;
+                    p.start_sh("run", "trap 'echo handling; read line; exit 3' TERM; echo up; read line").await?;
                 open.until_output("up").await;
                 ps(p, "term", "SendSignal", json!({ "process": { "tag": p.tag("run") }, "signal": 15 }))
                     .await?;
+                open.until_output("handling").await;
                 p.unary("list", "process.Process/List", json!({})).await?;
                 p.input("input", "run", "\n").await?;
                 p.finish("run", open).await;
