@@ -1,7 +1,9 @@
 //! A build that is started by command: a fresh port, a wait for health, and an end for its whole process group.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -9,11 +11,15 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Subject, Subjects};
+use super::{Subject, Subjects, kin};
 use crate::probe::{Ask, Probe, Swept, Trouble};
 
 /// How long a build may take to answer its first GET /health.
 const BOOT: Duration = Duration::from_secs(10);
+/// How often a build is started that ends at once: someone else may have taken its port.
+const TRIES: usize = 2;
+/// Beyond so many, ports may be given away again.
+const MOST_GIVEN: usize = 8192;
 const PAUSE: Duration = Duration::from_millis(20);
 const ONE_TRY: Duration = Duration::from_secs(1);
 
@@ -41,6 +47,15 @@ impl Spawn {
     }
 
     async fn up(&self) -> Result<Subject, Trouble> {
+        for _ in 1..TRIES {
+            if let Ok(subject) = self.once().await {
+                return Ok(subject);
+            }
+        }
+        self.once().await
+    }
+
+    async fn once(&self) -> Result<Subject, Trouble> {
         let address = free_port().map_err(|error| Trouble::Start(format!("no free port: {error}")))?;
         let line = self.command.replace("{port}", &address.port().to_string());
         let child = Command::new("/bin/sh")
@@ -50,7 +65,7 @@ impl Spawn {
             .process_group(0)
             .spawn()
             .map_err(|error| Trouble::Start(format!("{line:?} cannot be started: {error}")))?;
-        let mut group = Group { child };
+        let group = Group { child: Mutex::new(child) };
         group.healthy(address, &line).await?;
         Ok(Subject { address, host: address.to_string(), guard: Some(Box::new(group)) })
     }
@@ -67,18 +82,24 @@ impl Subjects for Spawn {
 }
 
 /// The leader of a process group, which ends with it.
-struct Group {
-    child: Child,
+pub(super) struct Group {
+    child: Mutex<Child>,
 }
 
 impl Group {
-    async fn healthy(&mut self, address: SocketAddr, line: &str) -> Result<(), Trouble> {
+    /// How the leader ended, if it has.
+    pub(super) fn ended(&self) -> Option<String> {
+        let status = self.child.lock().unwrap_or_else(PoisonError::into_inner).try_wait();
+        status.ok().flatten().map(|status| status.to_string())
+    }
+
+    async fn healthy(&self, address: SocketAddr, line: &str) -> Result<(), Trouble> {
         let until = Instant::now() + BOOT;
         loop {
             if health(address).await {
                 return Ok(());
             }
-            if let Ok(Some(status)) = self.child.try_wait() {
+            if let Some(status) = self.ended() {
                 return Err(Trouble::Start(format!("{line:?} ended before it was healthy: {status}")));
             }
             if Instant::now() > until {
@@ -91,9 +112,12 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
+        let id = self.child.get_mut().unwrap_or_else(PoisonError::into_inner).id();
         // Nothing to kill is no matter: then it has ended by itself.
-        if let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+        if let Some(pid) = id.and_then(|id| Pid::from_raw(id.cast_signed())) {
+            let kin = kin::of(pid);
             let _ = kill_process_group(pid, Signal::KILL);
+            kin::kill(&kin);
         }
     }
 }
@@ -104,8 +128,20 @@ async fn health(address: SocketAddr) -> bool {
     matches!(asked, Ok(Ok(seen)) if seen.status == Some(200))
 }
 
+/// A port that nobody has, and that this process has not given away before: two builds that start at once must not get
+/// the same one.
 fn free_port() -> std::io::Result<SocketAddr> {
-    std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if given.len() > MOST_GIVEN {
+        given.clear();
+    }
+    loop {
+        let address = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+        if given.insert(address.port()) {
+            return Ok(address);
+        }
+    }
 }
 
 #[cfg(test)]
