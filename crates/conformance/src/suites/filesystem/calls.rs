@@ -15,6 +15,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/stat/file",
         source: "contract 5 and 10",
+        reqs: &["0.filesystem.entry-fields", "10.json-timestamp", "5.entry-time"],
         requirement: "Stat tells name, type, path, size, mode, permissions, owner, group and time of a file",
         why: "listings show them, and sync tools compare them",
         needs: EVENTS,
@@ -41,6 +42,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/stat/missing",
         source: "contract 5",
+        reqs: &["5.stat-missing"],
         requirement: "Stat of a missing path is not_found",
         why: "the usual way to ask whether a file is there",
         act: |p| Box::pin(async move { call(p, "stat", "Stat", json!({ "path": MISSING })).await }),
@@ -50,6 +52,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/stat/symlink",
         source: "contract 5",
+        reqs: &["5.entry-link", "5.entry-type", "5.entry-size"],
         requirement: "a symlink has the type of its target, its own size, permissions with L, and symlinkTarget",
         why: "a link to a directory is opened like one",
         needs: &["filesystem/stat/file", "process/start/events"],
@@ -77,6 +80,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/make-dir/parents",
         source: "contract 5",
+        reqs: &["5.makedir-parents"],
         requirement: "MakeDir makes the path with all its parents, 0755, and tells of the last",
         why: "the host makes project directories in one call",
         act: |p| {
@@ -98,6 +102,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/make-dir/in-the-way",
         source: "contract 5",
+        reqs: &["5.makedir-exists", "5.makedir-file"],
         requirement: "an existing directory is already_exists, a file in its place invalid_argument",
         why: "the caller tells \"fine, it is there\" from \"something is in the way\"",
         needs: &["filesystem/make-dir/parents"],
@@ -119,6 +124,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/move/file",
         source: "contract 5",
+        reqs: &["5.move-over", "5.move-parents", "5.move-entry"],
         requirement: "Move renames with the content, over what is there, and makes the parents",
         why: "an editor saves by writing beside and moving over",
         needs: STAT,
@@ -143,6 +149,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/move/missing",
         source: "contract 5",
+        reqs: &["5.move-missing"],
         requirement: "Move of a missing source is not_found \"source not found\"",
         why: "the caller learns which of the two paths is wrong",
         act: |p| {
@@ -156,6 +163,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/list-dir/depth",
         source: "contract 5",
+        reqs: &["5.list-depth", "5.list-links"],
         requirement: "ListDir lists as deep as asked, 0 meaning 1, without the root and not into links",
         why: "file browsers load level by level",
         needs: EVENTS,
@@ -182,6 +190,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/list-dir/fresh",
         source: "contract 5",
+        reqs: &["5.list-empty"],
         requirement: "an empty directory lists as {}, and each change shows in the next listing",
         why: "a stale list sends the host after files that are gone",
         needs: LIST,
@@ -207,6 +216,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/list-dir/errors",
         source: "contract 5",
+        reqs: &["5.list-missing", "5.list-file"],
         requirement: "a missing path is not_found, a file invalid_argument",
         why: "an empty list in their place hides the mistake",
         act: |p| {
@@ -225,6 +235,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/remove/tree",
         source: "contract 5",
+        reqs: &["5.remove-recursive", "5.remove-link"],
         requirement: "Remove takes a directory with all in it, and of a symlink only the link",
         why: "following a link would delete what is outside",
         needs: &["filesystem/stat/file", "process/start/events"],
@@ -249,6 +260,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/remove/missing",
         source: "contract 10",
+        reqs: &["10.remove-missing"],
         requirement: "Remove of a missing path is not_found",
         why: "a retry must be told from a broken disk",
         act: |p| Box::pin(async move { call(p, "remove", "Remove", json!({ "path": MISSING })).await }),
@@ -258,6 +270,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/watch-dir/events",
         source: "contract 10",
+        reqs: &["10.watchdir-start", "10.watchdir-names"],
         requirement: "WatchDir streams a start at once, then each event with its full path",
         why: "editors and dev servers reload by it",
         needs: EVENTS,
@@ -293,6 +306,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/watch-dir/missing",
         source: "contract 10",
+        reqs: &["10.watch-missing", "10.watch-file"],
         requirement: "WatchDir of a missing path is not_found, of a file invalid_argument",
         why: "a watch on nothing waits for ever",
         act: |p| {
@@ -311,6 +325,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/watcher/drains",
         source: "contract 5",
+        reqs: &["5.watcher-drain", "5.event-names"],
         requirement: "GetWatcherEvents tells what happened since the last call, and each event once",
         why: "an event that comes twice, or never, builds twice, or never",
         act: |p| {
@@ -342,6 +357,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/watcher/unknown",
         source: "contract 5",
+        reqs: &["5.watcher-unknown", "5.watcher-remove", "10.watch-missing"],
         requirement: "events of an unknown watcher are not_found; removing one is fine",
         why: "the host makes a new watcher when it hears that the old one is gone",
         act: |p| {

@@ -163,8 +163,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         needs: TERM,
         act: |p| {
             Box::pin(async move {
-                let mut open =
-                    p.start_sh("run", "trap 'echo handling; read line; exit 3' TERM; echo up; read line").await?;
+                let mut open = p
+                    .start_sh("run", "trap 'echo handling; read line; exit 3' TERM; echo up; read line")
+                    .await?;
                 open.until_output("up").await;
                 ps(p, "term", "SendSignal", json!({ "process": { "tag": p.tag("run") }, "signal": 15 }))
                     .await?;

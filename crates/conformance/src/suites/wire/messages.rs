@@ -24,6 +24,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/unary/json-is-binary",
         source: "contract 1",
+        reqs: &["1.content-types"],
         requirement: "a unary RPC answers the same in JSON and in binary, each with its content type",
         why: "the host speaks binary, people and scripts speak JSON",
         act: |p| {
@@ -52,6 +53,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/stream/binary",
         source: "contract 1",
+        reqs: &["1.content-types", "0.process.event-fields"],
         requirement: "a binary stream has binary messages and an END_STREAM of JSON",
         why: "it is what the host speaks",
         act: |p| {
@@ -86,6 +88,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/stream/headers",
         source: "contract 1",
+        reqs: &["1.content-types", "1.stream-200"],
         requirement: "a stream is 200 with the content type of its request",
         why: "a client refuses any other",
         needs: EVENTS,
@@ -99,6 +102,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/request/bad-json",
         source: "contract 1",
+        reqs: &["1.bad-json", "1.empty-json"],
         requirement: "JSON that is none, or empty, is 400 invalid_argument",
         why: "a mistake of the caller must not look like one of the guest",
         act: |p| {
@@ -121,6 +125,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/request/bad-proto",
         source: "contract 1",
+        reqs: &["1.bad-proto", "1.empty-json"],
         requirement: "a broken binary message is 400 invalid_argument, an empty one is a message",
         why: "the empty message is how List is called",
         act: |p| {
@@ -138,6 +143,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/request/unknown-field",
         source: "contract 1",
+        reqs: &["1.unknown-json-field", "1.content-types"],
         requirement: "unknown JSON fields are ignored, and a charset in the content type too",
         why: "a newer host must be able to talk to an older guest",
         act: |p| {
@@ -153,6 +159,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/request/gzip",
         source: "contract 1",
+        reqs: &["1.request-gzip", "1.request-unknown-encoding"],
         requirement: "a gzip request is understood, an unknown encoding is 501 unimplemented",
         why: "Go's client may compress what it sends",
         act: |p| {
@@ -176,6 +183,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/request/protocol-version",
         source: "contract 1",
+        reqs: &["1.protocol-version"],
         requirement: "Connect-Protocol-Version other than 1 is 400 invalid_argument",
         why: "another protocol would be misread",
         act: |p| {
@@ -194,6 +202,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/envelope/cut",
         source: "contract 1",
+        reqs: &["1.cut-frame"],
         requirement: "an envelope whose message is cut is invalid_argument",
         why: "half a command must never run",
         act: |p| {
@@ -209,6 +218,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/envelope/too-large",
         source: "contract 1 and 10",
+        reqs: &["1.limit", "10.prefix-first"],
         requirement: "a length over 4 MiB is resource_exhausted at once, even when nothing follows",
         why: "a length is a promise of memory that nobody has to keep",
         act: |p| {
@@ -226,6 +236,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/envelope/compressed-unannounced",
         source: "contract 1",
+        reqs: &["1.flag-without-encoding"],
         requirement: "a compressed envelope without connect-content-encoding is internal",
         why: "guessing an encoding reads garbage",
         act: |p| {
@@ -241,6 +252,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/envelope/compressed",
         source: "contract 1",
+        reqs: &["1.request-gzip"],
         requirement: "a compressed envelope with connect-content-encoding: gzip is read",
         why: "the host's client may compress streams",
         needs: EVENTS,
@@ -260,6 +272,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/method/unknown",
         source: "contract 1",
+        reqs: &["1.unknown-post"],
         requirement: "an unknown RPC is 404 unimplemented \"method not found\"",
         why: "a host tells from it that the guest is older",
         act: |p| {
@@ -271,6 +284,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/method/wrong-kind",
         source: "contract 1",
+        reqs: &["1.unary-as-stream", "1.stream-as-unary"],
         requirement: "a stream called as unary is 501 unimplemented; a unary RPC called as a stream ends in an error",
         why: "a client with the wrong idea must not wait for what never comes",
         act: |p| {
@@ -288,6 +302,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/method/get",
         source: "contract 1",
+        reqs: &["1.get-on-rpc"],
         requirement: "GET on an RPC is 405",
         why: "no RPC is free of effects, so none may be prefetched",
         act: |p| Box::pin(async move { p.get("get", &format!("/{LIST}")).await }),
@@ -297,6 +312,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/deadline/stream",
         source: "contract 10",
+        reqs: &["10.timeout-stream"],
         requirement: "Connect-Timeout-Ms ends a stream with deadline_exceeded, and the process goes on",
         why: "a caller that has set a deadline counts on it",
         needs: EVENTS,
@@ -320,6 +336,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/deadline/unreadable",
         source: "contract 1",
+        reqs: &["1.timeout-unreadable"],
         requirement: "an unreadable Connect-Timeout-Ms, or 0, is ignored",
         why: "a strange header is no reason to refuse a call",
         act: |p| {
