@@ -6,6 +6,7 @@ mod helpers;
 mod life;
 mod process;
 mod rest;
+mod twins;
 mod wire;
 
 use crate::case::Case;

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::case::{Case, Ground};
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble};
+use crate::suites::twins;
 use crate::verdict::Judged;
 
 const TRIP: &[&str] = &["files/upload/round-trip"];
@@ -103,8 +104,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["10.no-file-part"],
         requirement: "an upload without a part named file is 400",
         why: "a caller that misspells the field believes that its file is there",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::upload(p).await?;
                 let path = p.path("none");
                 p.send("upload", Ask::upload(&path, "other", b"x")).await.map(drop)
             })
@@ -118,7 +121,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.8.onto-directory"],
         requirement: "an upload onto a directory is 400 and says so",
         why: "the caller has to hear which path is wrong",
-        act: |p| Box::pin(async move { p.upload("upload", "/tmp", b"x").await }),
+        twin: Some(twins::ok),
+        act: |p| {
+            Box::pin(async move {
+                twins::upload(p).await?;
+                p.upload("upload", "/tmp", b"x").await
+            })
+        },
         judge: |o| {
             o.at("upload")?.status(400)?;
             o.at("upload")?.says("path is a directory: /tmp")
@@ -152,10 +161,12 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.8.missing", "3.error-shape"],
         requirement: "a missing path is 404 with a JSON code and a message that names the path",
         why: "the host turns it into its own not-found",
+        twin: Some(twins::ok),
         act: |p| {
-            Box::pin(
-                async move { p.send("get", Ask::download("/tmp/envd-conformance-no-such")).await.map(drop) },
-            )
+            Box::pin(async move {
+                twins::download(p).await?;
+                p.send("get", Ask::download("/tmp/envd-conformance-no-such")).await.map(drop)
+            })
         },
         judge: |o| {
             let seen = o.at("get")?;
@@ -171,7 +182,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.8.directory"],
         requirement: "a directory is 400 and says so",
         why: "a listing is another call",
-        act: |p| Box::pin(async move { p.send("get", Ask::download("/tmp")).await.map(drop) }),
+        twin: Some(twins::ok),
+        act: |p| {
+            Box::pin(async move {
+                twins::download(p).await?;
+                p.send("get", Ask::download("/tmp")).await.map(drop)
+            })
+        },
         judge: |o| {
             o.at("get")?.status(400)?;
             o.at("get")?.field_is("/message", "path '/tmp' is a directory")
@@ -184,8 +201,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.8.user-unknown"],
         requirement: "an unknown username is 401 \"user 'x' not found\"",
         why: "a misspelt user must not become root",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::download(p).await?;
                 let ask =
                     Ask::new("GET", "/files").query("path", "/etc/passwd").query("username", "nobody-here");
                 p.send("get", ask).await.map(drop)
@@ -279,10 +298,12 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a range beyond the end is 416 with the length in Content-Range",
         why: "a client that asks for more learns that it has all",
         needs: &["files/range/part"],
+        twin: Some(twins::part),
         act: |p| {
-            Box::pin(
-                async move { download(p, "a", b"0123456789", |ask| ask.header("range", "bytes=10-")).await },
-            )
+            Box::pin(async move {
+                twins::range(p).await?;
+                download(p, "a", b"0123456789", |ask| ask.header("range", "bytes=10-")).await
+            })
         },
         judge: |o| {
             o.at("download")?.status(416)?;
@@ -347,8 +368,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "406 when neither gzip nor identity is acceptable",
         why: "a body that the client cannot read is worse than none",
         needs: TRIP,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::download(p).await?;
                 download(p, "a", b"x", |ask| ask.header("accept-encoding", "gzip;q=0, identity;q=0")).await
             })
         },

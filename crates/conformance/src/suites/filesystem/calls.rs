@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::case::Case;
 use crate::probe::{Ask, Probe, Trouble};
 use crate::suites::process::start::EVENTS;
+use crate::suites::twins;
 use crate::verdict::{Objection, Seen};
 
 const STAT: &[&str] = &["filesystem/stat/file"];
@@ -45,7 +46,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.stat-missing"],
         requirement: "Stat of a missing path is not_found",
         why: "the usual way to ask whether a file is there",
-        act: |p| Box::pin(async move { call(p, "stat", "Stat", json!({ "path": MISSING })).await }),
+        twin: Some(twins::ok),
+        act: |p| {
+            Box::pin(async move {
+                twins::stat(p).await?;
+                call(p, "stat", "Stat", json!({ "path": MISSING })).await
+            })
+        },
         judge: |o| o.at("stat")?.error(404, "not_found", "file not found"),
         ..Case::BASE
     },
@@ -152,8 +159,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.move-missing"],
         requirement: "Move of a missing source is not_found \"source not found\"",
         why: "the caller learns which of the two paths is wrong",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::moves(p).await?;
                 call(p, "move", "Move", json!({ "source": MISSING, "destination": p.path("b") })).await
             })
         },
@@ -219,8 +228,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.list-missing", "5.list-file"],
         requirement: "a missing path is not_found, a file invalid_argument",
         why: "an empty list in their place hides the mistake",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::list_dir(p).await?;
                 call(p, "missing", "ListDir", json!({ "path": MISSING })).await?;
                 p.upload("upload", &p.path("f"), b"").await?;
                 call(p, "file", "ListDir", json!({ "path": p.path("f") })).await
@@ -263,7 +274,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["10.remove-missing"],
         requirement: "Remove of a missing path is not_found",
         why: "a retry must be told from a broken disk",
-        act: |p| Box::pin(async move { call(p, "remove", "Remove", json!({ "path": MISSING })).await }),
+        twin: Some(twins::ok),
+        act: |p| {
+            Box::pin(async move {
+                twins::remove(p).await?;
+                call(p, "remove", "Remove", json!({ "path": MISSING })).await
+            })
+        },
         judge: |o| o.at("remove")?.error(404, "not_found", ""),
         ..Case::BASE
     },
@@ -309,8 +326,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["10.watch-missing", "10.watch-file"],
         requirement: "WatchDir of a missing path is not_found, of a file invalid_argument",
         why: "a watch on nothing waits for ever",
+        twin: Some(twins::began),
         act: |p| {
             Box::pin(async move {
+                twins::watch(p).await?;
                 p.stream("missing", "filesystem.Filesystem/WatchDir", json!({ "path": MISSING })).await?;
                 p.upload("upload", &p.path("f"), b"").await?;
                 p.stream("file", "filesystem.Filesystem/WatchDir", json!({ "path": p.path("f") })).await

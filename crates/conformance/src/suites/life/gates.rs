@@ -7,6 +7,7 @@ use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble};
 use crate::suites::helpers::all_are;
+use crate::suites::twins;
 use crate::verdict::Judged;
 
 const OWN: Case = Case { ground: Ground::Own, features: &[Feature::Lifecycle], ..Case::BASE };
@@ -470,8 +471,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a variable's name with = or NUL is 400, and nothing of the request is applied",
         why: "every later command would fail",
         needs: SET,
+        twin: Some(twins::no_content),
         act: |p| {
             Box::pin(async move {
+                twins::init(p).await?;
                 for (label, name) in [("equals", "A=B"), ("nul", "A\0")] {
                     p.init(label, json!({ "envVars": { name: "x", "A": "x" } })).await?;
                 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::case::{Case, Ground};
 use crate::probe::{Ask, Probe, Trouble};
 use crate::suites::process::start::EVENTS;
+use crate::suites::twins;
 
 const OWN: Case = Case { ground: Ground::Own, ..Case::BASE };
 const SET: &[&str] = &["init/envs/merge"];
@@ -35,8 +36,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.4.415", "3.4.400", "3.4.422"],
         requirement: "another content type is 415, bad JSON 400, a wrong type 422",
         why: "a host that sends nonsense must learn it at once",
+        twin: Some(twins::no_content),
         act: |p| {
             Box::pin(async move {
+                twins::init(p).await?;
                 let post = || Ask::new("POST", "/init");
                 p.send("type", post().header("content-type", "text/plain").body("{}")).await?;
                 p.send("syntax", post().header("content-type", "application/json").body("{")).await?;
@@ -82,8 +85,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a NUL in a value or an empty key is 400, and nothing of the request is applied",
         why: "one bad value would break every command that follows",
         needs: SET,
+        twin: Some(twins::no_content),
         act: |p| {
             Box::pin(async move {
+                twins::init(p).await?;
                 p.init("nul", json!({ "envVars": { "A": "a\0b", "C": "1" } })).await?;
                 p.init("key", json!({ "envVars": { "": "x", "C": "1" } })).await?;
                 p.get("envs", "/envs").await

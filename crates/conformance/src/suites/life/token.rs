@@ -7,6 +7,7 @@ use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble};
 use crate::suites::helpers::all_are;
+use crate::suites::twins;
 use crate::verdict::Judged;
 
 const OWN: Case = Case {
@@ -134,9 +135,11 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "every other call of REST is 401 with the JSON of section 2 without the token",
         why: "one cell that was forgotten is a hole",
         needs: GUARDS,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
                 locked(p).await?;
+                p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
                 cells(p, &GUARDED, None).await
             })
         },
@@ -175,9 +178,11 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a token that is a prefix, longer, in another case, quoted or behind Bearer is 401",
         why: "a comparison that stops early can be guessed letter by letter",
         needs: GUARDS,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
                 locked(p).await?;
+                p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
                 for (label, shown) in near() {
                     p.send(label, Ask::new("GET", "/envs").header("x-access-token", &shown)).await?;
                 }
@@ -206,9 +211,11 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "open is the call, not the path: POST /health, HEAD /activity and GET /init are 401 without the token",
         why: "the table is of methods and paths together",
         needs: GUARDS,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
                 locked(p).await?;
+                p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
                 for (label, method, path) in OTHER {
                     p.send(label, Ask::new(method, path)).await?;
                 }
@@ -228,9 +235,11 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "each of the seventeen RPCs is HTTP 401 with the same JSON without the token, streams too",
         why: "a root shell is one call away",
         needs: GUARDS,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
                 locked(p).await?;
+                p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
                 for call in RPCS {
                     p.send(call.0, rpc(call)).await?;
                 }
@@ -282,9 +291,11 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "an unknown path is 401 without the token, and 404 with it",
         why: "who may not call learns nothing of what there is",
         needs: GUARDS,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
                 locked(p).await?;
+                p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
                 p.get("without", "/envd-conformance").await?;
                 p.send("with", Ask::new("GET", "/envd-conformance").header("x-access-token", TOKEN))
                     .await
@@ -305,9 +316,11 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a refused Start runs nothing, and a refused upload and MakeDir write nothing",
         why: "a check that comes after the deed is none",
         needs: GUARDS,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
                 locked(p).await?;
+                p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
                 let make = |name: &str| format!("/tmp/envd-conformance/{name}");
                 let process = crate::probe::shell(&format!("mkdir -p {}", make("start")));
                 p.stream("Start", "process.Process/Start", json!({ "process": process, "stdin": false }))

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::start::EVENTS;
 use crate::case::Case;
 use crate::probe::{Ask, Open, Probe, Trouble, base64, shell};
+use crate::suites::twins;
 use crate::verdict::Run;
 
 const CAT: &[&str] = &["process/send-input/reaches"];
@@ -45,8 +46,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "pty bytes to a process on pipes are failed_precondition \"pty not assigned to process\"",
         why: "keys that vanish look like a frozen terminal",
         needs: CAT,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::input(p).await?;
                 let open = p.start_sh("run", "cat").await?;
                 let input = json!({ "process": { "tag": p.tag("run") }, "input": { "pty": base64("x") } });
                 p.unary("input", "process.Process/SendInput", input).await?;
@@ -65,8 +68,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "stdin for a process without is failed_precondition \"stdin not enabled or closed\"",
         why: "the caller must not believe that its input arrived",
         needs: CAT,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::input(p).await?;
                 let start = json!({ "process": shell("echo up; exec sleep 60"), "stdin": false });
                 let open = p.start("run", start).await?;
                 p.input("input", "run", "x").await?;
@@ -84,8 +89,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["4.selector-required", "4.pid-unknown"],
         requirement: "an unknown pid is not_found and names it; no selector is invalid_argument",
         why: "the host looks for \"not found\" in the text",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::input(p).await?;
                 let unknown = json!({ "process": { "pid": 4_194_303 } });
                 p.unary("unknown", "process.Process/SendSignal", unknown).await?;
                 p.unary("none", "process.Process/SendInput", json!({})).await?;
@@ -133,8 +140,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["4.5.no-start"],
         requirement: "data before a start is failed_precondition \"no start event received\"",
         why: "input without a receiver must not be taken",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::input(p).await?;
                 let data = json!({ "data": { "input": { "stdin": base64("x") } } });
                 p.stream("input", "process.Process/StreamInput", data).await
             })
@@ -327,8 +336,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "CloseStdin of a terminal is failed_precondition, and it stays usable",
         why: "a terminal is ended by Ctrl+D, and the caller is told so",
         needs: PTY,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::input(p).await?;
                 let mut open = terminal(p, "echo up; read line").await?;
                 open.until_output("up").await;
                 let message = json!({ "process": { "tag": p.tag("run") } });

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::case::Case;
 use crate::probe::{Ask, pid, shell};
+use crate::suites::twins;
 use crate::verdict::{Run, Seen};
 
 /// The case that all of a process's streams rest on.
@@ -221,8 +222,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["4.1.cwd-missing"],
         requirement: "a cwd that does not exist is invalid_argument",
         why: "the host tells its caller which argument is wrong",
+        twin: Some(twins::ran),
         act: |p| {
             Box::pin(async move {
+                twins::run(p).await?;
                 let mut process = shell("pwd");
                 process["cwd"] = "/envd-conformance-no-such".into();
                 let ask = p.start_ask("run", json!({ "process": process, "stdin": false }));
@@ -240,7 +243,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["4.1.config-required", "1.stream-error-alone"],
         requirement: "Start without a process is invalid_argument, in the END_STREAM envelope alone",
         why: "an error before the first event must end the stream",
-        act: |p| Box::pin(async move { p.stream("run", "process.Process/Start", json!({})).await }),
+        twin: Some(twins::ran),
+        act: |p| {
+            Box::pin(async move {
+                twins::run(p).await?;
+                p.stream("run", "process.Process/Start", json!({})).await
+            })
+        },
         judge: |o| {
             let seen = o.at("run")?;
             seen.same("envelopes", seen.frames()?.len(), 1)?;
@@ -353,8 +362,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["4.2.unknown"],
         requirement: "Connect to an unknown tag is not_found: HTTP 200 and an error in END_STREAM",
         why: "the host tells by it that a process is over",
+        twin: Some(twins::began),
         act: |p| {
             Box::pin(async move {
+                twins::connect(p).await?;
                 let message = json!({ "process": { "tag": "envd-conformance-no-such" } });
                 p.stream("connect", "process.Process/Connect", message).await
             })

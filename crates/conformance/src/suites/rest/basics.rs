@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::case::{Case, Level};
 use crate::probe::Ask;
+use crate::suites::twins;
 
 pub(in crate::suites) const CASES: &[Case] = &[
     Case {
@@ -41,8 +42,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.wrong-method"],
         requirement: "a wrong method on a known route is 405 with an empty body and the methods in Allow",
         why: "a host of another generation tells from it what the guest can do",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::health(p).await?;
                 p.send("put", Ask::new("PUT", "/files?path=/tmp/x")).await?;
                 p.send("post", Ask::new("POST", "/health")).await.map(drop)
             })
@@ -64,7 +67,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.route-exact", "1.unknown-get"],
         requirement: "a trailing slash is another path: 404 with the JSON of an unknown method",
         why: "a route that matches too much hides mistakes of the host",
-        act: |p| Box::pin(async move { p.get("slash", "/health/").await }),
+        twin: Some(twins::ok),
+        act: |p| {
+            Box::pin(async move {
+                twins::health(p).await?;
+                p.get("slash", "/health/").await
+            })
+        },
         judge: |o| o.at("slash")?.error(404, "unimplemented", "method not found: health/"),
         ..Case::BASE
     },

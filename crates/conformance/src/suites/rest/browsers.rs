@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::case::Case;
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble};
+use crate::suites::twins;
 use crate::verdict::Judged;
 
 const EXPOSED: &str = "location,cache-control,x-content-type-options,connect-content-encoding,\
@@ -110,8 +111,12 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.cors-origin"],
         requirement: "a 404 of an unknown path has no CORS headers",
         why: "what is not there is nobody's to read",
+        twin: Some(twins::ok),
         act: |p| {
-            Box::pin(async move { send(p, "get", Ask::new("GET", "/no/such").header("origin", LOCAL)).await })
+            Box::pin(async move {
+                twins::health(p).await?;
+                send(p, "get", Ask::new("GET", "/no/such").header("origin", LOCAL)).await
+            })
         },
         judge: |o| {
             let seen = o.at("get")?;

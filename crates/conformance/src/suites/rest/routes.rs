@@ -7,6 +7,7 @@ use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble};
 use crate::suites::helpers::all_are;
+use crate::suites::twins;
 use crate::verdict::Judged;
 
 /// Every route of generation 2 with its methods (contract 1 and 3).
@@ -67,8 +68,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "PUT /files, the upload of the next generation, is 405, and writes nothing",
         why: "a newer host must learn that this guest is older",
         generations: &[1, 2],
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::upload(p).await?;
                 let path = p.path("f");
                 send(
                     p,
@@ -114,8 +117,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "routes are case-sensitive and exact: /Health, //health, /health/x and /health%2F are unknown",
         why: "a guard in front of the guest compares paths as they are",
         tags: &["security"],
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::health(p).await?;
                 for path in ["/Health", "//health", "/health/x", "/health%2F", "/files/"] {
                     send(p, path, Ask::new("GET", path)).await?;
                 }
@@ -135,8 +140,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.unknown-get"],
         requirement: "GET of an unknown path is 404 in JSON with code unimplemented and the path without its slash",
         why: "clients of Connect read it as an unknown method",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::health(p).await?;
                 send(p, "root", Ask::new("GET", "/")).await?;
                 send(p, "deep", Ask::new("GET", "/a/b/c")).await?;
                 send(p, "query", Ask::new("GET", "/a?b=c")).await
@@ -158,8 +165,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.unknown-post", "1.unknown-stream"],
         requirement: "POST of an unknown path is 404 with a unary type, and 200 with one END_STREAM of unimplemented with a streaming one",
         why: "a client of another generation learns that the method is not there",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::list(p).await?;
                 send(p, "json", Ask::unary("no.Such/Method", &json!({}))).await?;
                 send(
                     p,
@@ -185,8 +194,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.no-content-type"],
         requirement: "POST elsewhere without a content type, or with an unknown one, is 415 and empty",
         why: "an old guest answers so to a newer host's POST /memory/preload",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::list(p).await?;
                 send(p, "unknown", Ask::new("POST", "/no/such")).await?;
                 send(p, "rpc", Ask::new("POST", "/process.Process/List").body("{}")).await?;
                 send(
@@ -207,8 +218,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.put-on-rpc", "1.get-on-rpc"],
         requirement: "PUT and DELETE on an RPC are 405 \"only GET and POST methods are supported\", GET is 405 for want of idempotency",
         why: "the words tell a developer what is wrong",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::list(p).await?;
                 for method in ["PUT", "DELETE", "PATCH"] {
                     let ask =
                         Ask::new(method, "/process.Process/List").header("content-type", "application/json");
@@ -232,8 +245,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a GET in the form of Connect, with message and encoding in the query, is 405 too",
         why: "a link that a browser follows must not run anything",
         tags: &["security"],
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::list(p).await?;
                 let target = "/process.Process/List?connect=v1&encoding=json&message=%7B%7D";
                 send(p, "get", Ask::new("GET", target)).await
             })
@@ -247,8 +262,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.grpc-web-text"],
         requirement: "grpc-web-text is refused as unimplemented",
         why: "a client that speaks it must not wait for text",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::list(p).await?;
                 let ask = Ask::new("POST", "/process.Process/List")
                     .header("content-type", "application/grpc-web-text");
                 send(p, "text", ask.body("AAAAAAA=")).await
@@ -270,8 +287,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "/volumes/mount and /volumes/unmount are unknown methods",
         why: "a newer host learns that this guest has no volumes",
         generations: &[1, 2],
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::list(p).await?;
                 send(
                     p,
                     "mount",

@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::case::Case;
 use crate::probe::{Ask, envelope, shell};
 use crate::suites::process::start::EVENTS;
+use crate::suites::twins;
 use crate::verdict::Run;
 
 const LIST: &str = "process.Process/List";
@@ -105,8 +106,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.bad-json", "1.empty-json"],
         requirement: "JSON that is none, or empty, is 400 invalid_argument",
         why: "a mistake of the caller must not look like one of the guest",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::list(p).await?;
                 for (label, body) in [("broken", "{"), ("empty", ""), ("shape", "{\"path\":7}")] {
                     let ask = Ask::new("POST", format!("/{STAT}")).header("content-type", "application/json");
                     p.send(label, ask.body(body)).await?;
@@ -205,8 +208,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.cut-frame"],
         requirement: "an envelope whose message is cut is invalid_argument",
         why: "half a command must never run",
+        twin: Some(twins::ran),
         act: |p| {
             Box::pin(async move {
+                twins::run(p).await?;
                 let message = json!({ "process": shell("true"), "tag": p.tag("run") }).to_string();
                 let whole = envelope::write(0, message.as_bytes());
                 p.send("cut", stream(START, whole[..whole.len() - 3].to_vec())).await.map(drop)
@@ -221,8 +226,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.limit", "10.prefix-first"],
         requirement: "a length over 4 MiB is resource_exhausted at once, even when nothing follows",
         why: "a length is a promise of memory that nobody has to keep",
+        twin: Some(twins::ran),
         act: |p| {
             Box::pin(async move {
+                twins::run(p).await?;
                 p.send("large", stream(START, envelope::with_length(0, TOO_MUCH, b"{}"))).await?;
                 p.send("huge", stream(START, envelope::with_length(0, u32::MAX, b""))).await.map(drop)
             })
@@ -239,8 +246,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.flag-without-encoding"],
         requirement: "a compressed envelope without connect-content-encoding is internal",
         why: "guessing an encoding reads garbage",
+        twin: Some(twins::ran),
         act: |p| {
             Box::pin(async move {
+                twins::run(p).await?;
                 let message = json!({ "process": shell("true"), "tag": p.tag("run") }).to_string();
                 let body = envelope::write(1, &gzip(message.as_bytes()));
                 p.send("flagged", stream(START, body)).await.map(drop)
@@ -275,8 +284,12 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.unknown-post"],
         requirement: "an unknown RPC is 404 unimplemented \"method not found\"",
         why: "a host tells from it that the guest is older",
+        twin: Some(twins::ok),
         act: |p| {
-            Box::pin(async move { p.unary("call", "process.Process/NoSuch", json!({})).await.map(drop) })
+            Box::pin(async move {
+                twins::list(p).await?;
+                p.unary("call", "process.Process/NoSuch", json!({})).await.map(drop)
+            })
         },
         judge: |o| o.at("call")?.error(404, "unimplemented", "method not found: process.Process/NoSuch"),
         ..Case::BASE
@@ -287,8 +300,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.unary-as-stream", "1.stream-as-unary"],
         requirement: "a stream called as unary is 501 unimplemented; a unary RPC called as a stream ends in an error",
         why: "a client with the wrong idea must not wait for what never comes",
+        twin: Some(twins::ran),
         act: |p| {
             Box::pin(async move {
+                twins::run(p).await?;
                 p.unary("unary", START, json!({})).await?;
                 p.stream("stream", LIST, json!({})).await.map(drop)
             })
@@ -305,7 +320,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.get-on-rpc"],
         requirement: "GET on an RPC is 405",
         why: "no RPC is free of effects, so none may be prefetched",
-        act: |p| Box::pin(async move { p.get("get", &format!("/{LIST}")).await }),
+        twin: Some(twins::ok),
+        act: |p| {
+            Box::pin(async move {
+                twins::list(p).await?;
+                p.get("get", &format!("/{LIST}")).await
+            })
+        },
         judge: |o| o.at("get")?.status(405),
         ..Case::BASE
     },
