@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conformance::Report;
+use conformance::case::Case;
 use conformance::profile::Claims;
 use conformance::runner::{Config, Outcome, Summary};
 use conformance::select::Selection;
@@ -16,6 +17,11 @@ use crate::proxy::{Change, Mutated};
 
 pub(crate) async fn outcomes(subjects: Arc<dyn Subjects>, only: &[&str]) -> Vec<Outcome> {
     run(subjects, only).await.0
+}
+
+pub(crate) async fn outcomes_of(subjects: Arc<dyn Subjects>, cases: Vec<Case>) -> Vec<Outcome> {
+    let config = Config { claims: Claims::generation(2), ..Config::new(subjects, cases) };
+    conformance::run(config).await.outcomes
 }
 
 /// One run of everything against the mock, for every test that looks at such outcomes.
