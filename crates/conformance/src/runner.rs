@@ -295,6 +295,7 @@ impl Run {
             shared: Arc::clone(&self.shared),
             fresh: self.config.fresh,
             deadline: self.config.case_deadline * if case.bulk { BULK } else { 1 },
+            waits: case.waits,
             ticks: self.watch.late(),
         }
     }

@@ -50,6 +50,12 @@ impl Probe {
         format!("{}/{name}", self.observation.dir)
     }
 
+    /// The body of the last step, as text.
+    pub fn last_body(&self) -> String {
+        let body = self.observation.steps.last().map(|step| step.exchange.body.as_slice());
+        String::from_utf8_lossy(body.unwrap_or_default()).into_owned()
+    }
+
     /// What the process of the last step has printed, in a JSON stream.
     pub fn last_output(&self) -> String {
         self.observation.steps.last().map(|step| Run::of(&step.exchange.body).text()).unwrap_or_default()

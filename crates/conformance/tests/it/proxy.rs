@@ -104,7 +104,8 @@ async fn pass(mut client: TcpStream, mut upstream: TcpStream, change: &Change) -
             client.write_all(&answer.bytes()).await
         }
         Change::Frames(prefix, edit) if target.starts_with(prefix) => frames(client, upstream, *edit).await,
-        _ => tokio::io::copy(&mut upstream, &mut client).await.map(drop),
+        // A body in chunks may go on behind what was read.
+        _ => tokio::io::copy_bidirectional(&mut client, &mut upstream).await.map(drop),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::case::Case;
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble, envelope, shell};
 use crate::suites::process::start::EVENTS;
+use crate::suites::twins;
 use crate::verdict::{Judged, Objection, Run, Seen};
 
 const STAT: &str = "filesystem.Filesystem/Stat";
@@ -300,8 +301,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.request-unknown-encoding"],
         requirement: "a stream in an unknown encoding is unimplemented \"unsupported compression encoding: br\"",
         why: "a client falls back when it hears that",
+        twin: Some(twins::ran),
         act: |p| {
             Box::pin(async move {
+                twins::run(p).await?;
                 let ask = Ask::stream("process.Process/Connect", &[json!({})]);
                 send(p, "br", ask.header("connect-content-encoding", "br")).await
             })

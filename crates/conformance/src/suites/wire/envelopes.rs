@@ -7,6 +7,7 @@ use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble, envelope, shell};
 use crate::suites::helpers::{all_ok, printed, so_far};
 use crate::suites::process::start::EVENTS;
+use crate::suites::twins;
 use crate::verdict::Judged;
 
 const START: &str = "process.Process/Start";
@@ -190,8 +191,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.empty-json"],
         requirement: "an envelope of no bytes is a decode error in JSON and a message in binary",
         why: "in binary it is how an empty request looks",
+        twin: Some(twins::ran),
         act: |p| {
             Box::pin(async move {
+                twins::run(p).await?;
                 send(p, "json", stream(CONNECT, envelope::write(0, b""))).await?;
                 let ask = Ask::new("POST", format!("/{CONNECT}"))
                     .header("content-type", "application/connect+proto");
@@ -277,8 +280,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a Content-Length over the limit is refused before the body is there",
         why: "nobody has to send what will be thrown away",
         tags: &["limits"],
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::list(p).await?;
                 let ask = Ask::new("POST", format!("/{LIST}")).header("content-type", "application/json");
                 send(p, "over", ask.header("content-length", "999999999").body("{}")).await
             })

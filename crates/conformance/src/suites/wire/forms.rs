@@ -17,6 +17,7 @@ use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble, envelope, shell};
 use crate::suites::helpers::{all_ok, fs, printed, ps};
 use crate::suites::process::start::EVENTS;
+use crate::suites::twins;
 use crate::verdict::{Judged, Objection};
 
 const SAME: &[&str] = &["wire/unary/json-is-binary"];
@@ -314,8 +315,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.error-mapping"],
         requirement: "the error of a binary call is JSON, with its content type",
         why: "clients read errors as JSON whatever they sent",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::stat(p).await?;
                 let message = fs_proto::StatRequest { path: "/envd-conformance-no-such".into() };
                 send(p, "stat", binary("filesystem.Filesystem/Stat", &message)).await
             })
@@ -374,8 +377,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "JSON requests take lowerCamel and the proto's own names",
         why: "both are JSON of that message",
         needs: &["filesystem/watcher/drains"],
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::list(p).await?;
                 fs(p, "camel", "GetWatcherEvents", json!({ "watcherId": "w-none" })).await?;
                 fs(p, "snake", "GetWatcherEvents", json!({ "watcher_id": "w-none" })).await.map(drop)
             })
@@ -524,8 +529,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.bad-proto", "1.bad-json"],
         requirement: "a text that is no UTF-8 is a decode error in both forms",
         why: "a path that is repaired is another path",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::stat(p).await?;
                 let ask = |kind| Ask::new("POST", "/filesystem.Filesystem/Stat").header("content-type", kind);
                 send(p, "binary", ask("application/proto").body(vec![0x0a, 0x02, 0xff, 0xfe])).await?;
                 send(p, "json", ask("application/json").body(b"{\"path\":\"\xff\"}".to_vec())).await
