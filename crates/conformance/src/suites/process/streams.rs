@@ -439,7 +439,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         needs: CAT,
         act: |p| {
             Box::pin(async move {
-                let open = p
+                let mut open = p
                     .start_sh(
                         "run",
                         "trap 'head -c 1000 | wc -c; exit 0' TERM; echo up; while :; do sleep 0.05; done",
@@ -455,7 +455,8 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 p.measure("gave up after", since.elapsed());
                 ps(p, "term", "SendSignal", json!({ "process": { "tag": p.tag("run") }, "signal": 15 }))
                     .await?;
-                p.finish("run", open).await;
+                open.until_with(GIVES_UP * 2, |_| false).await;
+                p.keep("run", open);
                 Ok(())
             })
         },
