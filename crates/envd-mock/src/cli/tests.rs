@@ -24,7 +24,10 @@ fn the_flags_hold_together() {
 fn a_bad_flag_is_one_line_that_says_what_was_seen() {
     let lines: Vec<String> = [
         &["--nope"][..],
-        &["--generation", "3"],
+        &["--generation", "4"],
+        &["--defect", "no-such"],
+        &["--defect", "B25"],
+        &["--volume", "a b"],
         &["--disk", "big"],
         &["--stall-limit", "5"],
         &["--bind", "usr"],
@@ -40,6 +43,7 @@ fn a_bad_flag_is_one_line_that_says_what_was_seen() {
         &["--replay-pace", "at-once"],
         &["--replay-traffic", "a.jsonl", "--replay-pace", "0"],
         &["--clock", "slow"],
+        &["self-check", "--jsn"],
     ]
     .into_iter()
     .map(refusal)

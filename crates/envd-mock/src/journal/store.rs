@@ -131,7 +131,9 @@ impl Journal {
     /// The first `most` of the entries from the `from`th of all on that are wanted, each with its number.
     pub(crate) fn page(&self, from: u64, most: usize, wanted: impl Fn(&Entry) -> bool) -> Page {
         let state = self.state();
-        let mut page = Page { entries: Vec::new(), next: from.max(state.first), dropped: state.dropped };
+        let end = state.first + state.entries.len() as u64;
+        let next = from.clamp(state.first, end);
+        let mut page = Page { entries: Vec::new(), next, dropped: state.dropped };
         for (number, entry) in state.from(from) {
             if page.entries.len() >= most {
                 break;
