@@ -58,6 +58,8 @@ async fn no_case_passes_without_answers() {
             (exchange.status, exchange.ended) = (None, Ended::Cut("closed".into()));
             exchange.headers.clear();
             exchange.body.clear();
+            exchange.after.clear();
+            exchange.sum = None;
         }
         // Where the twin is silent too, the refusal that did not come says nothing.
         let silence = judge(&outcome.case, &silent);

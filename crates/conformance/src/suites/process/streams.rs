@@ -163,6 +163,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "Connect without a selector is invalid_argument in the one END_STREAM envelope",
         why: "the error must not come after a start that nobody asked for",
         twin: Some(twins::began),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::connect(p).await?;
@@ -511,6 +512,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         why: "input for nobody must not be taken",
 
         twin: Some(twins::ok),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::input(p).await?;

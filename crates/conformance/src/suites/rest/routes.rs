@@ -307,7 +307,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         ..Case::BASE
     },
     Case {
-        id: "health/get/query",
+        id: "routes/health/query",
         source: "contract 3.1",
         reqs: &["3.1.query", "3.1.version", "10.version", "3.1.no-store"],
         requirement: "the query is ignored, and the answer has the version and nothing else",
@@ -334,6 +334,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.2.units", "3.2.fields", "3.2.used", "3.2.no-store"],
         requirement: "the MiB fields are the byte fields in MiB, and ts is the time in Date",
         why: "two fields that differ make two graphs that differ",
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 p.get("metrics", "/metrics").await?;

@@ -302,6 +302,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a stream in an unknown encoding is unimplemented \"unsupported compression encoding: br\"",
         why: "a client falls back when it hears that",
         twin: Some(twins::ran),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::run(p).await?;

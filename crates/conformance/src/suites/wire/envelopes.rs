@@ -135,6 +135,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a server stream with two messages is unimplemented \"must have exactly one message\", and nothing runs",
         why: "which of two commands was meant must not be guessed",
         twin: Some(twin),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 send(p, "twin", stream(CONNECT, nobody())).await?;
@@ -192,6 +193,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "an envelope of no bytes is a decode error in JSON and a message in binary",
         why: "in binary it is how an empty request looks",
         twin: Some(twins::ran),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::run(p).await?;
@@ -337,6 +339,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a Start whose message is cut by the end of the connection runs nothing",
         why: "half a command must never run",
         tags: &["cut"],
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 let file = p.path("ran");
