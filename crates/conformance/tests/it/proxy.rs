@@ -86,6 +86,9 @@ impl Drop for AbortOnDrop {
 }
 
 async fn pass(mut client: TcpStream, mut upstream: TcpStream, change: &Change) -> std::io::Result<()> {
+    if let Change::Nothing = change {
+        return tokio::io::copy_bidirectional(&mut client, &mut upstream).await.map(drop);
+    }
     let mut request = request(&mut client).await?;
     if let Change::Request(edit) = change {
         // One char for each byte, so that what is no text comes back as it was.
