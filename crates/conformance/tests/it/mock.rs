@@ -49,7 +49,7 @@ async fn the_mock_conforms() {
 async fn a_subject_that_is_not_there_ends_the_run_as_untold() {
     let closed = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
     let (outcomes, summary) =
-        run(Arc::new(At::url(&format!("http://{closed}")).unwrap()), &["process/*"]).await;
+        run(Arc::new(At::url(&format!("http://{closed}")).unwrap()), &["routes/*"]).await;
     assert!(summary.broken.unwrap().contains("did not get to the subject"));
     let untold = |outcome: &Outcome| !matches!(outcome.verdict, Verdict::Pass | Verdict::Fail(_));
     assert!(outcomes.iter().all(untold));
