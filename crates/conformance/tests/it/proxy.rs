@@ -86,6 +86,9 @@ impl Drop for AbortOnDrop {
 }
 
 async fn pass(mut client: TcpStream, mut upstream: TcpStream, change: &Change) -> std::io::Result<()> {
+    if let Change::Nothing = change {
+        return tokio::io::copy_bidirectional(&mut client, &mut upstream).await.map(drop);
+    }
     let mut request = request(&mut client).await?;
     if let Change::Request(edit) = change {
         // One char for each byte, so that what is no text comes back as it was.
@@ -104,7 +107,8 @@ async fn pass(mut client: TcpStream, mut upstream: TcpStream, change: &Change) -
             client.write_all(&answer.bytes()).await
         }
         Change::Frames(prefix, edit) if target.starts_with(prefix) => frames(client, upstream, *edit).await,
-        _ => tokio::io::copy(&mut upstream, &mut client).await.map(drop),
+        // A body in chunks may go on behind what was read.
+        _ => tokio::io::copy_bidirectional(&mut client, &mut upstream).await.map(drop),
     }
 }
 

@@ -469,6 +469,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             full.holds(after >= GIVES_UP.mul_f64(0.9), "at least 5 s of patience", after.as_secs_f64())?;
             printed(o, "run", "up\n1000\n")
         },
+        waits: std::time::Duration::from_secs(5),
         timing: true,
         ..Case::BASE
     },
