@@ -443,6 +443,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "the start is on the wire before anything happens",
         why: "a tool begins its work when the watch stands",
         features: STREAM,
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 let open = watch_dir(p, false, &[]).await?;
@@ -606,6 +607,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         why: "the mistake must look like that of the other calls",
         features: STREAM,
         twin: Some(twins::began),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::watch(p).await?;

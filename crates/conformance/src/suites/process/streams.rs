@@ -554,6 +554,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["4.5.empty", "4.5.keepalive", "0.process.empty-answers"],
         requirement: "a stream without messages, or of keepalives alone, is answered by one empty message",
         why: "a terminal that was never typed into is closed so",
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 stream_input(p, "none", &[]).await?;

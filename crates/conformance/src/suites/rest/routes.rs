@@ -166,6 +166,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "POST of an unknown path is 404 with a unary type, and 200 with one END_STREAM of unimplemented with a streaming one",
         why: "a client of another generation learns that the method is not there",
         twin: Some(twins::ok),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::list(p).await?;

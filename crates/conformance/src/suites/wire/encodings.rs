@@ -206,6 +206,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         why: "a few kilobytes must not fill the memory of the guest",
         tags: &["security", "limits"],
         twin: Some(|o| o.at("twin")?.ok().map(drop)),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 let ask = || {
