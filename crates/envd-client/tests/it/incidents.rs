@@ -240,6 +240,7 @@ fn kind(error: &Error) -> Kind {
         ErrorKind::Protocol { .. } => Kind::Protocol,
         ErrorKind::TooLarge { .. } => Kind::TooLarge,
         ErrorKind::NotReady { .. } => Kind::NotReady,
+        ErrorKind::Unsupported { .. } => Kind::Unsupported,
         other => panic!("{other:?} is no incident"),
     }
 }

@@ -155,6 +155,8 @@ words! {
         TooLarge = "too-large",
         /// The guest was not ready within the caller's budget.
         NotReady = "not-ready",
+        /// This guest has no such operation.
+        Unsupported = "unsupported",
     }
 }
 
