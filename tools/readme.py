@@ -29,7 +29,7 @@ COVERED = {
 }
 PROSE = {"console", "text", "toml", "yaml", "dockerfile"}
 READY = "envd-mock ready url="
-DEADLINE_S = 300
+DEADLINE_S = 900
 
 
 def main():
