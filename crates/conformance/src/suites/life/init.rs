@@ -347,13 +347,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "cancel of a running preload is 204, and the state becomes cancelled",
         why: "a host that tears down would wait for memory that nobody needs",
         needs: &["preload/run/to-done"],
-        act: |p| {
-            Box::pin(async move {
-                p.send("post", Ask::new("POST", "/memory/preload")).await?;
-                p.send("cancel", Ask::new("POST", "/memory/preload/cancel")).await?;
-                settled(p, "end").await
-            })
-        },
+        act: |p| Box::pin(async move { cancelled(p, "end").await }),
         judge: |o| {
             o.at("cancel")?.status(204)?;
             o.at("end")?.field_is("/state", "cancelled")
@@ -372,6 +366,23 @@ pub(super) async fn settled(p: &mut Probe, label: &str) -> Result<(), Trouble> {
             return Ok(());
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    p.get(label, "/memory/preload").await
+}
+
+/// How often a run may be over before its cancel has come.
+const TRIES: usize = 5;
+
+/// Starts a run and cancels it, in a new life again where the run was faster, and writes down what it came to.
+pub(super) async fn cancelled(p: &mut Probe, label: &str) -> Result<(), Trouble> {
+    for life in 0..TRIES {
+        p.init("life", json!({ "lifecycle_id": format!("life {life}") })).await?;
+        p.send("post", Ask::new("POST", "/memory/preload")).await?;
+        p.send("cancel", Ask::new("POST", "/memory/preload/cancel")).await?;
+        settled(p, "settled").await?;
+        if !p.last_body().contains("\"done\"") {
+            break;
+        }
     }
     p.get(label, "/memory/preload").await
 }

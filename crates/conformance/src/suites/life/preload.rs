@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::init::settled;
+use super::init::{cancelled, settled};
 use crate::case::{Case, Ground};
 use crate::feature::Feature;
 use crate::observation::Observation;
@@ -207,9 +207,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         needs: &["preload/cancel/running"],
         act: |p| {
             Box::pin(async move {
-                post(p, "post").await?;
-                cancel(p, "cancel").await?;
-                settled(p, "end").await?;
+                cancelled(p, "end").await?;
                 post(p, "again").await?;
                 cancel(p, "second").await?;
                 p.get("last", "/memory/preload").await
@@ -234,10 +232,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         disposable: true,
         act: |p| {
             Box::pin(async move {
-                p.init("first", json!({ "lifecycle_id": "a" })).await?;
-                post(p, "post").await?;
-                cancel(p, "cancel").await?;
-                settled(p, "cancelled").await?;
+                cancelled(p, "cancelled").await?;
                 p.init("second", json!({ "lifecycle_id": "b" })).await?;
                 p.get("idle", "/memory/preload").await?;
                 post(p, "next").await?;
