@@ -276,6 +276,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     },
     Case {
         id: "filesystem/move/keeps-all",
+        tags: &["owners"],
         source: "contract 5",
         reqs: &["5.move-entry"],
         requirement: "mode, owner and time move with the file",

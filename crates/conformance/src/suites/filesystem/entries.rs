@@ -127,6 +127,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     },
     Case {
         id: "filesystem/stat/owner-unnamed",
+        tags: &["owners"],
         source: "contract 5",
         reqs: &["5.entry-owner"],
         requirement: "an owner without a name is told as its number",
@@ -142,6 +143,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     },
     Case {
         id: "filesystem/stat/owner-named",
+        tags: &["owners"],
         source: "contract 5",
         reqs: &["5.entry-owner"],
         requirement: "owner and group are told by name, each its own, and of a link the link's",

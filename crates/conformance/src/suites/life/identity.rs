@@ -168,7 +168,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a command of the default user has its uid, gid, home, USER and LOGNAME, and cannot read root's files",
         why: "a half-changed user is root in disguise",
         needs: &["init/default-user/applies"],
-        tags: &["security"],
+        tags: &["owners", "security"],
         act: |p| {
             Box::pin(async move {
                 p.upload("upload", "/tmp/envd-conformance/secret", b"secret").await?;
@@ -187,6 +187,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     },
     Case {
         id: "init/default-user/home-missing",
+        tags: &["owners"],
         source: "contract 4.1",
         reqs: &["4.1.home-missing"],
         requirement: "a user whose home is missing cannot start without a cwd, and can with one",
