@@ -2,6 +2,7 @@
 
 use futures::future::BoxFuture;
 
+use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::{Probe, Trouble};
 use crate::verdict::Judged;
@@ -13,6 +14,8 @@ pub enum Level {
     Must,
     /// A build that misses it conforms, and is told.
     Should,
+    /// A build may do it or not; it is told what it does.
+    May,
 }
 
 impl Level {
@@ -21,6 +24,7 @@ impl Level {
         match self {
             Self::Must => "must",
             Self::Should => "should",
+            Self::May => "may",
         }
     }
 }
@@ -54,6 +58,25 @@ pub struct Case {
     pub needs: &'static [&'static str],
     /// Which envd it may act on.
     pub ground: Ground,
+    /// Words that `--only` and `--skip` take beside ids.
+    pub tags: &'static [&'static str],
+    /// The wire generations that it concerns; none named means all.
+    pub generations: &'static [u8],
+    /// What the subject must have; without it the case is unsupported.
+    pub features: &'static [Feature],
+    /// The requirements of the requirement file that it covers, by id.
+    pub reqs: &'static [&'static str],
+    /// A plain smoke case, which need not catch a mutant.
+    pub smoke: bool,
+    /// Changes the machine, such as its clock: runs with `--disposable` only.
+    pub disposable: bool,
+    /// Moves big data: left out where mutants are run.
+    pub bulk: bool,
+    /// Its claim is about time: a failure while the harness starves is inconclusive.
+    pub timing: bool,
+    /// For a negative case: judges the repaired request, which `act` sends under labels of its own. If it does not hold,
+    /// the refusal says nothing, and the verdict is inconclusive.
+    pub twin: Option<fn(&Observation) -> Judged>,
     /// Acts on the subject; everything seen is in the probe's observation afterwards.
     pub act: for<'a> fn(&'a mut Probe) -> BoxFuture<'a, Acted>,
     /// Judges what was seen: a pure function.
@@ -70,6 +93,15 @@ impl Case {
         why: "",
         needs: &[],
         ground: Ground::Shared,
+        tags: &[],
+        generations: &[],
+        features: &[],
+        reqs: &[],
+        smoke: false,
+        disposable: false,
+        bulk: false,
+        timing: false,
+        twin: None,
         act: |_| Box::pin(async { Ok(()) }),
         judge: |_| Ok(()),
     };

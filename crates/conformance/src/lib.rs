@@ -4,6 +4,7 @@
 
 pub mod case;
 pub mod cli;
+pub mod feature;
 pub mod observation;
 pub mod probe;
 pub mod report;

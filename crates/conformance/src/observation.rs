@@ -1,6 +1,7 @@
 //! What was seen, as data: exchanges with the subject under the labels that a case gave them. Judges nothing, and can
 //! be saved and read again.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,9 @@ pub struct Observation {
     pub dir: String,
     /// The exchanges, each under its label.
     pub steps: Vec<Step>,
+    /// How long things took, each under its label.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub times: BTreeMap<String, Duration>,
 }
 
 /// One exchange and its name within the case.
@@ -48,6 +52,21 @@ pub struct Exchange {
     pub arrivals: Vec<Arrival>,
     /// How it ended.
     pub ended: Ended,
+    /// Whether it went over HTTP/2.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub http2: bool,
+    /// What was added up, where what came was too much to keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sum: Option<Sum>,
+}
+
+/// Bytes that were looked at and not kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sum {
+    /// How many.
+    pub bytes: u64,
+    /// Their SHA-256, in hexadecimal digits.
+    pub sha256: String,
 }
 
 /// A point in the life of an answer's body.

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::case::{Case, Ground};
+use crate::case::{Case, Ground, Level};
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Swept, Trouble};
 use crate::subject::{Subject, Subjects};
@@ -70,7 +70,7 @@ pub struct Summary {
     pub passed: usize,
     /// Failed cases of level must.
     pub failed: usize,
-    /// Failed cases of level should.
+    /// Failed cases of level should or may.
     pub advised: usize,
     /// Cases that could not tell.
     pub inconclusive: usize,
@@ -101,8 +101,8 @@ impl Summary {
     fn count(&mut self, outcome: &Outcome) {
         let counter = match (&outcome.verdict, outcome.case.level) {
             (Verdict::Pass, _) => &mut self.passed,
-            (Verdict::Fail(_), crate::case::Level::Must) => &mut self.failed,
-            (Verdict::Fail(_), crate::case::Level::Should) => &mut self.advised,
+            (Verdict::Fail(_), Level::Must) => &mut self.failed,
+            (Verdict::Fail(_), Level::Should | Level::May) => &mut self.advised,
             (Verdict::Inconclusive(_), _) => &mut self.inconclusive,
             (Verdict::Blocked(_), _) => &mut self.blocked,
             (Verdict::Skip(_), _) => &mut self.skipped,

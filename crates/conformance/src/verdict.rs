@@ -47,13 +47,24 @@ pub enum Objection {
 /// What a judge says.
 pub type Judged = Result<(), Objection>;
 
-/// The verdict of `case` over what was seen.
+/// The verdict of `case` over what was seen. A refusal counts only where the twin, the same request without its defect,
+/// was answered as it should.
 pub fn judge(case: &Case, observation: &Observation) -> Verdict {
+    match case.twin.map_or(Ok(()), |twin| twin(observation)) {
+        Err(Objection::Wrong(finding)) => return Verdict::Inconclusive(twin_failed(&finding)),
+        Err(Objection::Unclear(why)) => return Verdict::Inconclusive(why),
+        Ok(()) => {}
+    }
     match (case.judge)(observation) {
         Ok(()) => Verdict::Pass,
         Err(Objection::Wrong(finding)) => Verdict::Fail(finding),
         Err(Objection::Unclear(why)) => Verdict::Inconclusive(why),
     }
+}
+
+fn twin_failed(finding: &Finding) -> String {
+    let Finding { step, expected, observed } = finding;
+    format!("its twin, the repaired request {step:?}, fails too: expected {expected}, observed {observed}")
 }
 
 /// One exchange under a judge's eyes.
@@ -73,6 +84,15 @@ impl Observation {
         let step = self.steps.iter().find(|step| step.label == label);
         step.map(|step| Seen { label, exchange: &step.exchange })
             .ok_or_else(|| Objection::Unclear(format!("the step {label:?} was never reached")))
+    }
+
+    /// How long what the case called `label` took.
+    ///
+    /// # Errors
+    /// [`Objection::Unclear`] when the case never got there.
+    pub fn measured(&self, label: &str) -> Result<std::time::Duration, Objection> {
+        let found = self.times.get(label).copied();
+        found.ok_or_else(|| Objection::Unclear(format!("the time {label:?} was never taken")))
     }
 }
 
@@ -142,6 +162,15 @@ impl Seen<'_> {
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.exchange.headers.iter();
         headers.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a header.
+    pub fn headers_named(&self, name: &str) -> Vec<&str> {
+        let headers = self.exchange.headers.iter();
+        headers
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+            .collect()
     }
 
     /// A header with this value.

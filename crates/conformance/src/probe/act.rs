@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::ask::Ask;
+use super::h2::Http2;
 use super::socket::{Open, Trouble};
 use crate::observation::{Exchange, Observation, Step};
 use crate::verdict::Run;
@@ -35,7 +36,7 @@ impl Probe {
         swept: Swept,
     ) -> Self {
         let slug = name.replace('/', ".");
-        let observation = Observation { dir: format!("/tmp/{mark}/{slug}"), steps: Vec::new() };
+        let observation = Observation { dir: format!("/tmp/{mark}/{slug}"), ..Observation::default() };
         Self { address, host, patience, tag: format!("{mark}/{slug}"), swept, observation }
     }
 
@@ -47,6 +48,18 @@ impl Probe {
     /// A path below the case's own directory in the guest.
     pub fn path(&self, name: &str) -> String {
         format!("{}/{name}", self.observation.dir)
+    }
+
+    /// What the process of the last step has printed, in a JSON stream.
+    pub fn last_output(&self) -> String {
+        self.observation.steps.last().map(|step| Run::of(&step.exchange.body).text()).unwrap_or_default()
+    }
+
+    /// A process tag of the case's own, which is swept at the end of the run.
+    pub fn own_tag(&self, name: &str) -> String {
+        let tag = self.tag(name);
+        self.swept.lock().unwrap_or_else(PoisonError::into_inner).push(tag.clone());
+        tag
     }
 
     /// A process tag of the case's own.
@@ -70,6 +83,41 @@ impl Probe {
     /// [`Trouble::Connect`].
     pub async fn open(&self, ask: Ask) -> Result<Open, Trouble> {
         Open::send(self.address, &self.host, ask, self.patience).await
+    }
+
+    /// A connection of HTTP/2.
+    ///
+    /// # Errors
+    /// [`Trouble::Connect`].
+    pub async fn http2(&self) -> Result<Http2, Trouble> {
+        Http2::connect(self.address, &self.host, self.patience).await
+    }
+
+    /// Sends over HTTP/2 on a connection of its own, and reads to the end.
+    ///
+    /// # Errors
+    /// As [`Probe::http2`].
+    pub async fn send_h2(&mut self, label: &str, ask: &Ask) -> Result<(), Trouble> {
+        let mut http2 = self.http2().await?;
+        let id = http2.send(ask).await;
+        http2.until(id, |_| false).await;
+        self.note(label, http2.into_seen(id));
+        Ok(())
+    }
+
+    /// Writes down how long something took.
+    pub fn measure(&mut self, label: &str, took: Duration) {
+        self.observation.times.insert(label.to_owned(), took);
+    }
+
+    /// Writes down an exchange.
+    pub fn note(&mut self, label: &str, exchange: Exchange) {
+        self.observation.steps.push(Step { label: label.to_owned(), exchange });
+    }
+
+    /// The Host header of the subject, which is also where it is.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// Writes down what `open` has seen, and leaves it.
@@ -147,6 +195,15 @@ impl Probe {
         self.send(label, ask).await.map(drop)
     }
 
+    /// Runs a process of this request to its end, under a tag called as the step.
+    ///
+    /// # Errors
+    /// As [`Probe::send`].
+    pub async fn run(&mut self, label: &str, request: Value) -> Result<(), Trouble> {
+        let ask = self.start_ask(label, request);
+        self.send(label, ask).await.map(drop)
+    }
+
     /// Starts a process under a tag of the case's own, and returns when its start event is there.
     ///
     /// # Errors
@@ -185,9 +242,7 @@ impl Probe {
 
     /// A request for `Start` with a tag of the case's own, which is swept at the end of the run.
     pub fn start_ask(&self, name: &str, mut request: Value) -> Ask {
-        let tag = self.tag(name);
-        request["tag"] = tag.clone().into();
-        self.swept.lock().unwrap_or_else(PoisonError::into_inner).push(tag);
+        request["tag"] = self.own_tag(name).into();
         Ask::stream("process.Process/Start", &[request])
     }
 }

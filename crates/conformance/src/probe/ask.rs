@@ -11,12 +11,47 @@ pub struct Ask {
     pub(super) target: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
+    pub(super) manner: Manner,
+}
+
+/// How the body goes out, where that is not in one go.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Manner {
+    /// Where the body is cut into writes of their own, in bytes from its start.
+    pub(super) cuts: Vec<usize>,
+    /// Whether the sender says at the end that it has said all.
+    pub(super) shut: bool,
+    /// Whether the last chunk is left to the case.
+    pub(super) unfinished: bool,
+    /// What follows the body, made while it is sent.
+    pub(super) flood: Option<Flood>,
+}
+
+/// More of a body than is worth keeping: blocks that each name their own number, and then a tail.
+#[derive(Debug, Clone)]
+pub(super) struct Flood {
+    pub(super) blocks: u64,
+    pub(super) tail: Vec<u8>,
+}
+
+/// The bytes of one block of a flood.
+pub const BLOCK: usize = 64 << 10;
+
+/// One block of a flood: its number, over and over.
+pub fn block(number: u64) -> Vec<u8> {
+    number.to_le_bytes().repeat(BLOCK / 8)
 }
 
 impl Ask {
     /// A request without a body.
     pub fn new(method: &str, target: impl Into<String>) -> Self {
-        Self { method: method.to_owned(), target: target.into(), headers: Vec::new(), body: Vec::new() }
+        Self {
+            method: method.to_owned(),
+            target: target.into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            manner: Manner::default(),
+        }
     }
 
     /// A unary RPC in JSON; `rpc` is its wire name without the leading slash.
@@ -35,17 +70,27 @@ impl Ask {
 
     /// An upload of one part named `part` to `path`, as the host sends it.
     pub fn upload(path: &str, part: &str, content: &[u8]) -> Self {
-        const BOUNDARY: &str = "envd-conformance-boundary";
-        let mut body = format!(
-            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{part}\"; filename=\"upload\"\r\n\
-             content-type: application/octet-stream\r\n\r\n"
-        )
-        .into_bytes();
-        body.extend_from_slice(content);
-        body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
-        Self::new("POST", format!("/files?path={}&username=root", escape(path)))
+        Self::form(&[Part { name: part, filename: Some("upload"), content }])
+            .query("path", path)
+            .query("username", "root")
+    }
+
+    /// A form for `/files`, with no query.
+    pub fn form(parts: &[Part<'_>]) -> Self {
+        let mut body: Vec<u8> = parts.iter().flat_map(Part::bytes).collect();
+        body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+        Self::new("POST", "/files")
             .header("content-type", &format!("multipart/form-data; boundary={BOUNDARY}"))
             .body(body)
+    }
+
+    /// An upload of so many blocks to `path`, made while they are sent.
+    pub fn upload_blocks(path: &str, blocks: u64) -> Self {
+        let mut ask = Self::upload(path, "file", b"");
+        let end = format!("\r\n--{BOUNDARY}--\r\n").into_bytes();
+        ask.body.truncate(ask.body.len() - end.len());
+        ask.manner.flood = Some(Flood { blocks, tail: end });
+        ask
     }
 
     /// A download of `path`.
@@ -80,18 +125,107 @@ impl Ask {
         self
     }
 
-    pub(super) fn bytes(&self, host: &str) -> Vec<u8> {
-        let mut head =
-            format!("{} {} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n", self.method, self.target);
+    /// The body as it stands.
+    pub fn sent(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The body goes out in writes of its own, cut at these offsets.
+    #[must_use]
+    pub fn cut_at(mut self, offsets: impl IntoIterator<Item = usize>) -> Self {
+        self.manner.cuts = offsets.into_iter().collect();
+        self
+    }
+
+    /// The sender closes its side behind the body.
+    #[must_use]
+    pub fn then_shut(mut self) -> Self {
+        self.manner.shut = true;
+        self
+    }
+
+    /// With Transfer-Encoding, the chunk that ends the body is not sent.
+    #[must_use]
+    pub fn unfinished(mut self) -> Self {
+        self.manner.unfinished = true;
+        self
+    }
+
+    fn says(&self, name: &str) -> bool {
+        self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+    }
+
+    /// The head as it goes out; what the request says of Host, Connection and framing itself is not said again.
+    pub(super) fn head(&self, host: &str) -> Vec<u8> {
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
+        let length = self.length().to_string();
+        for (name, value) in [("host", host), ("connection", "close"), ("content-length", &length)] {
+            let framed = name != "content-length"
+                || !(self.says("transfer-encoding") || (length == "0" && self.method != "POST"));
+            if framed && !self.says(name) {
+                head.push_str(&format!("{name}: {value}\r\n"));
+            }
+        }
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        if !self.body.is_empty() || self.method == "POST" {
-            head.push_str(&format!("content-length: {}\r\n", self.body.len()));
-        }
         head.push_str("\r\n");
-        [head.into_bytes(), self.body.clone()].concat()
+        head.into_bytes()
     }
+
+    fn length(&self) -> u64 {
+        let flood = self.manner.flood.as_ref();
+        self.body.len() as u64
+            + flood.map_or(0, |flood| flood.blocks * BLOCK as u64 + flood.tail.len() as u64)
+    }
+
+    /// The writes that the body goes out in; with Transfer-Encoding, each is a chunk.
+    pub(super) fn pieces(&self) -> Vec<Vec<u8>> {
+        let ends = self.manner.cuts.iter().copied().chain([self.body.len()]);
+        let mut pieces: Vec<Vec<u8>> = Vec::new();
+        let mut at = 0;
+        for end in ends {
+            let piece = &self.body[at..end.min(self.body.len())];
+            at += piece.len();
+            pieces.push(if self.says("transfer-encoding") { chunk(piece) } else { piece.to_vec() });
+        }
+        if self.says("transfer-encoding") && !self.manner.unfinished {
+            pieces.push(b"0\r\n\r\n".to_vec());
+        }
+        pieces
+    }
+}
+
+const BOUNDARY: &str = "envd-conformance-boundary";
+
+/// One part of a form.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// The field's name.
+    pub name: &'a str,
+    /// The file's name, if it is given one.
+    pub filename: Option<&'a str>,
+    /// What is in it.
+    pub content: &'a [u8],
+}
+
+impl Part<'_> {
+    fn bytes(&self) -> Vec<u8> {
+        let filename = self.filename.map(|name| format!("; filename=\"{name}\"")).unwrap_or_default();
+        let head = format!(
+            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{}\"{filename}\r\n\
+             content-type: application/octet-stream\r\n\r\n",
+            self.name
+        );
+        [head.as_bytes(), self.content, b"\r\n"].concat()
+    }
+}
+
+pub(super) fn chunk(piece: &[u8]) -> Vec<u8> {
+    if piece.is_empty() {
+        return Vec::new();
+    }
+    [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat()
 }
 
 /// Percent-encodes all but what is always safe in a query, `/` included for reading's sake.

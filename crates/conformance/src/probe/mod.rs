@@ -4,9 +4,13 @@
 mod act;
 mod answer;
 pub mod ask;
+mod bulk;
 pub mod envelope;
+mod h2;
 mod socket;
 
 pub use act::{Probe, Swept, base64, pid, shell};
-pub use ask::Ask;
+pub use ask::{Ask, Part};
+pub use bulk::{What, sha256};
+pub use h2::Http2;
 pub use socket::{Open, Trouble};

@@ -8,7 +8,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::answer::Answer;
-use super::ask::Ask;
+use super::ask::{self, Ask};
+use super::bulk::{Adding, What};
 use super::envelope;
 use crate::observation::{Ended, Exchange};
 
@@ -47,7 +48,11 @@ pub struct Open {
     seen: Exchange,
     since: Instant,
     patience: Duration,
+    adding: Option<Adding>,
 }
+
+/// Between two writes that are to arrive apart.
+const APART: Duration = Duration::from_millis(1);
 
 impl Open {
     pub(super) async fn send(
@@ -61,33 +66,74 @@ impl Open {
             .await
             .map_err(|_| failed(format!("no answer within {patience:?}")))?
             .map_err(|error| failed(error.to_string()))?;
-        let bytes = ask.bytes(host);
-        let Ask { method, target, headers, body } = ask;
+        socket.set_nodelay(true).map_err(|error| failed(error.to_string()))?;
         let seen = Exchange {
             host: host.to_owned(),
-            method,
-            target,
-            sent_headers: headers,
-            sent: body,
+            method: ask.method.clone(),
+            target: ask.target.clone(),
+            sent_headers: ask.headers.clone(),
+            sent: ask.body.clone(),
             ..Exchange::default()
         };
-        let mut open = Self { socket, answer: Answer::new(), seen, since: Instant::now(), patience };
+        let (answer, since) = (Answer::new(), Instant::now());
+        let mut open = Self { socket, answer, seen, since, patience, adding: None };
         // A subject may answer before it has read all: what it says then is in the answer, not in this error.
-        let _ = timeout(patience, open.socket.write_all(&bytes)).await;
+        let _ = timeout(patience, open.write(&ask, host)).await;
         Ok(open)
+    }
+
+    async fn write(&mut self, ask: &Ask, host: &str) -> std::io::Result<()> {
+        let mut pieces = ask.pieces().into_iter();
+        let first = [ask.head(host), pieces.next().unwrap_or_default()].concat();
+        self.socket.write_all(&first).await?;
+        for piece in pieces {
+            tokio::time::sleep(APART).await;
+            self.socket.write_all(&piece).await?;
+        }
+        if let Some(flood) = &ask.manner.flood {
+            for number in 0..flood.blocks {
+                self.socket.write_all(&ask::block(number)).await?;
+            }
+            self.socket.write_all(&flood.tail).await?;
+        }
+        if ask.manner.shut { self.socket.shutdown().await } else { Ok(()) }
+    }
+
+    /// From here on, adds up what comes instead of keeping it.
+    pub fn add_up(&mut self, what: What) {
+        self.adding = Some(Adding::new(what));
+    }
+
+    /// Writes one more chunk of a request that is [`Ask::unfinished`].
+    pub async fn more_chunk(&mut self, bytes: &[u8]) {
+        self.more(&ask::chunk(bytes)).await;
+    }
+
+    /// Writes more of the request.
+    pub async fn more(&mut self, bytes: &[u8]) {
+        // As with the rest of a request: what the subject says to it is in the answer.
+        let _ = timeout(self.patience, self.socket.write_all(bytes)).await;
     }
 
     /// Reads until `enough` says so, the answer is over, or the time of the whole exchange has passed.
     pub async fn until(&mut self, enough: impl Fn(&Exchange) -> bool) {
-        let deadline = self.since + self.patience;
+        self.until_with(self.patience, enough).await;
+    }
+
+    /// As [`Open::until`], with another time for the whole exchange.
+    pub async fn until_with(&mut self, patience: Duration, enough: impl Fn(&Exchange) -> bool) {
+        let deadline = self.since + patience;
         let mut buffer = vec![0; 64 << 10];
         while !self.answer.over() && !enough(&self.seen) {
             let left = deadline.saturating_duration_since(Instant::now());
             match timeout(left, self.socket.read(&mut buffer)).await {
-                Err(_) => return self.seen.ended = Ended::Late(self.patience),
+                Err(_) => return self.seen.ended = Ended::Late(patience),
                 Ok(Err(error)) => self.answer.close(&error.to_string(), &mut self.seen),
                 Ok(Ok(0)) => self.answer.close("", &mut self.seen),
                 Ok(Ok(n)) => self.answer.feed(&buffer[..n], self.since.elapsed(), &mut self.seen),
+            }
+            if let Some(adding) = &mut self.adding {
+                adding.take(&mut self.seen);
             }
             if self.seen.body.len() > MOST_BODY {
                 return self.seen.ended = Ended::Cut(format!("looked away after {MOST_BODY} bytes"));

@@ -2,18 +2,43 @@
 
 mod files;
 mod filesystem;
-mod init;
-mod input;
+mod helpers;
+mod life;
 mod process;
 mod rest;
 mod wire;
 
 use crate::case::Case;
 
+/// The tables, in the order in which they are listed.
+const TABLES: &[&[Case]] = &[
+    rest::basics::CASES,
+    process::start::CASES,
+    process::input::CASES,
+    process::config::CASES,
+    process::environment::CASES,
+    process::output::CASES,
+    process::signals::CASES,
+    process::streams::CASES,
+    process::terminal::CASES,
+    life::init::CASES,
+    files::transfer::CASES,
+    files::uploads::CASES,
+    files::downloads::CASES,
+    files::ranges::CASES,
+    files::paths::CASES,
+    files::signatures::CASES,
+    filesystem::calls::CASES,
+    filesystem::entries::CASES,
+    filesystem::changes::CASES,
+    filesystem::listings::CASES,
+    filesystem::watches::CASES,
+    wire::messages::CASES,
+];
+
 /// Every case, in the order in which they are listed.
 pub fn all() -> Vec<Case> {
-    [rest::CASES, process::CASES, input::CASES, init::CASES, files::CASES, filesystem::CASES, wire::CASES]
-        .concat()
+    TABLES.concat()
 }
 
 #[cfg(test)]

@@ -115,7 +115,8 @@ impl<'r> Download<'r> {
     fn parts(self, len: u64) -> Result<Response, Refusal> {
         let validators = Validators { tag: &self.content.tag, modified: self.content.modified };
         let asked = self.headers.get(header::RANGE).and_then(|value| value.to_str().ok());
-        let asked = asked.filter(|_| conditions::range_holds(self.headers, validators));
+        // Ranges are defined for GET alone (RFC 9110, section 14.2).
+        let asked = asked.filter(|_| !self.head && conditions::range_holds(self.headers, validators));
         let whole = std::iter::once(0..len);
         match asked.map_or(Wanted::Whole, |header| range::wanted(header, len)) {
             Wanted::Unsatisfiable => Ok(self.unsatisfiable(len)),

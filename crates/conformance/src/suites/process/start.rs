@@ -7,12 +7,12 @@ use crate::probe::{Ask, pid, shell};
 use crate::verdict::{Run, Seen};
 
 /// The case that all of a process's streams rest on.
-pub(super) const EVENTS: &[&str] = &["process/start/events"];
+pub(in crate::suites) const EVENTS: &[&str] = &["process/start/events"];
 
 /// As many lines as fill several reads of a pipe, in which a lost or moved byte shows.
 const LINES: u64 = 40_000;
 
-pub(super) const CASES: &[Case] = &[
+pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/start/events",
         source: "contract 4.1",
@@ -399,11 +399,12 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// The case's process tag without the name: its directory, without `/tmp/`.
-fn tag_of(dir: &str) -> &str {
+pub(super) fn tag_of(dir: &str) -> &str {
     dir.strip_prefix("/tmp/").unwrap_or(dir)
 }
 
-fn own(list: &Seen<'_>, tag: &str) -> Result<Value, crate::verdict::Objection> {
+/// The entry of the process with this tag.
+pub(super) fn own(list: &Seen<'_>, tag: &str) -> Result<Value, crate::verdict::Objection> {
     let json = list.ok()?;
     let mut all = json["processes"].as_array().into_iter().flatten();
     let found = all.find(|info| info["tag"] == tag).cloned();

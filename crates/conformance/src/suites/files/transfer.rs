@@ -22,7 +22,7 @@ fn content(length: usize) -> Vec<u8> {
     (0..length).map(|n| (n * 7 + n / 251) as u8).collect()
 }
 
-pub(super) const CASES: &[Case] = &[
+pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/upload/round-trip",
         source: "contract 3.8",

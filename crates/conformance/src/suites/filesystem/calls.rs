@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::process::EVENTS;
 use crate::case::Case;
 use crate::probe::{Ask, Probe, Trouble};
+use crate::suites::process::start::EVENTS;
 use crate::verdict::{Objection, Seen};
 
 const STAT: &[&str] = &["filesystem/stat/file"];
 const LIST: &[&str] = &["filesystem/list-dir/depth"];
 const MISSING: &str = "/tmp/envd-conformance-no-such";
 
-pub(super) const CASES: &[Case] = &[
+pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/stat/file",
         source: "contract 5 and 10",

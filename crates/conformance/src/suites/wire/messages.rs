@@ -9,9 +9,9 @@ use envd_proto::process::{ProcessConfig, StartRequest, StartResponse};
 use prost::Message;
 use serde_json::json;
 
-use super::process::EVENTS;
 use crate::case::Case;
 use crate::probe::{Ask, envelope, shell};
+use crate::suites::process::start::EVENTS;
 use crate::verdict::Run;
 
 const LIST: &str = "process.Process/List";
@@ -20,7 +20,7 @@ const STAT: &str = "filesystem.Filesystem/Stat";
 /// One more than the 4 MiB that a message may have.
 const TOO_MUCH: u32 = 4_194_305;
 
-pub(super) const CASES: &[Case] = &[
+pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/unary/json-is-binary",
         source: "contract 1",

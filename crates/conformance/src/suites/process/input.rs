@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::process::EVENTS;
+use super::start::EVENTS;
 use crate::case::Case;
 use crate::probe::{Ask, Open, Probe, Trouble, base64, shell};
 use crate::verdict::Run;
@@ -10,7 +10,7 @@ use crate::verdict::Run;
 const CAT: &[&str] = &["process/send-input/reaches"];
 const PTY: &[&str] = &["process/pty/size"];
 
-pub(super) const CASES: &[Case] = &[
+pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/send-input/reaches",
         source: "contract 4.4 and 4.7",

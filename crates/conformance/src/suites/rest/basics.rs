@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::case::{Case, Level};
 use crate::probe::Ask;
 
-pub(super) const CASES: &[Case] = &[
+pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "health/get/version",
         source: "contract 3.1",

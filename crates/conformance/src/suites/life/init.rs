@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::process::EVENTS;
 use crate::case::{Case, Ground};
 use crate::probe::{Ask, Probe, Trouble};
+use crate::suites::process::start::EVENTS;
 
 const OWN: Case = Case { ground: Ground::Own, ..Case::BASE };
 const SET: &[&str] = &["init/envs/merge"];
@@ -14,7 +14,7 @@ const TOKEN: &str = "envd-conformance-s3cret";
 /// So often is the state of a preload asked for: a run of the mock takes a few hundred milliseconds.
 const POLLS: usize = 400;
 
-pub(super) const CASES: &[Case] = &[
+pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "init/body/none",
         source: "contract 3.4",

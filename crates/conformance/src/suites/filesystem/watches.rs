@@ -1,0 +1,615 @@
+//! Watchers and WatchDir: which events come, for what, under which names, and when (contract 5 and 10).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::case::Case;
+use crate::feature::Feature;
+use crate::observation::Observation;
+use crate::probe::{Ask, Open, Probe, Trouble, envelope};
+use crate::suites::helpers::{MISSING, all_succeeded, fs};
+use crate::verdict::{Judged, Objection};
+
+const DRAINS: &[&str] = &["filesystem/watcher/drains"];
+const STREAMS: &[&str] = &["filesystem/watch-dir/events"];
+const STREAM: &[Feature] = &[Feature::WatchDir];
+/// The last thing that a script does: once its event is there, so are all before it.
+const LAST: &str = "zz-last";
+const POLLS: usize = 300;
+
+/// Makes a directory with `before`, watches it, does `then` in it, and collects all events up to the last.
+async fn watched(p: &mut Probe, recursive: bool, before: &str, then: &str) -> Result<(), Trouble> {
+    let dir = p.path("d");
+    p.sh("make", &format!("mkdir -p {dir} && cd {dir} && {before}")).await?;
+    let created = fs(p, "create", "CreateWatcher", json!({ "path": dir, "recursive": recursive })).await?;
+    p.sh("change", &format!("cd {dir} && {{ {then}; }} && : > {LAST}")).await?;
+    collect(p, &created["watcherId"], LAST).await
+}
+
+/// Asks for events until one of `last` is there.
+async fn collect(p: &mut Probe, id: &Value, last: &str) -> Result<(), Trouble> {
+    for _ in 0..POLLS {
+        let events = fs(p, "events", "GetWatcherEvents", json!({ "watcherId": id })).await?;
+        if events["events"].to_string().contains(last) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    fs(p, "remove", "RemoveWatcher", json!({ "watcherId": id })).await.map(drop)
+}
+
+/// All events in order, as `RENAME /a`, with paths below the case's `d`, without those of the last file.
+fn events(o: &Observation) -> Result<Vec<String>, Objection> {
+    all_succeeded(o, &["make", "change"])?;
+    o.at("events")?.ok()?;
+    let polled = o.steps.iter().filter(|step| step.label == "events");
+    let answers = polled.filter_map(|step| serde_json::from_slice::<Value>(&step.exchange.body).ok());
+    let all: Vec<Value> =
+        answers.flat_map(|json| json["events"].as_array().cloned().unwrap_or_default()).collect();
+    let last = all.iter().any(|event| event["name"].as_str().is_some_and(|name| name.ends_with(LAST)));
+    o.at("events")?.holds(last, "an event of the last file", &all)?;
+    Ok(all.iter().map(|event| short(o, event)).filter(|event| !event.ends_with(LAST)).collect())
+}
+
+fn short(o: &Observation, event: &Value) -> String {
+    let kind = event["type"].as_str().unwrap_or_default().trim_start_matches("EVENT_TYPE_");
+    let name = event["name"].as_str().unwrap_or_default();
+    format!("{kind} {}", name.strip_prefix(&format!("{}/d", o.dir)).unwrap_or(name))
+}
+
+fn told(o: &Observation, expected: &[&str]) -> Judged {
+    let expected: Vec<String> = expected.iter().map(|&event| event.to_owned()).collect();
+    o.at("events")?.same("events", events(o)?, expected)
+}
+
+/// Opens WatchDir and waits for its start.
+async fn watch_dir(p: &mut Probe, recursive: bool, headers: &[(&str, &str)]) -> Result<Open, Trouble> {
+    fs(p, "make", "MakeDir", json!({ "path": p.path("d") })).await?;
+    let message = json!({ "path": p.path("d"), "recursive": recursive });
+    let ask = Ask::stream("filesystem.Filesystem/WatchDir", &[message]);
+    let ask = headers.iter().fold(ask, |ask, (name, value)| ask.header(name, value));
+    let mut open = p.open(ask).await?;
+    open.until_frames(1).await;
+    Ok(open)
+}
+
+/// The messages of a stream that still runs.
+fn messages(body: &[u8]) -> Vec<Value> {
+    let frames = envelope::read(body).0;
+    frames.iter().filter_map(|frame| serde_json::from_slice(&frame.data).ok()).collect()
+}
+
+fn streamed(o: &Observation) -> Result<Vec<String>, Objection> {
+    let all = messages(&o.at("watch")?.exchange.body);
+    o.at("watch")?.same("first message", all.first().cloned().unwrap_or_default(), json!({ "start": {} }))?;
+    Ok(all.iter().skip(1).map(|message| short(o, &message["filesystem"])).collect())
+}
+
+fn contains(body: &[u8], text: &str) -> bool {
+    String::from_utf8_lossy(body).contains(text)
+}
+
+pub(in crate::suites) const CASES: &[Case] = &[
+    Case {
+        id: "filesystem/watcher/id",
+        source: "contract 5",
+        reqs: &["5.watcher-id", "0.filesystem.watch-fields"],
+        requirement: "a watcher's id is w- and hexadecimal digits, and no two are the same",
+        why: "two watchers with one id drain one another",
+        act: |p| {
+            Box::pin(async move {
+                for label in ["one", "two"] {
+                    let created = fs(p, label, "CreateWatcher", json!({ "path": "/tmp" })).await?;
+                    fs(p, "remove", "RemoveWatcher", json!({ "watcherId": created["watcherId"] })).await?;
+                }
+                Ok(())
+            })
+        },
+        judge: |o| {
+            let id = |label| -> Result<String, Objection> {
+                Ok(o.at(label)?.ok()?["watcherId"].as_str().unwrap_or_default().to_owned())
+            };
+            let (one, two) = (id("one")?, id("two")?);
+            let digits = one.strip_prefix("w-").unwrap_or_default();
+            let form = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            o.at("one")?.holds(form, "w- and hexadecimal digits", &one)?;
+            o.at("two")?.holds(one != two, "another id", &two)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watcher/touch",
+        source: "contract 5",
+        reqs: &["5.event-create", "5.event-names", "0.filesystem.event-enum"],
+        requirement: "touch of a new file is CREATE and then CHMOD, with the full path",
+        why: "tools tell a new file from a changed one",
+        needs: DRAINS,
+        act: |p| Box::pin(watched(p, false, "true", "touch f")),
+        judge: |o| told(o, &["CREATE /f", "CHMOD /f"]),
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watcher/write",
+        source: "contract 5",
+        reqs: &["5.event-write"],
+        requirement: "each write to a file is a WRITE; opening it to truncate gives no event beside it",
+        why: "a rebuild for nothing costs time, one that is missed costs more",
+        needs: DRAINS,
+        act: |p| Box::pin(watched(p, false, ": > f", "echo one > f")),
+        judge: |o| {
+            let all = events(o)?;
+            let writes = !all.is_empty() && all.iter().all(|event| event == "WRITE /f") && all.len() <= 2;
+            o.at("events")?.holds(writes, "one or two WRITE /f", &all)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watcher/chmod",
+        source: "contract 5",
+        reqs: &["5.event-chmod"],
+        requirement: "a change of mode is CHMOD, of the watched directory too, with the directory's path",
+        why: "a script that became runnable has changed",
+        needs: DRAINS,
+        act: |p| Box::pin(watched(p, false, ": > f", "chmod 700 f; chmod 750 .")),
+        judge: |o| told(o, &["CHMOD /f", "CHMOD "]),
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watcher/remove-event",
+        source: "contract 5",
+        reqs: &["5.event-remove"],
+        requirement: "a deleted file and a deleted directory are REMOVE",
+        why: "an editor closes what is gone",
+        needs: DRAINS,
+        act: |p| Box::pin(watched(p, false, ": > f && mkdir a", "rm f; rmdir a")),
+        judge: |o| told(o, &["REMOVE /f", "REMOVE /a"]),
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watcher/rename-inside",
+        source: "contract 5",
+        reqs: &["5.event-rename"],
+        requirement: "a rename inside the tree tells both names as RENAME, the old one first",
+        why: "a file that is renamed must not be lost from sight",
+        needs: DRAINS,
+        act: |p| Box::pin(watched(p, false, ": > a", "mv a b")),
+        judge: |o| {
+            let all = events(o)?;
+            let both = all.iter().all(|event| event == "RENAME /a" || event == "RENAME /b");
+            let first = all.first().is_some_and(|event| event == "RENAME /a")
+                && all.iter().any(|event| event == "RENAME /b");
+            o.at("events")?.holds(both && first, "RENAME /a, RENAME /b, perhaps each again", &all)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watcher/rename-across",
+        source: "contract 5",
+        reqs: &["5.event-rename"],
+        requirement: "a move out of the tree, and one into it, is one RENAME each",
+        why: "an upload is moved into place so",
+        needs: DRAINS,
+        act: |p| Box::pin(watched(p, false, ": > out && : > ../in", "mv out ../out; mv ../in in")),
+        judge: |o| told(o, &["RENAME /out", "RENAME /in"]),
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watcher/links",
+        source: "contract 5",
+        reqs: &["5.event-link"],
+        requirement: "a symlink and a hard link that are made are CREATE",
+        why: "package managers place files so",
+        needs: DRAINS,
+        act: |p| Box::pin(watched(p, false, ": > ../f", "ln -s ../f soft; ln ../f hard")),
+        judge: |o| {
+            let all = events(o)?;
+            let created: Vec<_> = all.iter().filter(|event| event.starts_with("CREATE")).cloned().collect();
+            o.at("events")?.same(
+                "CREATE events",
+                created,
+                vec!["CREATE /soft".to_owned(), "CREATE /hard".to_owned()],
+            )
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watcher/flat",
+        source: "contract 5",
+        reqs: &["5.event-flat"],
+        requirement: "without recursive nothing from below a directory is told",
+        why: "a watch on the home would drown in what its caches do",
+        needs: DRAINS,
+        act: |p| Box::pin(watched(p, false, "mkdir -p a/b", "echo x > a/f; mkdir a/c; rm a/f")),
+        judge: |o| {
+            let all = events(o)?;
+            let below = all.iter().find(|event| event.contains("/a/"));
+            o.at("events")?.same("first event from below", below, None)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watcher/recursive",
+        source: "contract 5",
+        reqs: &["5.event-recursive", "0.filesystem.watch-fields"],
+        requirement: "with recursive what happens below is told, in directories that were there and in new ones",
+        why: "a project is a tree",
+        needs: DRAINS,
+        act: |p| Box::pin(watched(p, true, "mkdir -p a/b", "touch a/b/f; mkdir n; sleep 0.1; touch n/g")),
+        judge: |o| {
+            let all = events(o)?;
+            for event in ["CREATE /a/b/f", "CREATE /n", "CREATE /n/g"] {
+                o.at("events")?.holds(all.iter().any(|known| known == event), event, &all)?;
+            }
+            Ok(())
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watcher/chain",
+        source: "contract 10",
+        reqs: &["10.watch-chain"],
+        requirement: "a chain of directories that is made at once loses no event, and each comes once",
+        why: "an unpacked archive is seen only by its top otherwise",
+        needs: &["filesystem/watcher/recursive"],
+        act: |p| Box::pin(watched(p, true, "true", "mkdir -p a/b/c/d/e; : > a/b/c/d/e/f")),
+        judge: |o| {
+            let all = events(o)?;
+            let created: Vec<_> = all.iter().filter(|event| event.starts_with("CREATE")).cloned().collect();
+            let chain = ["/a", "/a/b", "/a/b/c", "/a/b/c/d", "/a/b/c/d/e", "/a/b/c/d/e/f"];
+            o.at("events")?.same(
+                "CREATE events",
+                created,
+                chain.map(|path| format!("CREATE {path}")).to_vec(),
+            )
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watcher/many",
+        source: "contract 5",
+        reqs: &["5.watcher-drain"],
+        requirement: "of two hundred files that are made and removed no event is lost, and their order is kept",
+        why: "a checkout is this large",
+        needs: DRAINS,
+        act: |p| Box::pin(watched(p, false, "true", "for n in $(seq 200); do : > f$n; done; rm -f f*")),
+        judge: |o| {
+            let all = events(o)?;
+            let of = |kind: &str| {
+                all.iter().filter_map(|event| event.strip_prefix(kind)).map(str::to_owned).collect::<Vec<_>>()
+            };
+            let created: Vec<_> = (1..=200).map(|n| format!(" /f{n}")).collect();
+            o.at("events")?.same("files created, in order", of("CREATE") == created, true)?;
+            let (mut removed, mut expected) = (of("REMOVE"), created);
+            removed.sort();
+            expected.sort();
+            o.at("events")?.same("files removed", removed == expected, true)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watcher/before-is-silent",
+        source: "contract 5",
+        reqs: &["5.watcher-drain"],
+        requirement: "what happened before the watcher was made is not told",
+        why: "a tool would rebuild at each start",
+        needs: DRAINS,
+        act: |p| Box::pin(watched(p, true, "mkdir -p a/b && : > a/f && rm a/f", "true")),
+        judge: |o| told(o, &[]),
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watcher/two-watchers",
+        source: "contract 5",
+        reqs: &["5.watcher-drain"],
+        requirement: "two watchers on one directory each get every event",
+        why: "one tool would take the other's events",
+        needs: DRAINS,
+        act: |p| {
+            Box::pin(async move {
+                let dir = p.path("d");
+                p.sh("make", &format!("mkdir -p {dir}")).await?;
+                let first = fs(p, "first", "CreateWatcher", json!({ "path": dir })).await?;
+                let second = fs(p, "second", "CreateWatcher", json!({ "path": dir })).await?;
+                p.sh("change", &format!("mkdir {dir}/a && : > {dir}/{LAST}")).await?;
+                collect(p, &first["watcherId"], LAST).await?;
+                collect(p, &second["watcherId"], LAST).await
+            })
+        },
+        judge: |o| told(o, &["CREATE /a", "CREATE /a"]),
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watcher/inode",
+        source: "contract 5",
+        reqs: &["5.watcher-inode"],
+        requirement: "a watcher stays with its directory when that is moved, and tells nothing of a new one in its place",
+        why: "a watch follows the thing, not the name",
+        needs: DRAINS,
+        act: |p| {
+            Box::pin(async move {
+                let dir = p.path("d");
+                p.sh("make", &format!("mkdir -p {dir}")).await?;
+                let created = fs(p, "create", "CreateWatcher", json!({ "path": dir })).await?;
+                p.sh(
+                    "change",
+                    &format!("mv {dir} {dir}2 && mkdir {dir} && mkdir {dir}/new && : > {dir}2/{LAST}"),
+                )
+                .await?;
+                collect(p, &created["watcherId"], LAST).await
+            })
+        },
+        judge: |o| {
+            let all = events(o)?;
+            let new = all.iter().find(|event| event.ends_with("/new"));
+            o.at("events")?.same("event of the new directory", new, None)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watcher/root-removed",
+        source: "contract 5",
+        reqs: &["5.event-root-removed"],
+        requirement: "removal of the watched directory is REMOVE of it, and the watcher stays askable",
+        why: "a tool notices that its project is gone",
+        needs: DRAINS,
+        act: |p| {
+            Box::pin(async move {
+                let dir = p.path("d");
+                p.sh("make", &format!("mkdir -p {dir} && : > {dir}/f")).await?;
+                let created = fs(p, "create", "CreateWatcher", json!({ "path": dir })).await?;
+                let id = json!({ "watcherId": created["watcherId"] });
+                fs(p, "rm", "Remove", json!({ "path": dir })).await?;
+                let root = format!("\"{dir}\"");
+                for _ in 0..POLLS {
+                    if fs(p, "events", "GetWatcherEvents", id.clone()).await?.to_string().contains(&root) {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                fs(p, "after", "GetWatcherEvents", id.clone()).await?;
+                fs(p, "remove", "RemoveWatcher", id).await.map(drop)
+            })
+        },
+        judge: |o| {
+            o.at("rm")?.ok()?;
+            let polled: String = o
+                .steps
+                .iter()
+                .filter(|step| step.label == "events")
+                .map(|step| String::from_utf8_lossy(&step.exchange.body).into_owned())
+                .collect();
+            for (name, kind) in [("/d/f", "REMOVE"), ("/d", "REMOVE")] {
+                let event = format!(r#""name":"{}{name}","type":"EVENT_TYPE_{kind}""#, o.dir);
+                o.at("events")?.holds(polled.contains(&event), &event, &polled)?;
+            }
+            o.at("after")?.same("answer", o.at("after")?.ok()?, json!({}))
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watcher/removed-twice",
+        source: "contract 5 and 8",
+        reqs: &["5.watcher-remove", "8.close-idempotent", "5.watcher-unknown"],
+        requirement: "RemoveWatcher is fine twice and with an empty id; the watcher is unknown afterwards",
+        why: "a retry of the clean-up must not fail",
+        needs: DRAINS,
+        act: |p| {
+            Box::pin(async move {
+                let created = fs(p, "create", "CreateWatcher", json!({ "path": "/tmp" })).await?;
+                let id = json!({ "watcherId": created["watcherId"] });
+                fs(p, "once", "RemoveWatcher", id.clone()).await?;
+                fs(p, "twice", "RemoveWatcher", id.clone()).await?;
+                fs(p, "empty", "RemoveWatcher", json!({})).await?;
+                fs(p, "events", "GetWatcherEvents", id).await.map(drop)
+            })
+        },
+        judge: |o| {
+            for label in ["once", "twice", "empty"] {
+                o.at(label)?.same("answer", o.at(label)?.ok()?, json!({}))?;
+            }
+            o.at("events")?.error(404, "not_found", "watcher not found: w-")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watcher/bad-path",
+        source: "contract 10",
+        reqs: &["10.watch-missing", "10.watch-file"],
+        requirement: "CreateWatcher of a missing path is not_found, of a file invalid_argument",
+        why: "a watcher that never tells anything looks like a quiet directory",
+        needs: DRAINS,
+        twin: Some(|o| o.at("twin")?.ok().map(drop)),
+        act: |p| {
+            Box::pin(async move {
+                p.upload("upload", &p.path("f"), b"").await?;
+                let created = fs(p, "twin", "CreateWatcher", json!({ "path": p.path("") })).await?;
+                fs(p, "remove", "RemoveWatcher", json!({ "watcherId": created["watcherId"] })).await?;
+                fs(p, "missing", "CreateWatcher", json!({ "path": MISSING })).await?;
+                fs(p, "file", "CreateWatcher", json!({ "path": p.path("f") })).await.map(drop)
+            })
+        },
+        judge: |o| {
+            o.at("missing")?.error(404, "not_found", "")?;
+            o.at("file")?.error(400, "invalid_argument", "")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watch-dir/start-at-once",
+        source: "contract 10",
+        reqs: &["10.watchdir-start"],
+        requirement: "the start is on the wire before anything happens",
+        why: "a tool begins its work when the watch stands",
+        features: STREAM,
+        act: |p| {
+            Box::pin(async move {
+                let open = watch_dir(p, false, &[]).await?;
+                p.keep("watch", open);
+                Ok(())
+            })
+        },
+        judge: |o| {
+            let seen = o.at("watch")?;
+            seen.same("status", seen.exchange.status, Some(200))?;
+            seen.same("messages", messages(&seen.exchange.body), vec![json!({ "start": {} })])
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watch-dir/as-it-happens",
+        source: "contract 10",
+        reqs: &["10.watchdir-names", "5.event-names"],
+        requirement: "each event is streamed while the next thing has not happened yet",
+        why: "a change shows at once, not with the next one",
+        features: STREAM,
+        needs: STREAMS,
+        act: |p| {
+            Box::pin(async move {
+                let mut open = watch_dir(p, false, &[]).await?;
+                for name in ["a", "b", "c"] {
+                    fs(p, name, "MakeDir", json!({ "path": p.path(&format!("d/{name}")) })).await?;
+                    let event = format!("d/{name}\"");
+                    open.until(|seen| contains(&seen.body, &event)).await;
+                }
+                p.keep("watch", open);
+                Ok(())
+            })
+        },
+        judge: |o| {
+            let all = streamed(o)?;
+            let created: Vec<_> = all.iter().filter(|event| event.starts_with("CREATE")).cloned().collect();
+            let expected = ["CREATE /a", "CREATE /b", "CREATE /c"].map(str::to_owned).to_vec();
+            o.at("watch")?.same("CREATE events", created, expected)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watch-dir/recursive",
+        source: "contract 10",
+        reqs: &["10.watch-chain", "5.event-recursive"],
+        requirement: "with recursive the stream tells a whole chain of new directories",
+        why: "the two ways to watch must tell the same",
+        features: STREAM,
+        needs: STREAMS,
+        act: |p| {
+            Box::pin(async move {
+                let mut open = watch_dir(p, true, &[]).await?;
+                p.sh("change", &format!("mkdir -p {0}/a/b/c && : > {0}/a/b/c/f", p.path("d"))).await?;
+                open.until(|seen| contains(&seen.body, "/a/b/c/f\"")).await;
+                p.keep("watch", open);
+                Ok(())
+            })
+        },
+        judge: |o| {
+            let all = streamed(o)?;
+            for event in ["CREATE /a", "CREATE /a/b", "CREATE /a/b/c", "CREATE /a/b/c/f"] {
+                o.at("watch")?.holds(all.iter().any(|known| known == event), event, &all)?;
+            }
+            Ok(())
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watch-dir/keepalive",
+        source: "contract 10",
+        reqs: &["10.watchdir-keepalive"],
+        requirement: "with Keepalive-Ping-Interval: 1 a quiet stream has a keepalive after a second",
+        why: "proxies cut a connection that is silent",
+        features: STREAM,
+        needs: STREAMS,
+        timing: true,
+        act: |p| {
+            Box::pin(async move {
+                let mut open = watch_dir(p, false, &[("keepalive-ping-interval", "1")]).await?;
+                let since = std::time::Instant::now();
+                open.until_frames(2).await;
+                p.measure("keepalive after", since.elapsed());
+                p.keep("watch", open);
+                Ok(())
+            })
+        },
+        judge: |o| {
+            let all = messages(&o.at("watch")?.exchange.body);
+            o.at("watch")?.same("messages", all, vec![json!({ "start": {} }), json!({ "keepalive": {} })])?;
+            let after = o.measured("keepalive after")?.as_secs_f64();
+            o.at("watch")?.holds((0.5..3.0).contains(&after), "a second between start and keepalive", after)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watch-dir/keepalive-unreadable",
+        source: "contract 10",
+        reqs: &["10.watchdir-keepalive-default"],
+        requirement: "an interval of 0, below it, or that is no number means the default of 90 s: no keepalive comes soon",
+        why: "0 taken as it stands floods the client",
+        features: STREAM,
+        needs: &["filesystem/watch-dir/keepalive"],
+        act: |p| {
+            Box::pin(async move {
+                let mut opened = Vec::new();
+                for value in ["0", "-1", "soon"] {
+                    opened.push((value, watch_dir(p, false, &[("keepalive-ping-interval", value)]).await?));
+                }
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                fs(p, "change", "MakeDir", json!({ "path": p.path("d/a") })).await?;
+                for (value, mut open) in opened {
+                    open.until(|seen| contains(&seen.body, "d/a\"")).await;
+                    p.keep(value, open);
+                }
+                Ok(())
+            })
+        },
+        judge: |o| {
+            ["0", "-1", "soon"].iter().try_for_each(|value| {
+                let seen = o.at(value)?;
+                let all = messages(&seen.exchange.body);
+                seen.holds(all.len() >= 2, "a start and an event", &all)?;
+                seen.holds(all.iter().all(|message| message.get("keepalive").is_none()), "no keepalive", &all)
+            })
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watch-dir/leaves",
+        source: "contract 10",
+        reqs: &["10.watchdir-start"],
+        requirement: "a stream that is dropped ends its watch, and others go on: fifty times over",
+        why: "the kernel has few watches, and a page that is reloaded takes one each time",
+        features: STREAM,
+        needs: STREAMS,
+        act: |p| {
+            Box::pin(async move {
+                let mut stays = watch_dir(p, false, &[]).await?;
+                for _ in 0..50 {
+                    drop(watch_dir(p, true, &[]).await?);
+                }
+                fs(p, "change", "MakeDir", json!({ "path": p.path("d/a") })).await?;
+                stays.until(|seen| contains(&seen.body, "d/a\"")).await;
+                p.keep("watch", stays);
+                Ok(())
+            })
+        },
+        judge: |o| {
+            o.at("change")?.ok()?;
+            let all = streamed(o)?;
+            o.at("watch")?.holds(all.iter().any(|event| event == "CREATE /a"), "CREATE /a", &all)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watch-dir/tilde-name",
+        source: "contract 5",
+        reqs: &["5.tilde-error"],
+        requirement: "~name is invalid_argument in END_STREAM",
+        why: "the mistake must look like that of the other calls",
+        features: STREAM,
+        act: |p| {
+            Box::pin(async move {
+                p.stream("watch", "filesystem.Filesystem/WatchDir", json!({ "path": "~user" })).await
+            })
+        },
+        judge: |o| o.at("watch")?.stream_error("invalid_argument", "cannot expand user-specific home dir"),
+        ..Case::BASE
+    },
+];

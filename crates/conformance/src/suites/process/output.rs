@@ -1,0 +1,484 @@
+//! Output and the end of processes: order, promptness, loss, and what the end event says (contract 4.1 and 10).
+
+use std::time::Duration;
+
+use envd_proto::process::process_selector::Selector;
+use envd_proto::process::{ConnectRequest, ProcessConfig, ProcessSelector, StartRequest};
+use futures::future::join_all;
+use prost::Message as _;
+use serde_json::json;
+
+use super::start::EVENTS;
+use crate::case::Case;
+use crate::observation::Observation;
+use crate::probe::{Ask, Open, Probe, Trouble, What, envelope, shell};
+use crate::suites::helpers::{all_succeeded, fs, numbered, printed, so_far};
+use crate::verdict::Judged;
+
+const BIG: &[&str] = &["process/start/big-output"];
+const CODE: &[&str] = &["process/start/exit-code"];
+const JOINS: &[&str] = &["process/connect/joins"];
+const PARALLEL: usize = 100;
+/// Longer than any buffer between the two takes to fill.
+const DAWDLE: Duration = Duration::from_millis(300);
+/// Longer than a build that does not wait takes to print all.
+const LONG_DAWDLE: Duration = Duration::from_millis(1500);
+const MEGABYTES: &str = "seq -f '%015.0f' 1 400000";
+/// The SHA-256 of the first 512 MiB of what `seq 1 70000000` prints.
+const SEQ: &str = "23498f8f8939e4baded916565fff0630bb659e458c853a39983e1f847ac59066";
+const BULK: u64 = 512 << 20;
+
+/// How long the half gigabyte may take.
+const WHILE: Duration = Duration::from_secs(60);
+
+/// Every number of [`MEGABYTES`], 6.4 MB.
+fn numbers() -> String {
+    (1..=400_000).map(|n| format!("{n:015}\n")).collect()
+}
+
+/// The step has added up all of [`numbers`].
+fn all_numbers(o: &Observation, label: &str) -> Judged {
+    let seen = o.at(label)?;
+    seen.frames()?;
+    let sum = seen.exchange.sum.clone().unwrap_or_default();
+    let (expected, digest) = (numbers(), crate::probe::sha256(numbers().as_bytes()));
+    seen.same("bytes of stdout", sum.bytes, expected.len() as u64)?;
+    seen.same("SHA-256 of stdout", sum.sha256, digest)
+}
+
+fn ended(o: &Observation, code: i64, status: &str) -> Judged {
+    let seen = o.at("run")?;
+    let end = seen.run()?.end.unwrap_or_default();
+    seen.same("exitCode", end["exitCode"].as_i64().unwrap_or(0), code)?;
+    seen.same("status", end["status"].as_str(), Some(status))?;
+    seen.same("exited", end["exited"].as_bool().unwrap_or(false), code >= 0)?;
+    seen.same("error", end.get("error"), None)
+}
+
+pub(in crate::suites) const CASES: &[Case] = &[
+    Case {
+        id: "process/end/success",
+        source: "contract 4.1",
+        reqs: &[
+            "4.1.end-exit-code",
+            "4.1.end-exited",
+            "4.1.end-status",
+            "1.json-defaults",
+            "10.status-strings",
+        ],
+        requirement: "the end event of a success is exactly exited true and status \"exit status: 0\" in JSON",
+        why: "clients read an absent exitCode as 0",
+        needs: EVENTS,
+        act: |p| Box::pin(async move { p.sh("run", "true").await }),
+        judge: |o| {
+            let seen = o.at("run")?;
+            seen.same(
+                "end event",
+                seen.run()?.end,
+                Some(json!({ "exited": true, "status": "exit status: 0" })),
+            )
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/end/largest-code",
+        source: "contract 4.1",
+        reqs: &["4.1.end-exit-code", "4.1.end-exited", "4.1.end-error"],
+        requirement: "exit 255 is exitCode 255, exited, \"exit status: 255\", without an error",
+        why: "a code that is cut to seven bits, or made negative, is another code",
+        needs: CODE,
+        act: |p| Box::pin(async move { p.sh("run", "exit 255").await }),
+        judge: |o| ended(o, 255, "exit status: 255"),
+        ..Case::BASE
+    },
+    Case {
+        id: "process/end/signal-name",
+        source: "contract 4.1",
+        reqs: &["4.1.end-signal", "10.status-strings"],
+        requirement: "the status of a process that a signal ended has its number and name",
+        why: "TERM is a wish, SEGV a bug: the host has to tell them apart",
+        needs: &["process/start/killed"],
+        act: |p| Box::pin(async move { p.sh("run", "kill -TERM $$").await }),
+        judge: |o| ended(o, -1, "signal: 15 (SIGTERM)"),
+        ..Case::BASE
+    },
+    Case {
+        id: "process/end/code-of-128",
+        source: "contract 4.1",
+        reqs: &["4.1.end-exited"],
+        requirement: "an exit code of 137 is an exit, not a signal",
+        why: "a shell reports its killed child so, and the shell itself was not killed",
+        needs: CODE,
+        act: |p| Box::pin(async move { p.sh("run", "exit 137").await }),
+        judge: |o| ended(o, 137, "exit status: 137"),
+        ..Case::BASE
+    },
+    Case {
+        id: "process/end/waits-for-pipes",
+        source: "contract 4.1 and 10",
+        reqs: &["4.1.end-waits", "10.end-after-pipes"],
+        requirement: "a child that holds the output after its parent's exit is heard before the end",
+        why: "the last lines of a pipeline would be lost",
+        needs: EVENTS,
+        act: |p| {
+            Box::pin(
+                async move { p.sh("run", "(sleep 0.2; echo late; echo err >&2) & echo early; exit 4").await },
+            )
+        },
+        judge: |o| {
+            let seen = o.at("run")?;
+            let run = seen.run()?;
+            seen.same("stdout", run.text().as_str(), "early\nlate\n")?;
+            seen.bytes("stderr", &run.stderr, b"err\n")?;
+            seen.same("exit code", run.exit_code(), Some(4))
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/end/leaves-the-detached",
+        source: "contract 4.1",
+        reqs: &["10.end-after-pipes"],
+        requirement: "a child that has let go of the output does not delay the end, and lives on",
+        why: "starting a daemon would never return",
+        needs: EVENTS,
+        act: |p| {
+            Box::pin(async move {
+                let file = p.path("pid");
+                let script = format!(
+                    "mkdir -p {0}; sleep 60 </dev/null >/dev/null 2>&1 & echo $! > {file}",
+                    p.path("")
+                );
+                p.sh("run", &script).await?;
+                p.sh("alive", &format!("kill -0 $(cat {file}) && echo alive; kill -9 $(cat {file})")).await
+            })
+        },
+        judge: |o| {
+            o.at("run")?.succeeded()?;
+            printed(o, "alive", "alive\n")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/output/none",
+        source: "contract 4.1",
+        reqs: &["4.1.event-order"],
+        requirement: "a process that prints nothing streams start, end and END_STREAM, and no data",
+        why: "an empty data event looks like output",
+        needs: EVENTS,
+        act: |p| Box::pin(async move { p.sh("run", "true").await }),
+        judge: |o| {
+            let seen = o.at("run")?;
+            seen.same("events", seen.succeeded()?.order.as_str(), "se")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/output/start-at-once",
+        source: "contract 4.1",
+        reqs: &["4.1.event-order", "10.prompt"],
+        requirement: "the start event is on the wire before the process prints anything",
+        why: "the host drops the stream of a background process once it has seen the start",
+        needs: EVENTS,
+        act: |p| {
+            Box::pin(async move {
+                let open = p.start_sh("run", "read line").await?;
+                p.keep("before", open);
+                p.kill("run").await
+            })
+        },
+        judge: |o| {
+            let seen = o.at("before")?;
+            seen.same("status", seen.exchange.status, Some(200))?;
+            seen.same("events", so_far(&seen).order.as_str(), "s")?;
+            o.at("kill")?.ok().map(drop)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/output/chunk-by-chunk",
+        source: "contract 10",
+        reqs: &["10.prompt"],
+        requirement: "each line arrives while the process waits for the answer to it",
+        why: "a dialogue with a program stands still otherwise",
+        needs: &["process/send-input/reaches"],
+        act: |p| {
+            Box::pin(async move {
+                let script =
+                    "for n in 1 2 3 4 5; do echo ask $n; read line; test $line = yes-$n || exit 9; done";
+                let mut open = p.start_sh("run", script).await?;
+                for n in 1..=5 {
+                    open.until_output(&format!("ask {n}\n")).await;
+                    p.input("input", "run", &format!("yes-{n}\n")).await?;
+                }
+                p.finish("run", open).await;
+                Ok(())
+            })
+        },
+        judge: |o| printed(o, "run", "ask 1\nask 2\nask 3\nask 4\nask 5\n"),
+        ..Case::BASE
+    },
+    Case {
+        id: "process/output/both-in-order",
+        source: "contract 4.1",
+        reqs: &["4.1.stream-order", "4.1.lossless"],
+        requirement: "2000 lines on each of stdout and stderr come whole, each stream in its order",
+        why: "a log whose lines are swapped tells another story",
+        needs: &["process/start/two-streams"],
+        act: |p| {
+            Box::pin(async move {
+                p.sh("run", "n=0; while [ $n -lt 2000 ]; do echo o$n; echo e$n >&2; n=$((n+1)); done").await
+            })
+        },
+        judge: |o| {
+            let seen = o.at("run")?;
+            let run = seen.succeeded()?;
+            let lines = |mark: &str| (0..2000).map(|n| format!("{mark}{n}\n")).collect::<String>();
+            seen.bytes("stdout", &run.stdout, lines("o").as_bytes())?;
+            seen.bytes("stderr", &run.stderr, lines("e").as_bytes())
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/output/message-size",
+        source: "contract 4.1",
+        reqs: &["4.1.chunk-limit"],
+        requirement: "no message of a flood is over 4 MiB",
+        why: "clients refuse larger ones, and the command's output with them",
+        needs: BIG,
+        act: |p| Box::pin(async move { p.sh("run", "seq 1 200000").await }),
+        judge: |o| {
+            let seen = o.at("run")?;
+            let largest = seen.frames()?.iter().map(|frame| frame.data.len()).max().unwrap_or_default();
+            seen.holds(largest <= 4 << 20, "messages of at most 4194304 bytes", largest)?;
+            seen.succeeded().map(drop)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/output/slow-reader",
+        source: "contract 10",
+        reqs: &["10.back-pressure", "4.1.lossless"],
+        requirement: "a reader that looks away while 6.4 MB are printed gets all of them",
+        why: "output that is lost in silence is worse than an error",
+        needs: BIG,
+        act: |p| {
+            Box::pin(async move {
+                let mut open = binary_start(p, MEGABYTES).await?;
+                open.add_up(What::Stdout);
+                tokio::time::sleep(DAWDLE).await;
+                p.finish("run", open).await;
+                Ok(())
+            })
+        },
+        judge: |o| all_numbers(o, "run"),
+        ..Case::BASE
+    },
+    Case {
+        id: "process/output/two-readers",
+        source: "contract 4.2 and 10",
+        reqs: &["10.slowest-reader", "4.2.many"],
+        requirement: "of two readers, one slow, both get all 6.4 MB",
+        why: "a log viewer that hangs must not cost the build its output",
+        needs: &["process/connect/joins", "process/start/big-output"],
+        act: |p| {
+            Box::pin(async move {
+                let mut first = binary_start(p, &format!("read line; {MEGABYTES}")).await?;
+                first.until_frames(1).await;
+                let selector = ProcessSelector { selector: Some(Selector::Tag(p.tag("run"))) };
+                let message = ConnectRequest { process: Some(selector) }.encode_to_vec();
+                let mut second = p.open(binary("process.Process/Connect", &message)).await?;
+                second.until_frames(1).await;
+                first.add_up(What::Stdout);
+                second.add_up(What::Stdout);
+                p.input("go", "run", "\n").await?;
+                let late = async {
+                    tokio::time::sleep(DAWDLE).await;
+                    second.until(|_| false).await;
+                };
+                tokio::join!(first.until(|_| false), late);
+                p.keep("first", first);
+                p.keep("second", second);
+                Ok(())
+            })
+        },
+        judge: |o| {
+            all_numbers(o, "first")?;
+            all_numbers(o, "second")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/output/nobody-reads",
+        source: "contract 4.1",
+        reqs: &["4.1.disconnect"],
+        requirement: "a process whose stream was dropped is not held up by its output",
+        why: "a background command that logs would stop after 64 KiB",
+        needs: &["process/start/survives-drop"],
+        act: |p| {
+            Box::pin(async move {
+                let done = p.path("done");
+                let script =
+                    format!("read line; {MEGABYTES}; mkdir -p {0} && echo over > {done}", p.path(""));
+                let open = p.start_sh("run", &script).await?;
+                p.keep("start", open);
+                p.input("go", "run", "\n").await?;
+                for _ in 0..500 {
+                    let found = fs(p, "stat", "Stat", json!({ "path": done })).await?;
+                    if found["entry"].is_object() {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                p.send("done", Ask::download(&done)).await.map(drop)
+            })
+        },
+        judge: |o| {
+            o.at("go")?.ok()?;
+            o.at("done")?.status(200)?;
+            o.at("done")?.body_is(b"over\n")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/output/hundred-at-once",
+        source: "contract 4.1 and 10",
+        reqs: &["4.1.lossless", "10.subscribed-early"],
+        requirement: "a hundred commands started at once lose none of their output and none of their ends",
+        why: "of sixty parallel echoes real builds have lost three",
+        needs: EVENTS,
+        act: |p| {
+            Box::pin(async move {
+                let asks: Vec<_> = numbered("run", PARALLEL)
+                    .map(|name| {
+                        p.start_ask(
+                            &name,
+                            json!({ "process": { "cmd": "/bin/echo", "args": [name] }, "stdin": false }),
+                        )
+                    })
+                    .collect();
+                let opened = join_all(asks.into_iter().map(|ask| p.open(ask))).await;
+                let mut opened: Vec<_> = opened.into_iter().collect::<Result<_, _>>()?;
+                join_all(opened.iter_mut().map(|open| open.until(|_| false))).await;
+                for (name, open) in numbered("run", PARALLEL).zip(opened) {
+                    p.keep(&name, open);
+                }
+                Ok(())
+            })
+        },
+        judge: |o| numbered("run", PARALLEL).try_for_each(|name| printed(o, &name, &format!("{name}\n"))),
+        ..Case::BASE
+    },
+    Case {
+        id: "process/output/half-gigabyte",
+        source: "contract 10",
+        reqs: &["10.back-pressure", "4.1.lossless"],
+        requirement: "512 MiB of output arrive byte for byte at a reader that pauses",
+        why: "an archive that is streamed out of a sandbox is this big",
+        needs: BIG,
+        act: |p| Box::pin(half_gigabyte(p)),
+        judge: |o| {
+            let seen = o.at("run")?;
+            seen.status(200)?;
+            let sum = seen.exchange.sum.as_ref();
+            seen.same("bytes of stdout", sum.map(|sum| sum.bytes), Some(BULK))?;
+            seen.same("SHA-256 of stdout", sum.map(|sum| sum.sha256.as_str()), Some(SEQ))
+        },
+        bulk: true,
+        ..Case::BASE
+    },
+    Case {
+        id: "process/stream/no-keepalive",
+        source: "contract 1",
+        reqs: &["1.no-keepalive"],
+        requirement: "a process's stream has no keepalive events, even if the client asks for them",
+        why: "hosts of that time stop at an event that they do not know",
+        needs: EVENTS,
+        act: |p| {
+            Box::pin(async move {
+                let ask =
+                    p.start_ask("run", json!({ "process": shell("sleep 1.2; echo over"), "stdin": false }));
+                p.send("run", ask.header("keepalive-ping-interval", "1")).await.map(drop)
+            })
+        },
+        judge: |o| {
+            let seen = o.at("run")?;
+            seen.same("events", seen.succeeded()?.order.as_str(), "sde")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/start/gone-at-end",
+        source: "contract 4.1",
+        reqs: &["4.1.removal"],
+        requirement: "when the end event is there, pid and tag are not_found already",
+        why: "a host that acts on the end would meet a ghost",
+        needs: &["process/list/forgets"],
+        act: |p| {
+            Box::pin(async move {
+                let mut open = p.start_sh("run", "read line").await?;
+                let pid = crate::probe::pid(&open)?;
+                p.input("input", "run", "\n").await?;
+                open.until_frames(2).await;
+                let message = json!({ "process": { "pid": pid }, "signal": 15 });
+                p.unary("signal", "process.Process/SendSignal", message).await?;
+                p.finish("run", open).await;
+                Ok(())
+            })
+        },
+        judge: |o| {
+            all_succeeded(o, &["run"])?;
+            o.at("signal")?.error(404, "not_found", "not found")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/connect/after-the-end",
+        source: "contract 4.1 and 4.2",
+        reqs: &["4.1.removal", "4.2.unknown"],
+        requirement: "Connect to a process that has ended is not_found, by pid and by tag",
+        why: "a host that reconnects would wait for an end that was told long ago",
+        needs: JOINS,
+        act: |p| {
+            Box::pin(async move {
+                p.sh("run", "echo $$").await?;
+                let pid = p.last_output().trim().parse::<u32>().unwrap_or_default();
+                for (label, selector) in
+                    [("pid", json!({ "pid": pid })), ("tag", json!({ "tag": p.tag("run") }))]
+                {
+                    p.stream(label, "process.Process/Connect", json!({ "process": selector })).await?;
+                }
+                Ok(())
+            })
+        },
+        judge: |o| {
+            o.at("run")?.succeeded()?;
+            o.at("pid")?.stream_error("not_found", "not found")?;
+            o.at("tag")?.stream_error("not_found", "not found")
+        },
+        ..Case::BASE
+    },
+];
+
+async fn half_gigabyte(p: &mut Probe) -> Result<(), Trouble> {
+    let mut open = binary_start(p, &format!("seq 1 70000000 | head -c {BULK}")).await?;
+    open.add_up(What::Stdout);
+    open.until(|seen| seen.sum.as_ref().is_some_and(|sum| sum.bytes > BULK / 4)).await;
+    tokio::time::sleep(LONG_DAWDLE).await;
+    open.until_with(WHILE, |_| false).await;
+    p.keep("run", open);
+    Ok(())
+}
+
+/// Starts a script over a binary stream, in which big output is cheap.
+async fn binary_start(p: &Probe, script: &str) -> Result<Open, Trouble> {
+    let args = ["-c", script].map(str::to_owned).to_vec();
+    let config = ProcessConfig { cmd: "/bin/sh".to_owned(), args, ..ProcessConfig::default() };
+    let request =
+        StartRequest { process: Some(config), tag: Some(p.own_tag("run")), ..StartRequest::default() };
+    p.open(binary("process.Process/Start", &request.encode_to_vec())).await
+}
+
+fn binary(rpc: &str, message: &[u8]) -> Ask {
+    let ask = Ask::new("POST", format!("/{rpc}")).header("content-type", "application/connect+proto");
+    ask.body(envelope::write(0, message))
+}

@@ -1,0 +1,3 @@
+//! The small REST routes, and what all routes share (contract 1 and 3). Each file holds a table of cases.
+
+pub(super) mod basics;
