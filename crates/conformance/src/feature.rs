@@ -45,6 +45,11 @@ pub enum Feature {
 }
 
 impl Feature {
+    /// Its name in files and reports.
+    pub fn word(self) -> String {
+        serde_json::to_value(self).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+
     /// Every one.
     pub const ALL: [Self; 18] = [
         Self::Activity,

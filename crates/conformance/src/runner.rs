@@ -1,24 +1,41 @@
-//! Runs cases: their order, their deadlines, their subjects, and the cleaning up; tells all of it as events. Prints
-//! nothing and judges nothing itself.
+//! Runs cases: their order, their deadlines, their subjects, second goes, and the cleaning up; tells all of it as events.
+//! Prints nothing and judges nothing itself.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError};
+mod again;
+mod attempt;
+mod event;
+mod queue;
+mod redact;
+mod shape;
+mod starve;
+mod sweep;
+
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use self::attempt::{Go, Gone};
+use self::queue::{Queue, Unmet};
+use self::shape::Shapes;
+use self::starve::Watch;
+use self::sweep::SWEEP;
 use crate::case::{Case, Ground, Level};
-use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Swept, Trouble};
+use crate::known::Known;
+use crate::probe::Swept;
+use crate::profile::{Claims, Profile};
 use crate::subject::{Subject, Subjects};
-use crate::verdict::{Finding, Verdict, judge};
+use crate::verdict::Verdict;
+
+pub use self::event::{Attempt, Began, Event, Outcome, Summary};
+pub(crate) use self::sweep::sweep;
 
 /// So many cases in a row that cannot reach the subject end the run.
 const DEAD_AFTER: usize = 3;
-const SWEEP: Duration = Duration::from_secs(5);
+/// A case of big data may take so many times the deadline.
+const BULK: u32 = 6;
 
 /// How to run.
 pub struct Config {
@@ -26,98 +43,61 @@ pub struct Config {
     pub subjects: Arc<dyn Subjects>,
     /// What to run.
     pub cases: Vec<Case>,
+    /// What is said of the subject; the rest is asked.
+    pub claims: Claims,
+    /// Failures that are known.
+    pub known: Known,
     /// How many cases at once.
     pub jobs: usize,
     /// How long one case may take; one answer may take half of it.
     pub case_deadline: Duration,
+    /// Whether every case gets a fresh subject.
+    pub fresh: bool,
+    /// Whether the machine may be changed.
+    pub disposable: bool,
+    /// Whether the first failure of level must ends the run.
+    pub fail_fast: bool,
+    /// How often everything is run.
+    pub repeat: usize,
+    /// What the order is drawn from; absent: as listed.
+    pub seed: Option<u64>,
     /// Cancelled: no further case begins, and the run cleans up and ends.
     pub stop: CancellationToken,
 }
 
-/// What happens in a run, in order.
-#[derive(Debug)]
-pub enum Event {
-    /// The run begins.
-    Began {
-        /// What the subject is called.
-        subject: String,
-        /// How many cases there are.
-        cases: usize,
-    },
-    /// A case is over.
-    Finished(Box<Outcome>),
-    /// The run is over.
-    Ended(Summary),
-}
-
-/// What became of a case.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// The case.
-    pub case: Case,
-    /// What it came to.
-    pub verdict: Verdict,
-    /// What was seen.
-    pub observation: Observation,
-    /// How long it took.
-    pub took: Duration,
-}
-
-/// What became of a run.
-#[derive(Debug, Clone, Default)]
-pub struct Summary {
-    /// Cases that hold.
-    pub passed: usize,
-    /// Failed cases of level must.
-    pub failed: usize,
-    /// Failed cases of level should or may.
-    pub advised: usize,
-    /// Cases that could not tell.
-    pub inconclusive: usize,
-    /// Cases that were not run for a failed one.
-    pub blocked: usize,
-    /// Cases that were not run for another reason.
-    pub skipped: usize,
-    /// Why the run ended before its time.
-    pub broken: Option<String>,
-    /// How long it took.
-    pub took: Duration,
-}
-
-impl Summary {
-    /// 0 conforms, 1 does not, 3 cannot be told.
-    pub fn exit_code(&self) -> u8 {
-        if self.broken.is_some() {
-            3
-        } else if self.failed > 0 {
-            1
-        } else if self.inconclusive + self.blocked > 0 || self.passed == 0 {
-            3
-        } else {
-            0
+impl Config {
+    /// `cases` at `subjects`, everything else as the command does it unasked.
+    pub fn new(subjects: Arc<dyn Subjects>, cases: Vec<Case>) -> Self {
+        Self {
+            subjects,
+            cases,
+            claims: Claims::default(),
+            known: Known::default(),
+            jobs: 4,
+            case_deadline: Duration::from_secs(10),
+            fresh: false,
+            disposable: false,
+            fail_fast: false,
+            repeat: 1,
+            seed: None,
+            stop: CancellationToken::new(),
         }
     }
-
-    fn count(&mut self, outcome: &Outcome) {
-        let counter = match (&outcome.verdict, outcome.case.level) {
-            (Verdict::Pass, _) => &mut self.passed,
-            (Verdict::Fail(_), Level::Must) => &mut self.failed,
-            (Verdict::Fail(_), Level::Should | Level::May) => &mut self.advised,
-            (Verdict::Inconclusive(_), _) => &mut self.inconclusive,
-            (Verdict::Blocked(_), _) => &mut self.blocked,
-            (Verdict::Skip(_), _) => &mut self.skipped,
-        };
-        *counter += 1;
-    }
 }
 
+/// What is told of each event.
+pub type Tell<'a> = &'a mut (dyn FnMut(&Event) + Send);
+
 /// Runs all cases of `config` and tells `tell`.
-pub async fn run(config: Config, tell: &mut (dyn FnMut(&Event) + Send)) -> Summary {
+pub async fn run(config: Config, tell: Tell<'_>) -> Summary {
     let since = Instant::now();
-    tell(&Event::Began { subject: config.subjects.name(), cases: config.cases.len() });
     let mut summary = match config.subjects.start().await {
-        Ok(shared) => Run::new(config, shared).all(tell).await,
-        Err(trouble) => Summary { broken: Some(trouble.to_string()), ..Summary::default() },
+        Ok(shared) => Run::begin(config, shared, tell).await.all(tell).await,
+        Err(trouble) => {
+            let (subject, cases, seed) = (config.subjects.name(), config.cases.len(), config.seed);
+            tell(&Event::Began(Box::new(Began { subject, cases, seed, profile: Profile::default() })));
+            Summary { broken: Some(trouble.to_string()), ..Summary::default() }
+        }
     };
     summary.took = since.elapsed();
     tell(&Event::Ended(summary.clone()));
@@ -126,178 +106,247 @@ pub async fn run(config: Config, tell: &mut (dyn FnMut(&Event) + Send)) -> Summa
 
 struct Run {
     config: Config,
+    profile: Profile,
     shared: Arc<Subject>,
     mark: String,
     swept: Swept,
-    waiting: Vec<Case>,
-    unsettled: BTreeSet<&'static str>,
-    unmet: BTreeSet<&'static str>,
+    watch: Watch,
+    round: usize,
+    queue: Queue,
+    suspects: Vec<Suspect>,
+    shapes: Shapes,
     unreached: usize,
+    /// No further case begins.
+    over: bool,
     summary: Summary,
 }
 
-type Done = (Outcome, bool);
+/// A case that failed among others and is to be run again alone.
+struct Suspect {
+    case: Case,
+    first: Attempt,
+    /// The first go does not count: the subject died under it.
+    void: bool,
+}
+
+/// What a task of the run comes back with.
+struct Done {
+    case: Case,
+    gone: Gone,
+    /// The first go, if this was the second one.
+    suspect: Option<Suspect>,
+}
 
 impl Run {
-    fn new(mut config: Config, shared: Subject) -> Self {
+    async fn begin(config: Config, shared: Subject, tell: Tell<'_>) -> Self {
+        let profile = Profile::of(&shared, &config.claims).await;
+        let cases = config.cases.len() * config.repeat.max(1);
+        let (subject, seed) = (config.subjects.name(), config.seed);
+        tell(&Event::Began(Box::new(Began { subject, cases, seed, profile: profile.clone() })));
         let name = uuid::Uuid::new_v4().simple().to_string();
         Self {
-            unsettled: config.cases.iter().map(|case| case.id).collect(),
-            waiting: std::mem::take(&mut config.cases),
             config,
+            profile,
             shared: Arc::new(shared),
             mark: format!("envd-conformance-{}", &name[..8]),
             swept: Swept::default(),
-            unmet: BTreeSet::new(),
+            watch: Watch::begin(),
+            round: 0,
+            queue: Queue::default(),
+            suspects: Vec::new(),
+            shapes: Shapes::default(),
             unreached: 0,
+            over: false,
             summary: Summary::default(),
         }
     }
 
-    async fn all(mut self, tell: &mut (dyn FnMut(&Event) + Send)) -> Summary {
+    async fn all(mut self, tell: Tell<'_>) -> Summary {
+        for round in 0..self.config.repeat.max(1) {
+            self.round = round;
+            let seed = self.config.seed.map(|seed| seed.wrapping_add(round as u64));
+            self.queue = Queue::new(&self.config.cases, seed);
+            self.one_round(tell).await;
+        }
+        // A subject that takes no call has nothing swept: the summary has said so already.
+        let _ = timeout(SWEEP, sweep(&self.shared, &self.mark, &self.swept)).await;
+        self.summary.stale = self.config.known.complaints();
+        self.summary
+    }
+
+    async fn one_round(&mut self, tell: Tell<'_>) {
         let mut running: JoinSet<Done> = JoinSet::new();
         let stop = self.config.stop.clone();
         loop {
-            self.begin(&mut running, tell);
+            self.begin_some(&mut running, tell).await;
             tokio::select! {
                 done = running.join_next() => match done {
                     Some(Ok(done)) => self.done(done, tell),
-                    Some(Err(error)) => self.summary.broken = Some(format!("harness: a case panicked: {error}")),
+                    Some(Err(error)) => self.broken(format!("harness: a task of the run ended: {error}")),
                     None => break,
                 },
                 () = stop.cancelled() => {
-                    self.summary.broken = Some("stopped on request".to_owned());
+                    self.broken("stopped on request".to_owned());
                     break;
                 }
             }
         }
         running.shutdown().await;
         self.abandon(tell);
-        // A subject that takes no call has nothing swept: the summary has said so already.
-        let _ = timeout(SWEEP, self.sweep()).await;
-        self.summary
     }
 
-    fn begin(&mut self, running: &mut JoinSet<Done>, tell: &mut (dyn FnMut(&Event) + Send)) {
-        while self.summary.broken.is_none() && running.len() < self.config.jobs.max(1) {
-            let Some(case) = self.next() else { return };
-            if let Some(verdict) = self.not_run(&case) {
-                self.settle(unrun(case, verdict), tell);
+    fn broken(&mut self, why: String) {
+        self.over = true;
+        self.summary.broken.get_or_insert(why);
+    }
+
+    /// Begins as many cases as may run now: one suspect alone, or others beside one another.
+    async fn begin_some(&mut self, running: &mut JoinSet<Done>, tell: Tell<'_>) {
+        if !running.is_empty() && self.urgent().is_some() {
+            return;
+        }
+        while !self.over && self.urgent().is_none() && running.len() < self.config.jobs.max(1) {
+            let Some(case) = self.queue.next() else { break };
+            if let Some((verdict, known)) = self.not_run(&case) {
+                self.settle(Outcome { known, ..Outcome::unrun(case, self.round, verdict) }, tell);
             } else {
-                running.spawn(self.task(case));
+                self.spawn(running, case, None, tell).await;
             }
         }
+        if !self.over && running.is_empty() && !self.suspects.is_empty() {
+            let suspect = self.suspects.remove(self.urgent().unwrap_or(0));
+            self.spawn(running, suspect.case, Some(suspect), tell).await;
+        }
     }
 
-    /// The first case whose needs are all settled; needs outside the selection do not count.
-    fn next(&mut self) -> Option<Case> {
-        let ready = |case: &Case| case.needs.iter().all(|need| !self.unsettled.contains(need));
-        let at = self.waiting.iter().position(ready)?;
-        Some(self.waiting.remove(at))
+    /// A suspect on which others wait.
+    fn urgent(&self) -> Option<usize> {
+        let urgent = |suspect: &Suspect| self.config.fail_fast || self.queue.waits_for(suspect.case.id);
+        self.suspects.iter().position(urgent)
     }
 
-    fn not_run(&self, case: &Case) -> Option<Verdict> {
+    fn not_run(&self, case: &Case) -> Option<(Verdict, Option<String>)> {
+        if let Some(why) = self.profile.lacks(case.generations, case.features) {
+            return Some((Verdict::Unsupported(why), None));
+        }
+        let skip = |why: &str| Some((Verdict::Skip(why.to_owned()), None));
+        if case.disposable && !self.config.disposable {
+            return skip("changes the machine: runs with --disposable only");
+        }
         if case.ground == Ground::Own && !self.config.subjects.renewable() {
-            return Some(Verdict::Skip("needs a fresh subject, which --url cannot give".to_owned()));
+            return skip("needs a fresh subject, which --url cannot give");
         }
-        case.needs.iter().find(|need| self.unmet.contains(*need)).map(|need| Verdict::Blocked(need))
+        self.queue.held_back(case)
     }
 
-    fn task(&self, case: Case) -> impl Future<Output = Done> + Send + 'static {
-        let (subjects, shared) = (Arc::clone(&self.config.subjects), Arc::clone(&self.shared));
-        let (mark, swept, deadline) = (self.mark.clone(), Arc::clone(&self.swept), self.config.case_deadline);
-        async move {
-            let since = Instant::now();
-            let subject = match case.ground {
-                Ground::Shared => Ok(shared),
-                Ground::Own => subjects.start().await.map(Arc::new),
-            };
-            let (observation, verdict, reached) = match subject {
-                Ok(subject) => {
-                    let at = (subject.address, subject.host.clone());
-                    one(&case, Probe::new(at, &mark, case.id, deadline / 2, swept), deadline).await
-                }
-                Err(trouble) => (Observation::default(), Verdict::Inconclusive(trouble.to_string()), false),
-            };
-            (Outcome { case, verdict, observation, took: since.elapsed() }, reached)
+    async fn spawn(
+        &mut self,
+        running: &mut JoinSet<Done>,
+        case: Case,
+        suspect: Option<Suspect>,
+        tell: Tell<'_>,
+    ) {
+        self.revive().await;
+        if self.over {
+            return self.settle(Outcome::unrun(case, self.round, unturned()), tell);
+        }
+        tell(&Event::Started { case: case.id, again: suspect.is_some() });
+        let go = self.go(case, suspect.is_some());
+        running.spawn(async move { Done { case, gone: go.run().await, suspect } });
+    }
+
+    /// A build that has died is started again.
+    async fn revive(&mut self) {
+        if self.shared.ended().is_none() {
+            return;
+        }
+        match self.config.subjects.start().await {
+            Ok(subject) => self.shared = Arc::new(subject),
+            Err(trouble) => self.broken(format!("it died and does not come up again: {trouble}")),
         }
     }
 
-    fn done(&mut self, (outcome, reached): Done, tell: &mut (dyn FnMut(&Event) + Send)) {
-        self.unreached = if reached { 0 } else { self.unreached + 1 };
+    fn go(&self, case: Case, again: bool) -> Go {
+        let again = if again { "+alone" } else { "" };
+        let round = if self.round == 0 { String::new() } else { format!("+{}", self.round) };
+        Go {
+            case,
+            name: format!("{}{round}{again}", case.id),
+            mark: self.mark.clone(),
+            swept: Arc::clone(&self.swept),
+            subjects: Arc::clone(&self.config.subjects),
+            shared: Arc::clone(&self.shared),
+            fresh: self.config.fresh,
+            deadline: self.config.case_deadline * if case.bulk { BULK } else { 1 },
+            late: self.watch.late(),
+        }
+    }
+
+    fn done(&mut self, done: Done, tell: Tell<'_>) {
+        let Done { case, gone: Gone { attempt, reached, died }, suspect } = done;
+        self.unreached = if reached || died.is_some() { 0 } else { self.unreached + 1 };
         if self.unreached == DEAD_AFTER {
-            let Verdict::Inconclusive(why) = &outcome.verdict else { return };
-            self.summary.broken =
-                Some(format!("{DEAD_AFTER} cases in a row did not get to the subject: {why}"));
+            let why = attempt.verdict.message();
+            self.broken(format!("{DEAD_AFTER} cases in a row did not get to the subject: {why}"));
         }
-        self.settle(outcome, tell);
+        let Some(suspect) = suspect else { return self.first(case, attempt, died, tell) };
+        let mut verdict = again::settled(&case, &suspect.first, suspect.void, &attempt);
+        if let Some(death) = died {
+            verdict = again::with_death(verdict, &death);
+        }
+        let earlier = Some(Box::new(suspect.first));
+        self.settle(Outcome { verdict, earlier, ..Outcome::of(case, self.round, attempt) }, tell);
     }
 
-    fn settle(&mut self, outcome: Outcome, tell: &mut (dyn FnMut(&Event) + Send)) {
-        self.unsettled.remove(outcome.case.id);
-        if outcome.verdict != Verdict::Pass {
-            self.unmet.insert(outcome.case.id);
+    /// The first go of a case: settled, or suspect.
+    fn first(&mut self, case: Case, attempt: Attempt, died: Option<String>, tell: Tell<'_>) {
+        let void = died.is_some();
+        let suspicious = void
+            || match &attempt.verdict {
+                Verdict::Fail(finding) => self.shapes.worth(&case, finding),
+                Verdict::Inconclusive(why) => self.shapes.worth_unclear(&case, why),
+                _ => false,
+            };
+        if suspicious && !self.over {
+            return self.suspects.push(Suspect { case, first: attempt, void });
         }
+        let verdict = again::at_its_word(&case, &attempt);
+        self.settle(Outcome { verdict, ..Outcome::of(case, self.round, attempt) }, tell);
+    }
+
+    fn settle(&mut self, mut outcome: Outcome, tell: Tell<'_>) {
+        if outcome.known.is_none() {
+            outcome.known = self.config.known.judge(&outcome);
+        }
+        let known = outcome.known.clone();
+        let unmet = match &outcome.verdict {
+            Verdict::Pass => None,
+            Verdict::Fail(_) | Verdict::Inconclusive(_) | Verdict::Blocked(_) => {
+                Some(Unmet::Failed { known })
+            }
+            Verdict::Unsupported(_) => Some(Unmet::Unsupported),
+            Verdict::Skip(_) => Some(Unmet::Skipped),
+        };
+        self.queue.settle(outcome.case.id, unmet);
         self.summary.count(&outcome);
+        let failed = matches!(outcome.verdict, Verdict::Fail(_)) && outcome.known.is_none();
+        self.over |= self.config.fail_fast && failed && outcome.case.level == Level::Must;
         tell(&Event::Finished(Box::new(outcome)));
     }
 
-    fn abandon(&mut self, tell: &mut (dyn FnMut(&Event) + Send)) {
-        for case in std::mem::take(&mut self.waiting) {
-            let verdict = Verdict::Skip("the run ended before its turn".to_owned());
-            self.settle(unrun(case, verdict), tell);
+    /// What will not be run any more; a suspect keeps what its first go came to.
+    fn abandon(&mut self, tell: Tell<'_>) {
+        for suspect in std::mem::take(&mut self.suspects) {
+            let why = format!("not run again alone; it was: {}", suspect.first.verdict.message());
+            let verdict = Verdict::Inconclusive(why);
+            self.settle(Outcome { verdict, ..Outcome::of(suspect.case, self.round, suspect.first) }, tell);
         }
-    }
-
-    /// Ends every process that was started under a tag of the run, and removes the run's directory.
-    async fn sweep(&self) {
-        let at = (self.shared.address, self.shared.host.clone());
-        let mut probe = Probe::new(at, &self.mark, "sweep", SWEEP / 5, Swept::default());
-        let tags = std::mem::take(&mut *self.swept.lock().unwrap_or_else(PoisonError::into_inner));
-        let listed = probe.unary("list", "process.Process/List", json!({})).await.unwrap_or_default();
-        let text = listed.to_string();
-        for tag in tags.iter().filter(|tag| text.contains(*tag) || !listed.is_object()) {
-            let message = json!({ "process": { "tag": tag }, "signal": "SIGNAL_SIGKILL" });
-            if probe.send("kill", Ask::unary("process.Process/SendSignal", &message)).await.is_err() {
-                return;
-            }
+        for case in self.queue.abandon() {
+            self.settle(Outcome::unrun(case, self.round, unturned()), tell);
         }
-        let path = format!("/tmp/{}", self.mark);
-        // Nothing there is no matter: then no case has written anything.
-        let _ = probe.unary("remove", "filesystem.Filesystem/Remove", json!({ "path": path })).await;
     }
 }
 
-fn unrun(case: Case, verdict: Verdict) -> Outcome {
-    Outcome { case, verdict, observation: Observation::default(), took: Duration::ZERO }
-}
-
-/// Acts and judges; the flag says whether the subject was reached.
-async fn one(case: &Case, mut probe: Probe, deadline: Duration) -> (Observation, Verdict, bool) {
-    let acted = timeout(deadline, (case.act)(&mut probe)).await;
-    let observation = probe.into_observation();
-    let (verdict, reached) = match acted {
-        Ok(Ok(())) => (judge(case, &observation), true),
-        Ok(Err(trouble @ (Trouble::Connect { .. } | Trouble::Start(_)))) => {
-            (Verdict::Inconclusive(trouble.to_string()), false)
-        }
-        Ok(Err(trouble)) => (unfinished(judge(case, &observation), &trouble.to_string(), &observation), true),
-        Err(_) => {
-            let why = format!("its answers did not all come within {deadline:?}");
-            (unfinished(judge(case, &observation), &why, &observation), true)
-        }
-    };
-    (observation, verdict, reached)
-}
-
-/// A case that could not finish does not pass; what its judge has seen wrong goes first.
-fn unfinished(verdict: Verdict, why: &str, observation: &Observation) -> Verdict {
-    match verdict {
-        Verdict::Fail(finding) => Verdict::Fail(finding),
-        _ => Verdict::Fail(Finding {
-            step: observation.steps.last().map(|step| step.label.clone()).unwrap_or_default(),
-            expected: "answers with which the case can go on".to_owned(),
-            observed: why.to_owned(),
-        }),
-    }
+fn unturned() -> Verdict {
+    Verdict::Skip("the run ended before its turn".to_owned())
 }

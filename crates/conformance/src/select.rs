@@ -1,4 +1,4 @@
-//! Which cases run: globs over ids. A pattern that matches nothing is an error, since it is never meant.
+//! Which cases run: globs over ids and tags. A pattern that matches nothing is an error, since it is never meant.
 
 use globset::{Glob, GlobMatcher};
 
@@ -39,7 +39,7 @@ impl Selection {
     /// [`BadPattern`].
     pub fn of<'a>(&self, cases: &'a [Case]) -> Result<Vec<&'a Case>, BadPattern> {
         let (only, skip) = (matchers(&self.only, cases)?, matchers(&self.skip, cases)?);
-        let any = |list: &[GlobMatcher], case: &Case| list.iter().any(|glob| glob.is_match(case.id));
+        let any = |list: &[GlobMatcher], case: &Case| list.iter().any(|glob| matches(glob, case));
         let chosen: Vec<_> = cases
             .iter()
             .filter(|case| only.is_empty() || any(&only, case))
@@ -57,8 +57,15 @@ fn matcher(pattern: &str, cases: &[Case]) -> Result<GlobMatcher, BadPattern> {
     let no_glob =
         |why: globset::Error| BadPattern::NoGlob { pattern: pattern.to_owned(), why: why.to_string() };
     let glob = Glob::new(pattern).map_err(no_glob)?.compile_matcher();
-    let matches = cases.iter().any(|case| glob.is_match(case.id));
-    if matches { Ok(glob) } else { Err(BadPattern::Nothing(pattern.to_owned())) }
+    if cases.iter().any(|case| matches(&glob, case)) {
+        Ok(glob)
+    } else {
+        Err(BadPattern::Nothing(pattern.to_owned()))
+    }
+}
+
+fn matches(glob: &GlobMatcher, case: &Case) -> bool {
+    glob.is_match(case.id) || case.tags.iter().any(|tag| glob.is_match(tag))
 }
 
 #[cfg(test)]
@@ -81,6 +88,16 @@ mod tests {
         let chosen = ids(&["process/*"], &["process/start/*"]).unwrap();
         assert!(!chosen.is_empty());
         assert!(chosen.iter().all(|id| id.starts_with("process/") && !id.starts_with("process/start/")));
+    }
+
+    #[test]
+    fn a_tag_is_matched_like_an_id() {
+        let cases = [
+            Case { id: "a/b/c", tags: &["slow"], ..Case::BASE },
+            Case { id: "a/b/d", tags: &["quick"], ..Case::BASE },
+        ];
+        let skip = Selection { only: Vec::new(), skip: vec!["sl*".to_owned()] };
+        assert_eq!(skip.of(&cases).unwrap().iter().map(|case| case.id).collect::<Vec<_>>(), ["a/b/d"]);
     }
 
     #[test]

@@ -20,8 +20,34 @@ pub enum Verdict {
     Inconclusive(String),
     /// Not run: this needed case did not pass.
     Blocked(&'static str),
+    /// Not run: it is not for this generation, or for what the subject lacks; and why.
+    Unsupported(String),
     /// Not run, and why.
     Skip(String),
+}
+
+impl Verdict {
+    /// The word that reports print.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail(_) => "fail",
+            Self::Inconclusive(_) => "inconclusive",
+            Self::Blocked(_) => "blocked",
+            Self::Unsupported(_) => "unsupported",
+            Self::Skip(_) => "skip",
+        }
+    }
+
+    /// What there is to say of it, in one line; nothing of a pass.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Pass => String::new(),
+            Self::Fail(finding) => format!("expected {}, observed {}", finding.expected, finding.observed),
+            Self::Inconclusive(why) | Self::Unsupported(why) | Self::Skip(why) => why.clone(),
+            Self::Blocked(need) => format!("{need} did not pass"),
+        }
+    }
 }
 
 /// What is wrong.

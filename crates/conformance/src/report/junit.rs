@@ -39,7 +39,8 @@ impl Junit {
 
 fn test(outcome: &Outcome) -> TestCase {
     let case = &outcome.case;
-    let mut test = TestCase::new(case.id, status(outcome));
+    let round = if outcome.round == 0 { String::new() } else { format!("#{}", outcome.round + 1) };
+    let mut test = TestCase::new(format!("{}{round}", case.id), status(outcome));
     test.set_classname(format!("conformance.{}", case.area())).set_time(outcome.took);
     test
 }
@@ -50,11 +51,13 @@ fn status(outcome: &Outcome) -> TestCaseStatus {
         status.set_message(why);
         status
     };
+    if let Some(reason) = &outcome.known {
+        return skipped(&format!("known: {reason}; {}", outcome.verdict.message()));
+    }
     match &outcome.verdict {
         Verdict::Pass => TestCaseStatus::success(),
         Verdict::Fail(finding) => {
-            let message = format!("expected {}, observed {}", finding.expected, finding.observed);
-            let mut status = other(NonSuccessKind::Failure, &message);
+            let mut status = other(NonSuccessKind::Failure, &outcome.verdict.message());
             let text = [outcome.case.requirement.to_owned(), format!("why: {}", outcome.case.why)];
             let lines = text.into_iter().chain(evidence(&outcome.observation, finding));
             status.set_description(lines.collect::<Vec<_>>().join("\n"));
@@ -63,6 +66,7 @@ fn status(outcome: &Outcome) -> TestCaseStatus {
         }
         Verdict::Inconclusive(why) => other(NonSuccessKind::Error, why),
         Verdict::Blocked(need) => skipped(&format!("blocked: {need} did not pass")),
+        Verdict::Unsupported(why) => skipped(&format!("unsupported: {why}")),
         Verdict::Skip(why) => skipped(why),
     }
 }

@@ -1,6 +1,6 @@
 //! The wire for people: an exchange in a few lines, and a command that repeats it.
 
-use crate::observation::{Ended, Exchange};
+use crate::observation::{Ended, Exchange, Step};
 use crate::probe::envelope;
 use crate::verdict::excerpt;
 
@@ -51,14 +51,14 @@ fn body(exchange: &Exchange) -> Vec<String> {
     out
 }
 
-/// A shell command that sends the same request, unless its body is too long for one.
+/// A shell command that sends the same request, unless its body is too long for one or no command can send it.
 pub(super) fn curl(exchange: &Exchange) -> Option<String> {
-    if exchange.sent.len() > PASTABLE {
+    if exchange.sent.len() > PASTABLE || exchange.target.is_empty() {
         return None;
     }
     let mut command = match exchange.method.as_str() {
-        "HEAD" => "curl -sSI".to_owned(),
-        method => format!("curl -sSi -X {method}"),
+        "HEAD" => "curl -sSI -m 10".to_owned(),
+        method => format!("curl -sSi -m 10 -X {}", word(method)),
     };
     for (name, value) in &exchange.sent_headers {
         command.push_str(&format!(" -H {}", quote(&format!("{name}: {value}"))));
@@ -68,6 +68,22 @@ pub(super) fn curl(exchange: &Exchange) -> Option<String> {
         return Some(format!("{command} {url}"));
     }
     Some(format!("printf {} | {command} --data-binary @- {url}", printf(&exchange.sent)))
+}
+
+/// A script that does the steps up to this one again; one that was left open runs beside those after it.
+pub(super) fn script(steps: &[Step]) -> Option<String> {
+    let mut lines = vec!["set -x".to_owned()];
+    for step in steps {
+        let beside = if step.exchange.ended == Ended::Left { " &" } else { "" };
+        lines.push(format!("{}{beside}", curl(&step.exchange)?));
+    }
+    let script = lines.join("\n");
+    (script.len() <= PASTABLE).then_some(script)
+}
+
+/// As it is, if no shell minds it.
+fn word(text: &str) -> String {
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) { text.to_owned() } else { quote(text) }
 }
 
 fn quote(text: &str) -> String {
@@ -104,7 +120,7 @@ mod tests {
         };
         let command = curl(&exchange).unwrap();
         let (print, send) = command.split_once(" | ").unwrap();
-        assert_eq!(send, "curl -sSi -X POST --data-binary @- 'http://h:1/x'");
+        assert_eq!(send, "curl -sSi -m 10 -X POST --data-binary @- 'http://h:1/x'");
         let printed = std::process::Command::new("/bin/sh").args(["-c", print]).output().unwrap();
         assert_eq!(printed.stdout, sent);
     }

@@ -1,16 +1,19 @@
 //! Where the envd under test comes from: embedded, at an address, or started by command. Judges nothing.
 
 mod embedded;
+mod kin;
 mod spawn;
 
 use std::any::Any;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 
 use crate::probe::Trouble;
 
 pub use embedded::Embedded;
+pub use kin::adopt_orphans;
 pub use spawn::{Spawn, SpawnError};
 
 /// One envd that is up. Dropping it ends it, if the kit has started it.
@@ -28,6 +31,30 @@ impl std::fmt::Debug for Subject {
         f.debug_struct("Subject").field("address", &self.address).finish_non_exhaustive()
     }
 }
+
+impl Subject {
+    /// How it ended, when the kit has started it as a process and it has.
+    pub fn ended(&self) -> Option<String> {
+        let group = self.guard.as_ref()?.downcast_ref::<spawn::Group>()?;
+        group.ended()
+    }
+
+    /// The same, for one that has just closed a connection: it may be dying.
+    pub async fn ends_soon(&self) -> Option<String> {
+        let is_process = self.guard.as_ref().is_some_and(|guard| guard.is::<spawn::Group>());
+        let until = tokio::time::Instant::now() + DYING;
+        while is_process && tokio::time::Instant::now() < until {
+            if let Some(how) = self.ended() {
+                return Some(how);
+            }
+            tokio::time::sleep(DYING / 20).await;
+        }
+        None
+    }
+}
+
+/// How long a process may take from its last closed connection to its end.
+const DYING: Duration = Duration::from_millis(100);
 
 /// A source of subjects.
 pub trait Subjects: Send + Sync {

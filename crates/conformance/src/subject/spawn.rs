@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -9,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Subject, Subjects};
+use super::{Subject, Subjects, kin};
 use crate::probe::{Ask, Probe, Swept, Trouble};
 
 /// How long a build may take to answer its first GET /health.
@@ -50,7 +51,7 @@ impl Spawn {
             .process_group(0)
             .spawn()
             .map_err(|error| Trouble::Start(format!("{line:?} cannot be started: {error}")))?;
-        let mut group = Group { child };
+        let group = Group { child: Mutex::new(child) };
         group.healthy(address, &line).await?;
         Ok(Subject { address, host: address.to_string(), guard: Some(Box::new(group)) })
     }
@@ -67,18 +68,24 @@ impl Subjects for Spawn {
 }
 
 /// The leader of a process group, which ends with it.
-struct Group {
-    child: Child,
+pub(super) struct Group {
+    child: Mutex<Child>,
 }
 
 impl Group {
-    async fn healthy(&mut self, address: SocketAddr, line: &str) -> Result<(), Trouble> {
+    /// How the leader ended, if it has.
+    pub(super) fn ended(&self) -> Option<String> {
+        let status = self.child.lock().unwrap_or_else(PoisonError::into_inner).try_wait();
+        status.ok().flatten().map(|status| status.to_string())
+    }
+
+    async fn healthy(&self, address: SocketAddr, line: &str) -> Result<(), Trouble> {
         let until = Instant::now() + BOOT;
         loop {
             if health(address).await {
                 return Ok(());
             }
-            if let Ok(Some(status)) = self.child.try_wait() {
+            if let Some(status) = self.ended() {
                 return Err(Trouble::Start(format!("{line:?} ended before it was healthy: {status}")));
             }
             if Instant::now() > until {
@@ -91,9 +98,12 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
+        let id = self.child.get_mut().unwrap_or_else(PoisonError::into_inner).id();
         // Nothing to kill is no matter: then it has ended by itself.
-        if let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+        if let Some(pid) = id.and_then(|id| Pid::from_raw(id.cast_signed())) {
+            let kin = kin::of(pid);
             let _ = kill_process_group(pid, Signal::KILL);
+            kin::kill(&kin);
         }
     }
 }

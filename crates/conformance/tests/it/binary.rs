@@ -58,7 +58,9 @@ fn a_build_that_answers_health_alone_does_not_conform_and_is_gone_afterwards() {
         format!("echo $$ >> {}; python3 {} {{port}} 2>/dev/null; true", pids.display(), script.display());
     let output = kit(&["--spawn", &command, "--only", "health/*", "--only", "init/body/none"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
-    for part in ["FAIL health/get/version", "requirement:", "expected:", "observed:", "curl -sSi -X GET"] {
+    for part in
+        ["FAIL health/get/version", "requirement:", "expected:", "observed:", "curl -sSi -m 10 -X GET"]
+    {
         assert!(text(&output).contains(part), "{part}: {}", text(&output));
     }
     let groups = std::fs::read_to_string(pids).unwrap();

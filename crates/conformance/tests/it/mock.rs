@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use conformance::runner::{self, Config, Event, Outcome, Summary};
+use conformance::Report;
+use conformance::profile::Claims;
+use conformance::runner::{Config, Outcome, Summary};
 use conformance::select::Selection;
 use conformance::subject::{At, Embedded, Subjects};
 use conformance::suites;
 use conformance::verdict::Verdict;
-use tokio_util::sync::CancellationToken;
 
 use crate::proxy::{Change, Mutated};
 
@@ -20,15 +21,8 @@ async fn run(subjects: Arc<dyn Subjects>, only: &[&str]) -> (Vec<Outcome>, Summa
     let all = suites::all();
     let only = only.iter().map(|&text| text.to_owned()).collect();
     let cases = Selection { only, skip: Vec::new() }.of(&all).unwrap().into_iter().copied().collect();
-    let (case_deadline, stop) = (Duration::from_secs(10), CancellationToken::new());
-    let mut outcomes = Vec::new();
-    let config = Config { subjects, cases, jobs: 4, case_deadline, stop };
-    let summary = runner::run(config, &mut |event| {
-        if let Event::Finished(outcome) = event {
-            outcomes.push((**outcome).clone());
-        }
-    })
-    .await;
+    let config = Config { claims: Claims::generation(2), ..Config::new(subjects, cases) };
+    let Report { outcomes, summary } = conformance::run(config).await;
     (outcomes, summary)
 }
 

@@ -1,0 +1,105 @@
+//! One go of a case at a subject: acts under a deadline, judges, and notes whether the harness starved or the subject
+//! died meanwhile. Decides nothing about a second go.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use tokio::time::timeout;
+
+use super::event::Attempt;
+use super::redact::redact;
+use super::starve::Late;
+use crate::case::{Case, Ground};
+use crate::observation::{Ended, Observation};
+use crate::probe::{Probe, Swept, Trouble};
+use crate::subject::{Subject, Subjects};
+use crate::verdict::{Finding, Verdict, judge};
+
+/// What one go needs.
+pub(super) struct Go {
+    pub(super) case: Case,
+    /// The name under which it leaves its traces; another one for each go.
+    pub(super) name: String,
+    pub(super) mark: String,
+    pub(super) swept: Swept,
+    pub(super) subjects: Arc<dyn Subjects>,
+    /// The envd of the whole run.
+    pub(super) shared: Arc<Subject>,
+    /// Whether it gets an envd of its own, whatever its ground.
+    pub(super) fresh: bool,
+    pub(super) deadline: Duration,
+    pub(super) late: Arc<Late>,
+}
+
+/// What one go came to.
+pub(super) struct Gone {
+    pub(super) attempt: Attempt,
+    /// Whether the subject was reached.
+    pub(super) reached: bool,
+    /// How the subject died, if it did.
+    pub(super) died: Option<String>,
+}
+
+impl Go {
+    pub(super) async fn run(self) -> Gone {
+        let since = Instant::now();
+        let subject = if self.fresh || self.case.ground == Ground::Own {
+            self.subjects.start().await.map(Arc::new)
+        } else {
+            Ok(Arc::clone(&self.shared))
+        };
+        let (mut observation, mut verdict, reached, died) = match subject {
+            Ok(subject) => self.at(&subject).await,
+            Err(trouble) => (Observation::default(), Verdict::Inconclusive(trouble.to_string()), false, None),
+        };
+        redact(&mut observation, &mut verdict);
+        let starved = self.late.worst(since);
+        Gone { attempt: Attempt { verdict, observation, took: since.elapsed(), starved }, reached, died }
+    }
+
+    async fn at(&self, subject: &Subject) -> (Observation, Verdict, bool, Option<String>) {
+        let at = (subject.address, subject.host.clone());
+        let probe = Probe::new(at, &self.mark, &self.name, self.deadline / 2, Arc::clone(&self.swept));
+        let (observation, verdict, reached) = one(&self.case, probe, self.deadline).await;
+        let cut = |observation: &Observation| {
+            observation.steps.iter().any(|step| matches!(step.exchange.ended, Ended::Cut(_)))
+        };
+        let died = if reached && !cut(&observation) { subject.ended() } else { subject.ends_soon().await };
+        (observation, verdict, reached, died)
+    }
+}
+
+/// Acts and judges; the flag says whether the subject was reached.
+async fn one(case: &Case, mut probe: Probe, deadline: Duration) -> (Observation, Verdict, bool) {
+    let acting = AssertUnwindSafe(timeout(deadline, (case.act)(&mut probe))).catch_unwind().await;
+    let observation = probe.into_observation();
+    let (verdict, reached) = match acting {
+        Err(_) => (Verdict::Inconclusive("harness: the case panicked while it acted".to_owned()), true),
+        Ok(Ok(Ok(()))) => (judge(case, &observation), true),
+        Ok(Ok(Err(trouble @ (Trouble::Connect { .. } | Trouble::Start(_))))) => {
+            (Verdict::Inconclusive(trouble.to_string()), false)
+        }
+        Ok(Ok(Err(trouble))) => {
+            (unfinished(judge(case, &observation), &trouble.to_string(), &observation), true)
+        }
+        Ok(Err(_)) => {
+            let why = format!("its answers did not all come within {deadline:?}");
+            (unfinished(judge(case, &observation), &why, &observation), true)
+        }
+    };
+    (observation, verdict, reached)
+}
+
+/// A case that could not finish does not pass; what its judge has seen wrong goes first.
+fn unfinished(verdict: Verdict, why: &str, observation: &Observation) -> Verdict {
+    match verdict {
+        Verdict::Fail(finding) => Verdict::Fail(finding),
+        _ => Verdict::Fail(Finding {
+            step: observation.steps.last().map(|step| step.label.clone()).unwrap_or_default(),
+            expected: "answers with which the case can go on".to_owned(),
+            observed: why.to_owned(),
+        }),
+    }
+}
