@@ -34,6 +34,10 @@ pub(crate) use self::sweep::sweep;
 
 /// So many cases in a row that cannot reach the subject end the run.
 const DEAD_AFTER: usize = 3;
+/// So many goes that were waited for in vain make the run hasty, if one of them was alone.
+const HASTY_AFTER: usize = 4;
+/// A hasty run gives cases this part of their deadline.
+const HASTE: u32 = 5;
 /// A case of big data may take so many times the deadline.
 const BULK: u32 = 6;
 
@@ -116,6 +120,10 @@ struct Run {
     suspects: Vec<Suspect>,
     shapes: Shapes,
     unreached: usize,
+    /// Goes that were waited for in vain.
+    in_vain: usize,
+    /// Whether one of them was alone, and so no fault of the harness.
+    in_vain_alone: bool,
     /// No further case begins.
     over: bool,
     summary: Summary,
@@ -135,6 +143,8 @@ struct Done {
     gone: Gone,
     /// The first go, if this was the second one.
     suspect: Option<Suspect>,
+    /// It had less than its usual time.
+    hasty: bool,
 }
 
 impl Run {
@@ -156,6 +166,8 @@ impl Run {
             suspects: Vec::new(),
             shapes: Shapes::default(),
             unreached: 0,
+            in_vain: 0,
+            in_vain_alone: false,
             over: false,
             summary: Summary::default(),
         }
@@ -251,8 +263,10 @@ impl Run {
             return self.settle(Outcome::unrun(case, self.round, unturned()), tell);
         }
         tell(&Event::Started { case: case.id, again: suspect.is_some() });
-        let go = self.go(case, suspect.is_some());
-        running.spawn(async move { Done { case, gone: go.run().await, suspect } });
+        let hasty = self.in_vain_alone && self.in_vain >= HASTY_AFTER && suspect.is_none();
+        let mut go = self.go(case, suspect.is_some());
+        go.deadline /= if hasty { HASTE } else { 1 };
+        running.spawn(async move { Done { case, gone: go.run().await, suspect, hasty } });
     }
 
     /// A build that has died is started again.
@@ -278,16 +292,22 @@ impl Run {
             shared: Arc::clone(&self.shared),
             fresh: self.config.fresh,
             deadline: self.config.case_deadline * if case.bulk { BULK } else { 1 },
-            late: self.watch.late(),
+            ticks: self.watch.late(),
         }
     }
 
     fn done(&mut self, done: Done, tell: Tell<'_>) {
-        let Done { case, gone: Gone { attempt, reached, died }, suspect } = done;
+        let Done { case, gone: Gone { attempt, reached, died }, suspect, hasty } = done;
+        self.in_vain += usize::from(attempt.late && !hasty);
+        self.in_vain_alone |= attempt.late && suspect.is_some();
         self.unreached = if reached || died.is_some() { 0 } else { self.unreached + 1 };
         if self.unreached == DEAD_AFTER {
             let why = attempt.verdict.message();
             self.broken(format!("{DEAD_AFTER} cases in a row did not get to the subject: {why}"));
+        }
+        if hasty && attempt.late && died.is_none() {
+            let verdict = again::hasty(&attempt);
+            return self.settle(Outcome { verdict, ..Outcome::of(case, self.round, attempt) }, tell);
         }
         let Some(suspect) = suspect else { return self.first(case, attempt, died, tell) };
         let mut verdict = again::settled(&case, &suspect.first, suspect.void, &attempt);
@@ -303,7 +323,7 @@ impl Run {
         let void = died.is_some();
         let suspicious = void
             || match &attempt.verdict {
-                Verdict::Fail(finding) => self.shapes.worth(&case, finding),
+                Verdict::Fail(finding) => self.shapes.worth(&case, finding, attempt.late),
                 Verdict::Inconclusive(why) => self.shapes.worth_unclear(&case, why),
                 _ => false,
             };

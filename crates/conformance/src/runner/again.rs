@@ -4,7 +4,6 @@
 use super::event::Attempt;
 use super::starve::{STALLED, STARVED};
 use crate::case::Case;
-use crate::observation::Ended;
 use crate::verdict::{Finding, Verdict};
 
 /// The verdict over both goes; `void` says that the first one does not count, since the subject died under it.
@@ -26,6 +25,12 @@ pub(super) fn at_its_word(case: &Case, only: &Attempt) -> Verdict {
     }
 }
 
+/// A case that was late in a run that does not wait any more.
+pub(super) fn hasty(only: &Attempt) -> Verdict {
+    let why = "it was not waited for longer, since others had been waited for in vain";
+    Verdict::Inconclusive(format!("{}; {why}", only.verdict.message()))
+}
+
 /// A failure alone that took the subject with it.
 pub(super) fn with_death(verdict: Verdict, death: &str) -> Verdict {
     Verdict::Fail(match verdict {
@@ -43,13 +48,7 @@ pub(super) fn with_death(verdict: Verdict, death: &str) -> Verdict {
 /// Whether the harness was kept from running for so long that the failure may be its own.
 fn excused(case: &Case, attempt: &Attempt) -> bool {
     let enough = if case.timing { STARVED } else { STALLED };
-    attempt.starved >= enough && (case.timing || late(attempt))
-}
-
-fn late(attempt: &Attempt) -> bool {
-    let Verdict::Fail(finding) = &attempt.verdict else { return false };
-    let mut steps = attempt.observation.steps.iter();
-    steps.any(|step| step.label == finding.step && matches!(step.exchange.ended, Ended::Late(_)))
+    attempt.starved >= enough && (case.timing || attempt.late)
 }
 
 fn starving(attempt: &Attempt) -> String {
@@ -75,7 +74,7 @@ mod tests {
 
     fn attempt(verdict: Verdict, starved: u64) -> Attempt {
         let starved = Duration::from_millis(starved);
-        Attempt { verdict, observation: Observation::default(), took: Duration::ZERO, starved }
+        Attempt { verdict, observation: Observation::default(), took: Duration::ZERO, starved, late: false }
     }
 
     fn fail() -> Verdict {

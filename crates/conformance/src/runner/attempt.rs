@@ -30,7 +30,7 @@ pub(super) struct Go {
     /// Whether it gets an envd of its own, whatever its ground.
     pub(super) fresh: bool,
     pub(super) deadline: Duration,
-    pub(super) late: Arc<Late>,
+    pub(super) ticks: Arc<Late>,
 }
 
 /// What one go came to.
@@ -55,8 +55,9 @@ impl Go {
             Err(trouble) => (Observation::default(), Verdict::Inconclusive(trouble.to_string()), false, None),
         };
         redact(&mut observation, &mut verdict);
-        let starved = self.late.worst(since);
-        Gone { attempt: Attempt { verdict, observation, took: since.elapsed(), starved }, reached, died }
+        let (starved, took) = (self.ticks.worst(since), since.elapsed());
+        let late = is_late(&verdict, &observation) || took >= self.deadline;
+        Gone { attempt: Attempt { verdict, observation, took, starved, late }, reached, died }
     }
 
     async fn at(&self, subject: &Subject) -> (Observation, Verdict, bool, Option<String>) {
@@ -90,6 +91,13 @@ async fn one(case: &Case, mut probe: Probe, deadline: Duration) -> (Observation,
         }
     };
     (observation, verdict, reached)
+}
+
+/// Whether the step that shows the failure did not end in time.
+fn is_late(verdict: &Verdict, observation: &Observation) -> bool {
+    let Verdict::Fail(finding) = verdict else { return false };
+    let mut steps = observation.steps.iter();
+    steps.any(|step| step.label == finding.step && matches!(step.exchange.ended, Ended::Late(_)))
 }
 
 /// A case that could not finish does not pass; what its judge has seen wrong goes first.

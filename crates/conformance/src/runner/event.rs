@@ -49,6 +49,8 @@ pub struct Attempt {
     pub took: Duration,
     /// The longest that the harness itself was kept from running meanwhile.
     pub starved: Duration,
+    /// Whether it failed because something did not come in time.
+    pub late: bool,
 }
 
 /// What became of a case.

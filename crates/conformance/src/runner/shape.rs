@@ -14,9 +14,9 @@ const AGAIN: usize = 3;
 pub(super) struct Shapes(HashMap<String, usize>);
 
 impl Shapes {
-    /// Whether a failure of this shape is worth another go; counts it if so.
-    pub(super) fn worth(&mut self, case: &Case, finding: &Finding) -> bool {
-        self.more(shape(case.area(), finding))
+    /// Whether a failure of this shape is worth another go; counts it if so. All that is late looks the same.
+    pub(super) fn worth(&mut self, case: &Case, finding: &Finding, late: bool) -> bool {
+        self.more(if late { "late".to_owned() } else { shape(case.area(), finding) })
     }
 
     /// The same for a case that could not tell.
@@ -63,9 +63,11 @@ mod tests {
         let mut shapes = Shapes::default();
         let worth: Vec<_> = ["1 byte", "23 bytes", "4 bytes", "5 bytes", "6 bytes"]
             .iter()
-            .map(|text| shapes.worth(&case("a/b/c"), &finding(&text.replace("byte ", "bytes "))))
+            .map(|text| shapes.worth(&case("a/b/c"), &finding(&text.replace("byte ", "bytes ")), false))
             .collect();
         assert_eq!(worth, [true, true, true, true, false], "one of them has another shape");
-        assert!(shapes.worth(&case("b/b/c"), &finding("5 bytes")), "another area");
+        let late = [(); 4].map(|()| shapes.worth(&case("c/b/c"), &finding("late"), true));
+        assert_eq!(late, [true, true, true, false]);
+        assert!(shapes.worth(&case("b/b/c"), &finding("5 bytes"), false), "another area");
     }
 }

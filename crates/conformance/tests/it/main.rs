@@ -3,7 +3,9 @@
 
 mod arrows;
 mod binary;
+mod hanging;
 mod mock;
 mod mutants;
 mod proxy;
 mod replay;
+mod runs;
