@@ -1,0 +1,165 @@
+//! Runs the suite against mutants, and writes down which cases catch which. Judges nothing itself.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt as _};
+
+use super::matrix::{Matrix, Row};
+use super::mutant::{Change, Mutant};
+use super::proxy::Mutated;
+use crate::case::Case;
+use crate::library::{self, Report};
+use crate::observation::Ended;
+use crate::profile::Claims;
+use crate::runner::{Config, Outcome};
+use crate::verdict::Verdict;
+
+/// Cases that take longer than this alone are slow.
+const SLOW: Duration = Duration::from_millis(250);
+
+/// What a hunt needs.
+#[derive(Debug)]
+pub struct Hunt {
+    targets: Vec<Target>,
+    jobs: usize,
+}
+
+/// A case, and what it was seen to do at a true mock.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The case.
+    pub case: Case,
+    /// Method and path of each of its calls.
+    pub calls: BTreeSet<(String, String)>,
+    /// Whether it took long.
+    pub slow: bool,
+}
+
+/// What a hunt to the first kill says of a mutant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct First {
+    /// The mutant.
+    pub id: &'static str,
+    /// The case that catches it.
+    pub by: Option<&'static str>,
+    /// How many cases were run for that.
+    pub tried: usize,
+}
+
+impl Hunt {
+    /// Looks at what each case does, so that only cases are run that a mutant can reach.
+    ///
+    /// # Errors
+    /// The cases that a true mock behind the proxy does not pass: what they say of mutants would mean nothing.
+    pub async fn prepare(cases: &[Case], jobs: usize) -> Result<Self, String> {
+        let looked: Vec<_> =
+            stream::iter(cases.iter().copied()).map(look).buffered(jobs.max(1)).collect().await;
+        let wrong: Vec<&str> =
+            looked.iter().filter_map(|seen| seen.as_ref().err()).map(String::as_str).collect();
+        if !wrong.is_empty() {
+            return Err(format!("a true mock behind the proxy does not pass:\n{}", wrong.join("\n")));
+        }
+        Ok(Self { targets: looked.into_iter().flatten().collect(), jobs })
+    }
+
+    /// Without a look: every case is run at every mutant, in vain where the mutant does not reach it.
+    pub fn blind(cases: &[Case], jobs: usize) -> Self {
+        let target = |case: &Case| Target { case: *case, calls: BTreeSet::new(), slow: false };
+        Self { targets: cases.iter().map(target).collect(), jobs }
+    }
+
+    /// Every case that can be reached, at every mutant; `tell` hears of each.
+    pub async fn whole(&self, mutants: &[Mutant], mut tell: impl FnMut(&Mutant, &Row)) -> Matrix {
+        let mut matrix = Matrix::default();
+        matrix.slow = self
+            .targets
+            .iter()
+            .filter(|target| target.slow)
+            .map(|target| target.case.id.to_owned())
+            .collect();
+        let rows = stream::iter(mutants).map(|mutant| async move { (mutant, self.at(mutant).await) });
+        let mut rows = std::pin::pin!(rows.buffer_unordered(self.jobs.max(1)));
+        while let Some((mutant, row)) = rows.next().await {
+            tell(mutant, &row);
+            matrix.mutants.push(row);
+        }
+        matrix
+    }
+
+    async fn at(&self, mutant: &Mutant) -> Row {
+        let reached =
+            |target: &&Target| target.calls.iter().any(|(method, path)| mutant.change.reaches(method, path));
+        let cases: Vec<Case> = self.targets.iter().filter(reached).map(|target| target.case).collect();
+        let mut row = Row { id: mutant.id.to_owned(), ..Row::default() };
+        for outcome in run(mutant.change, cases).await.outcomes {
+            let id = outcome.case.id.to_owned();
+            match &outcome.verdict {
+                Verdict::Pass | Verdict::Unsupported(_) => {}
+                Verdict::Fail(_) if by_claim(&outcome) => drop(row.caught.insert(id)),
+                Verdict::Fail(_) => drop(row.late.insert(id)),
+                _ => drop(row.untold.insert(id)),
+            }
+        }
+        row
+    }
+
+    /// For each mutant the cases that caught it last time, then all others, until one catches it; `tell` hears of each.
+    pub async fn first(&self, mutants: &[Mutant], last: &Matrix, mut tell: impl FnMut(&First)) -> Vec<First> {
+        let found = stream::iter(mutants).map(|mutant| self.first_at(mutant, last));
+        let mut found = std::pin::pin!(found.buffer_unordered(self.jobs.max(1)));
+        let mut all = Vec::new();
+        while let Some(first) = found.next().await {
+            tell(&first);
+            all.push(first);
+        }
+        all
+    }
+
+    async fn first_at(&self, mutant: &Mutant, last: &Matrix) -> First {
+        let row = last.mutants.iter().find(|row| row.id == mutant.id);
+        let caught = |case: &Case| row.is_some_and(|row| row.caught.contains(case.id));
+        let mut order: Vec<Case> = self.targets.iter().map(|target| target.case).collect();
+        // A slow case is asked only when no quick one catches it.
+        order.sort_by_key(|case| (!caught(case), last.slow.contains(case.id)));
+        for (tried, case) in order.iter().enumerate() {
+            let outcomes = run(mutant.change, vec![*case]).await.outcomes;
+            if outcomes.iter().any(by_claim) {
+                return First { id: mutant.id, by: Some(case.id), tried: tried + 1 };
+            }
+        }
+        First { id: mutant.id, by: None, tried: order.len() }
+    }
+}
+
+async fn run(change: Change, cases: Vec<Case>) -> Report {
+    let config =
+        Config { claims: Claims::generation(2), ..Config::new(Arc::new(Mutated::by(change)), cases) };
+    library::run(config).await
+}
+
+async fn look(case: Case) -> Result<Target, String> {
+    let mutated = Mutated::by(Change::Nothing);
+    let config =
+        Config { claims: Claims::generation(2), ..Config::new(Arc::new(mutated.clone()), vec![case]) };
+    let report = library::run(config).await;
+    let outcome = report.outcomes.first().ok_or_else(|| format!("{}: not run", case.id))?;
+    if !matches!(outcome.verdict, Verdict::Pass | Verdict::Unsupported(_)) {
+        return Err(format!("{}: {}: {}", case.id, outcome.verdict.word(), outcome.verdict.message()));
+    }
+    let seen = outcome.observation.steps.iter().map(|step| {
+        let path = step.exchange.target.split('?').next().unwrap_or_default();
+        (step.exchange.method.clone(), path.to_owned())
+    });
+    let calls = mutated.called().into_iter().chain(seen).collect();
+    Ok(Target { case, calls, slow: outcome.took > SLOW })
+}
+
+/// Whether it failed, and not because something did not come in time.
+fn by_claim(outcome: &Outcome) -> bool {
+    let Verdict::Fail(finding) = &outcome.verdict else { return false };
+    let step = outcome.observation.steps.iter().find(|step| step.label == finding.step);
+    step.is_some_and(|step| !matches!(step.exchange.ended, Ended::Late(_)))
+        && !finding.observed.contains("did not all come within")
+}
