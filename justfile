@@ -10,7 +10,7 @@ default:
     @just --list --unsorted
 
 # Everything that CI demands; the closing lines are those of `cargo test`.
-check: fmt-check generated proto deny clippy docs readme interop conformance test-unprivileged test
+check: fmt-check generated proto deny clippy docs readme interop conformance html-report test-unprivileged test
 
 # Installs what the other recipes need, outside of the tree (Debian, with cargo, go, node and python3 present).
 setup:
@@ -64,6 +64,11 @@ readme:
 # Judges the mock with the kit.
 conformance:
     cargo run --quiet --locked --package conformance --bin envd-conformance
+
+# Looks at the kit's HTML report in a browser.
+html-report:
+    cargo build --quiet --locked --package conformance --bin envd-conformance
+    tools/html_report
 
 # Measures; compiled by `just clippy`, never part of `just check`.
 bench *ARGS:

@@ -55,6 +55,9 @@ pub struct Exchange {
     /// Whether it went over HTTP/2.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub http2: bool,
+    /// What came behind the answer on the same connection, where the probe looked.
+    #[serde(default, with = "base64_text", skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<u8>,
     /// What was added up, where what came was too much to keep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sum: Option<Sum>,

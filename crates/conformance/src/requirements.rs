@@ -63,6 +63,66 @@ mod tests {
         }
     }
 
+    /// The sections of the contract's parts 0 and 1 and section 10.
+    const SECTIONS: [&str; 29] = [
+        "0",
+        "0.1",
+        "0.2",
+        "0.process",
+        "0.filesystem",
+        "1",
+        "2",
+        "3",
+        "3.1",
+        "3.2",
+        "3.3",
+        "3.4",
+        "3.5",
+        "3.6",
+        "3.7",
+        "3.8",
+        "3.9",
+        "4",
+        "4.1",
+        "4.2",
+        "4.3",
+        "4.4",
+        "4.5",
+        "4.6",
+        "4.7",
+        "4.8",
+        "5",
+        "6",
+        "7",
+    ];
+
+    #[test]
+    fn every_section_has_requirements() {
+        let all = all().unwrap();
+        for section in SECTIONS.into_iter().chain(["8", "9", "10"]) {
+            assert!(all.iter().any(|requirement| requirement.section == section), "section {section}");
+        }
+        for requirement in all {
+            assert!(requirement.id.starts_with(&format!("{}.", requirement.section)), "{}", requirement.id);
+        }
+    }
+
+    #[test]
+    fn every_requirement_is_covered_or_says_why_not() {
+        let cases = suites::all();
+        for requirement in all().unwrap() {
+            let covered = requirement.covered(&cases);
+            assert_eq!(covered, requirement.untested.is_none(), "{}: covered {covered}", requirement.id);
+        }
+    }
+
+    #[test]
+    fn every_case_covers_a_requirement() {
+        let idle: Vec<_> =
+            suites::all().iter().filter(|case| case.reqs.is_empty()).map(|case| case.id).collect();
+        assert!(idle.is_empty(), "{idle:?}");
+    }
+
     #[test]
     fn cases_cover_only_requirements_that_there_are() {
         let known: BTreeSet<_> = all().unwrap().into_iter().map(|requirement| requirement.id).collect();

@@ -180,6 +180,9 @@ impl Run {
             self.queue = Queue::new(&self.config.cases, seed);
             self.one_round(tell).await;
         }
+        if !self.over {
+            self.revive().await;
+        }
         // A subject that takes no call has nothing swept: the summary has said so already.
         let _ = timeout(SWEEP, sweep(&self.shared, &self.mark, &self.swept)).await;
         self.summary.stale = self.config.known.complaints();

@@ -1,7 +1,9 @@
 //! What a host could notice of an observation, as flat facts under names: statuses, headers, fields, output. Pure.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use regex::Regex;
 use serde_json::Value;
 
 use crate::observation::{Ended, Exchange, Observation};
@@ -18,9 +20,22 @@ pub(super) fn facts(observation: &Observation) -> Facts {
     }
     let host = observation.steps.first().map(|step| step.exchange.host.clone()).unwrap_or_default();
     for value in out.values_mut() {
-        *value = value.replace(&observation.dir, "DIR").replace(&host, "HOST");
+        *value = timeless(&value.replace(&observation.dir, "DIR").replace(&host, "HOST"));
     }
     out
+}
+
+/// Without points in time: two subjects are never asked in the same instant.
+fn timeless(value: &str) -> String {
+    const TIMES: [(&str, &str); 3] = [
+        (r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT", "DATE"),
+        (r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z", "TIME"),
+        (r"[0-9]{9,}(\.[0-9]+)?", "NUMBER"),
+    ];
+    static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+        TIMES.iter().filter_map(|(pattern, word)| Some((Regex::new(pattern).ok()?, *word))).collect()
+    });
+    PATTERNS.iter().fold(value.to_owned(), |text, (time, word)| time.replace_all(&text, *word).into_owned())
 }
 
 fn exchange(label: &str, seen: &Exchange, out: &mut Facts) {
@@ -86,5 +101,16 @@ fn fields(at: &str, json: &Value, out: &mut Facts) {
             list.iter().enumerate().for_each(|(nth, value)| fields(&format!("{at}/{nth}"), value, out));
         }
         other => _ = out.insert(at.to_owned(), other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_in_time_are_no_facts() {
+        let all = r#"Wed, 25 Nov 2026 01:56:34 GMT "2026-11-25T01:56:34.5Z" 1795571794 404"#;
+        assert_eq!(timeless(all), r#"DATE "TIME" NUMBER 404"#);
     }
 }

@@ -50,6 +50,12 @@ impl Probe {
         format!("{}/{name}", self.observation.dir)
     }
 
+    /// The body of the last step, as text.
+    pub fn last_body(&self) -> String {
+        let body = self.observation.steps.last().map(|step| step.exchange.body.as_slice());
+        String::from_utf8_lossy(body.unwrap_or_default()).into_owned()
+    }
+
     /// What the process of the last step has printed, in a JSON stream.
     pub fn last_output(&self) -> String {
         self.observation.steps.last().map(|step| Run::of(&step.exchange.body).text()).unwrap_or_default()
@@ -113,6 +119,36 @@ impl Probe {
     /// Writes down an exchange.
     pub fn note(&mut self, label: &str, exchange: Exchange) {
         self.observation.steps.push(Step { label: label.to_owned(), exchange });
+    }
+
+    /// Sends bytes that need not be HTTP, and reads what comes; with `shut`, the sending side is closed behind them.
+    ///
+    /// # Errors
+    /// [`Trouble::Connect`].
+    pub async fn raw(&mut self, label: &str, bytes: &[u8], shut: bool) -> Result<(), Trouble> {
+        let mut open = Open::raw(self.address, &self.host, bytes, shut, self.patience).await?;
+        open.read_all().await;
+        self.keep(label, open);
+        Ok(())
+    }
+
+    /// As [`Probe::raw`] with the sending side open, and everything behind the first answer kept as well.
+    ///
+    /// # Errors
+    /// [`Trouble::Connect`].
+    pub async fn raw_to_close(&mut self, label: &str, bytes: &[u8]) -> Result<(), Trouble> {
+        let mut open = self.open_raw(bytes).await?;
+        open.until_closed().await;
+        self.keep(label, open);
+        Ok(())
+    }
+
+    /// Sends bytes that need not be HTTP, and leaves the reading to the caller.
+    ///
+    /// # Errors
+    /// [`Trouble::Connect`].
+    pub async fn open_raw(&self, bytes: &[u8]) -> Result<Open, Trouble> {
+        Open::raw(self.address, &self.host, bytes, false, self.patience).await
     }
 
     /// The Host header of the subject, which is also where it is.

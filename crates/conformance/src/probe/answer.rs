@@ -49,6 +49,11 @@ impl Answer {
         }
     }
 
+    /// Gives up what came behind the answer.
+    pub(super) fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.raw)
+    }
+
     /// The connection has ended.
     pub(super) fn close(&mut self, why: &str, seen: &mut Exchange) {
         let clean = self.at == At::ToClose && why.is_empty();

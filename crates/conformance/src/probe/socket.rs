@@ -61,12 +61,6 @@ impl Open {
         ask: Ask,
         patience: Duration,
     ) -> Result<Self, Trouble> {
-        let failed = |why: String| Trouble::Connect { address, why };
-        let socket = timeout(patience, TcpStream::connect(address))
-            .await
-            .map_err(|_| failed(format!("no answer within {patience:?}")))?
-            .map_err(|error| failed(error.to_string()))?;
-        socket.set_nodelay(true).map_err(|error| failed(error.to_string()))?;
         let seen = Exchange {
             host: host.to_owned(),
             method: ask.method.clone(),
@@ -75,11 +69,39 @@ impl Open {
             sent: ask.body.clone(),
             ..Exchange::default()
         };
-        let (answer, since) = (Answer::new(), Instant::now());
-        let mut open = Self { socket, answer, seen, since, patience, adding: None };
+        let mut open = Self::connect(address, seen, patience).await?;
         // A subject may answer before it has read all: what it says then is in the answer, not in this error.
         let _ = timeout(patience, open.write(&ask, host)).await;
         Ok(open)
+    }
+
+    pub(super) async fn raw(
+        address: SocketAddr,
+        host: &str,
+        bytes: &[u8],
+        shut: bool,
+        patience: Duration,
+    ) -> Result<Self, Trouble> {
+        let (method, host) = ("RAW".to_owned(), host.to_owned());
+        let seen = Exchange { method, host, sent: bytes.to_vec(), ..Exchange::default() };
+        let mut open = Self::connect(address, seen, patience).await?;
+        open.more(bytes).await;
+        if shut {
+            // As above: the answer tells.
+            let _ = open.socket.shutdown().await;
+        }
+        Ok(open)
+    }
+
+    async fn connect(address: SocketAddr, seen: Exchange, patience: Duration) -> Result<Self, Trouble> {
+        let failed = |why: String| Trouble::Connect { address, why };
+        let socket = timeout(patience, TcpStream::connect(address))
+            .await
+            .map_err(|_| failed(format!("no answer within {patience:?}")))?
+            .map_err(|error| failed(error.to_string()))?;
+        socket.set_nodelay(true).map_err(|error| failed(error.to_string()))?;
+        let (answer, since) = (Answer::new(), Instant::now());
+        Ok(Self { socket, answer, seen, since, patience, adding: None })
     }
 
     async fn write(&mut self, ask: &Ask, host: &str) -> std::io::Result<()> {
@@ -137,6 +159,22 @@ impl Open {
             }
             if self.seen.body.len() > MOST_BODY {
                 return self.seen.ended = Ended::Cut(format!("looked away after {MOST_BODY} bytes"));
+            }
+        }
+    }
+
+    /// Reads the answer and everything behind it, until the subject closes the connection.
+    pub async fn until_closed(&mut self) {
+        self.until(|_| false).await;
+        self.seen.after = self.answer.rest();
+        let deadline = self.since + self.patience;
+        let mut buffer = vec![0; 64 << 10];
+        while self.seen.after.len() < MOST_BODY {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match timeout(left, self.socket.read(&mut buffer)).await {
+                Ok(Ok(n)) if n > 0 => self.seen.after.extend_from_slice(&buffer[..n]),
+                Ok(_) => return,
+                Err(_) => return self.seen.ended = Ended::Late(self.patience),
             }
         }
     }

@@ -35,7 +35,7 @@ struct Page<'a> {
     notes: Vec<&'a str>,
     bars: Vec<Bar>,
     height: usize,
-    cases: &'a [Entry],
+    cases: Vec<&'a Entry>,
 }
 
 #[derive(Debug)]
@@ -83,6 +83,8 @@ impl Html {
     /// When it cannot be rendered.
     pub fn page(&self) -> Result<String, askama::Error> {
         let bars = self.bars();
+        let mut cases: Vec<_> = self.cases.iter().collect();
+        cases.sort_by_key(|case| (URGENCY.iter().position(|word| *word == case.word), case.id));
         let page = Page {
             subject: &self.began.subject,
             generation: self.began.profile.generation,
@@ -95,7 +97,7 @@ impl Html {
             notes: self.summary.broken.iter().chain(&self.summary.stale).map(String::as_str).collect(),
             height: bars.len() * ROW,
             bars,
-            cases: &self.cases,
+            cases,
         };
         page.render()
     }
@@ -119,6 +121,9 @@ impl Html {
     }
 }
 
+/// The order of the list.
+const URGENCY: [&str; 7] = ["fail", "inconclusive", "known", "blocked", "pass", "unsupported", "skip"];
+/// The order within a bar.
 const WORDS: [&str; 7] = ["pass", "fail", "known", "inconclusive", "blocked", "unsupported", "skip"];
 
 fn bar(at: usize, area: &str, level: &str, row: &BTreeMap<&str, usize>, most: usize) -> Bar {

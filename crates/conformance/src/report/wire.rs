@@ -60,7 +60,8 @@ pub(super) fn curl(exchange: &Exchange) -> Option<String> {
         "HEAD" => "curl -sSI -m 10".to_owned(),
         method => format!("curl -sSi -m 10 -X {}", word(method)),
     };
-    for (name, value) in &exchange.sent_headers {
+    let close = ("connection".to_owned(), "close".to_owned());
+    for (name, value) in [&close].into_iter().chain(&exchange.sent_headers) {
         command.push_str(&format!(" -H {}", quote(&format!("{name}: {value}"))));
     }
     let url = quote(&format!("http://{}{}", exchange.host, exchange.target));
@@ -94,7 +95,10 @@ fn quote(text: &str) -> String {
 fn printf(bytes: &[u8]) -> String {
     let text: String = bytes
         .iter()
-        .map(|&byte| match byte {
+        .enumerate()
+        .map(|(at, &byte)| match byte {
+            // It would be read as an option.
+            b'-' if at == 0 => "\\055".to_owned(),
             b'%' => "%%".to_owned(),
             b'\\' | b'\'' => format!("\\{byte:03o}"),
             b' '..=b'~' => char::from(byte).to_string(),
@@ -120,7 +124,7 @@ mod tests {
         };
         let command = curl(&exchange).unwrap();
         let (print, send) = command.split_once(" | ").unwrap();
-        assert_eq!(send, "curl -sSi -m 10 -X POST --data-binary @- 'http://h:1/x'");
+        assert_eq!(send, "curl -sSi -m 10 -X POST -H 'connection: close' --data-binary @- 'http://h:1/x'");
         let printed = std::process::Command::new("/bin/sh").args(["-c", print]).output().unwrap();
         assert_eq!(printed.stdout, sent);
     }

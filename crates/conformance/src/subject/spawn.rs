@@ -1,5 +1,6 @@
 //! A build that is started by command: a fresh port, a wait for health, and an end for its whole process group.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
@@ -15,6 +16,10 @@ use crate::probe::{Ask, Probe, Swept, Trouble};
 
 /// How long a build may take to answer its first GET /health.
 const BOOT: Duration = Duration::from_secs(10);
+/// How often a build is started that ends at once: someone else may have taken its port.
+const TRIES: usize = 2;
+/// Beyond so many, ports may be given away again.
+const MOST_GIVEN: usize = 8192;
 const PAUSE: Duration = Duration::from_millis(20);
 const ONE_TRY: Duration = Duration::from_secs(1);
 
@@ -42,6 +47,15 @@ impl Spawn {
     }
 
     async fn up(&self) -> Result<Subject, Trouble> {
+        for _ in 1..TRIES {
+            if let Ok(subject) = self.once().await {
+                return Ok(subject);
+            }
+        }
+        self.once().await
+    }
+
+    async fn once(&self) -> Result<Subject, Trouble> {
         let address = free_port().map_err(|error| Trouble::Start(format!("no free port: {error}")))?;
         let line = self.command.replace("{port}", &address.port().to_string());
         let child = Command::new("/bin/sh")
@@ -114,8 +128,20 @@ async fn health(address: SocketAddr) -> bool {
     matches!(asked, Ok(Ok(seen)) if seen.status == Some(200))
 }
 
+/// A port that nobody has, and that this process has not given away before: two builds that start at once must not get
+/// the same one.
 fn free_port() -> std::io::Result<SocketAddr> {
-    std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if given.len() > MOST_GIVEN {
+        given.clear();
+    }
+    loop {
+        let address = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+        if given.insert(address.port()) {
+            return Ok(address);
+        }
+    }
 }
 
 #[cfg(test)]

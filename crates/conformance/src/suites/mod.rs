@@ -6,6 +6,7 @@ mod helpers;
 mod life;
 mod process;
 mod rest;
+mod twins;
 mod wire;
 
 use crate::case::Case;
@@ -33,7 +34,19 @@ const TABLES: &[&[Case]] = &[
     filesystem::changes::CASES,
     filesystem::listings::CASES,
     filesystem::watches::CASES,
+    life::gates::CASES,
+    life::identity::CASES,
+    life::token::CASES,
+    life::preload::CASES,
     wire::messages::CASES,
+    wire::envelopes::CASES,
+    wire::encodings::CASES,
+    wire::forms::CASES,
+    wire::http1::CASES,
+    wire::http2::CASES,
+    life::snapshot::CASES,
+    rest::routes::CASES,
+    rest::browsers::CASES,
 ];
 
 /// Every case, in the order in which they are listed.

@@ -31,6 +31,13 @@ fn a_mistake_of_the_caller_is_2() {
         &spawn_without_port,
         &["--no-such-flag"],
         &["explain", "nope"],
+        &["--generation", "4"],
+        &["--claims", "/nowhere"],
+        &["--known", "/nowhere"],
+        &["--json", "/nowhere/report.json"],
+        &["--url", "http://127.0.0.1:1", "--spawn-per-case"],
+        &["regrade", "/nowhere"],
+        &["accept", "--report", "/nowhere", "--reason", "x"],
         &["--url", "http://a", "--spawn", "b {port}"],
     ] {
         let output = kit(args);
@@ -90,5 +97,51 @@ fn it_lists_and_explains() {
         text(&output).contains("contract 4.1") && text(&output).contains("exitCode 7"),
         "{}",
         text(&output)
+    );
+}
+
+#[test]
+fn explain_shows_what_is_sent_and_answered() {
+    let output = kit(&["explain", "health/get/version"]);
+    assert_eq!(output.status.code(), Some(0));
+    for part in ["requirement", "why", "source", "level", "needs", "> GET /health", "< 200", "no-store"] {
+        assert!(text(&output).contains(part), "{part}: {}", text(&output));
+    }
+}
+
+#[test]
+fn a_claim_makes_what_is_disclaimed_unsupported() {
+    let directory = tempfile::tempdir().unwrap();
+    let claims = directory.path().join("claims.toml");
+    std::fs::write(&claims, "generation = 2\nlacks = [\"preload\"]\n").unwrap();
+    let output = kit(&["--claims", claims.to_str().unwrap(), "--only", "health/*"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains("it lacks preload: disclaimed"), "{}", text(&output));
+    std::fs::write(&claims, "lacks = [\"nothing-of-the-kind\"]\n").unwrap();
+    assert_eq!(kit(&["--claims", claims.to_str().unwrap()]).status.code(), Some(2));
+}
+
+#[test]
+fn a_run_that_is_interrupted_cleans_up_and_is_3() {
+    let directory = tempfile::tempdir().unwrap();
+    let json = directory.path().join("report.json");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_envd-conformance"))
+        .args(["--repeat", "1000", "--only", "process/*", "--json", json.to_str().unwrap()])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !std::fs::read_to_string(&json).unwrap_or_default().contains("\"finished\"") {
+        assert!(std::time::Instant::now() < deadline, "no case has ended");
+        std::thread::yield_now();
+    }
+    let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    let report = std::fs::read_to_string(&json).unwrap();
+    assert!(
+        report.lines().last().unwrap().contains("stopped on request"),
+        "{}",
+        report.lines().last().unwrap()
     );
 }

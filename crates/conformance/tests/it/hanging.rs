@@ -51,9 +51,7 @@ async fn pass(mut client: TcpStream, upstream: std::net::SocketAddr) -> std::io:
         loop {
             match from_mock.read(&mut buffer).await? {
                 0 => return std::future::pending().await,
-                n => {
-                    to_client.write_all(buffer[..n].strip_suffix(LAST_CHUNK).unwrap_or(&buffer[..n])).await?
-                }
+                n => to_client.write_all(kept(&buffer[..n])).await?,
             }
         }
     };
@@ -61,4 +59,8 @@ async fn pass(mut client: TcpStream, upstream: std::net::SocketAddr) -> std::io:
         gone = up => gone.map(drop),
         failed = down => failed,
     }
+}
+
+fn kept(bytes: &[u8]) -> &[u8] {
+    bytes.strip_suffix(LAST_CHUNK).unwrap_or(bytes)
 }

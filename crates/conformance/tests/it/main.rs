@@ -3,9 +3,12 @@
 
 mod arrows;
 mod binary;
+mod docs;
 mod hanging;
+mod known;
 mod mock;
 mod mutants;
 mod proxy;
 mod replay;
+mod reports;
 mod runs;

@@ -9,6 +9,7 @@ use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble};
 use crate::suites::helpers::{MISSING, all_succeeded};
+use crate::suites::twins;
 use crate::verdict::Judged;
 
 const TRIP: &[&str] = &["files/upload/round-trip"];
@@ -76,8 +77,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.8.directory", "3.8.path-empty"],
         requirement: "no path, and an empty one, is the home, which is a directory: 400",
         why: "a caller that forgets the path must not get a file",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::download(p).await?;
                 get(p, "none", Ask::new("GET", "/files?username=root")).await?;
                 get(p, "empty", Ask::download("")).await
             })
@@ -120,8 +123,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a path below a file is 500 \"error checking path\"",
         why: "the mistake is in the path's middle, not at its end",
         needs: TRIP,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::download(p).await?;
                 p.upload("upload", &p.path("f"), b"x").await?;
                 get(p, "get", Ask::download(&p.path("f/below"))).await
             })
@@ -139,7 +144,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a NUL in the path is 500 \"error checking path\", and no shorter path is read",
         why: "a name that ends early is another file",
         tags: &["security"],
-        act: |p| Box::pin(get(p, "get", Ask::download("/etc/passwd\0.txt"))),
+        twin: Some(twins::ok),
+        act: |p| {
+            Box::pin(async move {
+                twins::download(p).await?;
+                get(p, "get", Ask::download("/etc/passwd\0.txt")).await
+            })
+        },
         judge: |o| {
             o.at("get")?.status(500)?;
             o.at("get")?.says("error checking path: ")

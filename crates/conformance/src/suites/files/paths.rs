@@ -126,7 +126,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "files/path/escaped-dots",
         source: "contract 3.8",
         reqs: &["3.8.path-absolute"],
-        requirement: "the query is decoded once: %252e%252e is a name, not ..",
+        requirement: "the query is decoded once: %252e%252e is a name, and not the parent",
         why: "a proxy that decodes sees one path and the guest another",
         needs: TRIP,
         tags: &["security"],

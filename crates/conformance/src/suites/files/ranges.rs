@@ -4,6 +4,7 @@ use crate::case::{Case, Level};
 use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble};
+use crate::suites::twins;
 use crate::verdict::Judged;
 
 const PART: &[&str] = &["files/range/part"];
@@ -122,7 +123,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
         why: "there is no part of no bytes",
         features: RANGE,
         needs: PART,
-        act: |p| Box::pin(with(p, "get", "range", "bytes=-0")),
+        twin: Some(twins::part),
+        act: |p| {
+            Box::pin(async move {
+                twins::range(p).await?;
+                with(p, "get", "range", "bytes=-0").await
+            })
+        },
         judge: |o| {
             o.at("get")?.status(416)?;
             o.at("get")?.header_is("content-range", "bytes */10")
@@ -137,8 +144,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         why: "nothing is there to be a part of",
         features: RANGE,
         needs: PART,
+        twin: Some(twins::part),
         act: |p| {
             Box::pin(async move {
+                twins::range(p).await?;
                 let path = p.path("empty");
                 p.upload("upload", &path, b"").await?;
                 p.send("get", Ask::download(&path).header("range", "bytes=0-0")).await.map(drop)

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use crate::case::{Case, Ground};
 use crate::observation::Observation;
 use crate::probe::{Ask, Part, Probe, Trouble};
+use crate::suites::twins;
 use crate::verdict::Judged;
 
 const OWN: Case = Case { ground: Ground::Own, tags: &["token", "security"], ..Case::BASE };
@@ -199,9 +200,11 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a wrong signature with a passed expiration is told as invalid, a right one as expired",
         why: "who cannot sign learns nothing",
         needs: &["files/signature/expiry"],
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
                 locked(p).await?;
+                get(p, "twin", Ask::download(PATH), &LINK.signature()).await?;
                 let old = || Ask::download(PATH).query("signature_expiration", "1000000000");
                 get(p, "wrong", old(), &LINK.signature()).await?;
                 get(p, "right", old(), &Link { expiration: Some("1000000000"), ..LINK }.signature()).await
@@ -242,9 +245,11 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["2.before-file", "3.8.check-order"],
         requirement: "who shows nothing is told nothing: 401 comes before a missing user and a missing file",
         why: "the answer would tell which files and users there are",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
                 locked(p).await?;
+                get(p, "twin", Ask::download(PATH), &LINK.signature()).await?;
                 p.send("missing", Ask::download("/tmp/envd-conformance-no-such")).await?;
                 let ask = Ask::new("GET", "/files").query("path", PATH).query("username", "nobody-here");
                 p.send("user", ask).await.map(drop)

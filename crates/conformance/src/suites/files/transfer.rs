@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::case::{Case, Ground};
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble};
+use crate::suites::twins;
 use crate::verdict::Judged;
 
 const TRIP: &[&str] = &["files/upload/round-trip"];
@@ -26,6 +27,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/upload/round-trip",
         source: "contract 3.8",
+        reqs: &["3.8.answer", "0.1.upload-post"],
         requirement: "what is uploaded is downloaded byte for byte; the answer names path, name and type",
         why: "files are the way by which code enters a sandbox",
         act: |p| {
@@ -52,6 +54,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/upload/large",
         source: "contract 3.8 and 10",
+        reqs: &["10.no-upload-limit"],
         requirement: "an upload of 3 MiB is taken",
         why: "the host lets its callers send 100 MB",
         needs: TRIP,
@@ -73,6 +76,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/upload/replaces",
         source: "contract 3.8",
+        reqs: &["3.8.truncates", "3.8.keeps-mode"],
         requirement: "an upload over an existing file replaces the whole content and keeps its mode",
         why: "the tail of the old file would stay, or a script would lose its x bit",
         needs: &["files/upload/round-trip", "process/start/events"],
@@ -97,10 +101,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/upload/no-file-part",
         source: "contract 10",
+        reqs: &["10.no-file-part"],
         requirement: "an upload without a part named file is 400",
         why: "a caller that misspells the field believes that its file is there",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::upload(p).await?;
                 let path = p.path("none");
                 p.send("upload", Ask::upload(&path, "other", b"x")).await.map(drop)
             })
@@ -111,9 +118,16 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/upload/onto-directory",
         source: "contract 3.8",
+        reqs: &["3.8.onto-directory"],
         requirement: "an upload onto a directory is 400 and says so",
         why: "the caller has to hear which path is wrong",
-        act: |p| Box::pin(async move { p.upload("upload", "/tmp", b"x").await }),
+        twin: Some(twins::ok),
+        act: |p| {
+            Box::pin(async move {
+                twins::upload(p).await?;
+                p.upload("upload", "/tmp", b"x").await
+            })
+        },
         judge: |o| {
             o.at("upload")?.status(400)?;
             o.at("upload")?.says("path is a directory: /tmp")
@@ -123,6 +137,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/upload/one-tree",
         source: "contract 3.8",
+        reqs: &["3.8.part-file"],
         requirement: "a command reads an uploaded file, and a download what a command wrote",
         why: "files and commands share one machine",
         needs: &["files/upload/round-trip", "process/start/events"],
@@ -143,12 +158,15 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/download/missing",
         source: "contract 3.8",
+        reqs: &["3.8.missing", "3.error-shape"],
         requirement: "a missing path is 404 with a JSON code and a message that names the path",
         why: "the host turns it into its own not-found",
+        twin: Some(twins::ok),
         act: |p| {
-            Box::pin(
-                async move { p.send("get", Ask::download("/tmp/envd-conformance-no-such")).await.map(drop) },
-            )
+            Box::pin(async move {
+                twins::download(p).await?;
+                p.send("get", Ask::download("/tmp/envd-conformance-no-such")).await.map(drop)
+            })
         },
         judge: |o| {
             let seen = o.at("get")?;
@@ -161,9 +179,16 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/download/directory",
         source: "contract 3.8",
+        reqs: &["3.8.directory"],
         requirement: "a directory is 400 and says so",
         why: "a listing is another call",
-        act: |p| Box::pin(async move { p.send("get", Ask::download("/tmp")).await.map(drop) }),
+        twin: Some(twins::ok),
+        act: |p| {
+            Box::pin(async move {
+                twins::download(p).await?;
+                p.send("get", Ask::download("/tmp")).await.map(drop)
+            })
+        },
         judge: |o| {
             o.at("get")?.status(400)?;
             o.at("get")?.field_is("/message", "path '/tmp' is a directory")
@@ -173,10 +198,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/download/user-unknown",
         source: "contract 3.8",
+        reqs: &["3.8.user-unknown"],
         requirement: "an unknown username is 401 \"user 'x' not found\"",
         why: "a misspelt user must not become root",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::download(p).await?;
                 let ask =
                     Ask::new("GET", "/files").query("path", "/etc/passwd").query("username", "nobody-here");
                 p.send("get", ask).await.map(drop)
@@ -191,6 +219,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/download/headers",
         source: "contract 3.8",
+        reqs: &["3.8.type", "3.8.disposition", "3.8.length"],
         requirement: "a download has its length, a content type by extension and its name in Content-Disposition",
         why: "browsers and proxies go by them",
         needs: TRIP,
@@ -209,6 +238,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/download/odd-name",
         source: "contract 10",
+        reqs: &["10.disposition"],
         requirement: "a file whose name holds a newline is downloaded, and its header is one line",
         why: "one such file has killed real daemons",
         needs: TRIP,
@@ -224,6 +254,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/range/part",
         source: "contract 10 and RFC 9110, 14.2",
+        reqs: &["10.range"],
         requirement: "a byte range is 206 with these bytes and Content-Range",
         why: "an interrupted download goes on by it",
         needs: TRIP,
@@ -243,6 +274,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/range/suffix",
         source: "contract 10 and RFC 9110, 14.1.2",
+        reqs: &["10.range"],
         requirement: "a suffix range is the last bytes",
         why: "archive readers begin at the end",
         needs: &["files/range/part"],
@@ -262,13 +294,16 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/range/beyond",
         source: "contract 10 and RFC 9110, 15.5.17",
+        reqs: &["10.range-unsatisfiable"],
         requirement: "a range beyond the end is 416 with the length in Content-Range",
         why: "a client that asks for more learns that it has all",
         needs: &["files/range/part"],
+        twin: Some(twins::part),
         act: |p| {
-            Box::pin(
-                async move { download(p, "a", b"0123456789", |ask| ask.header("range", "bytes=10-")).await },
-            )
+            Box::pin(async move {
+                twins::range(p).await?;
+                download(p, "a", b"0123456789", |ask| ask.header("range", "bytes=10-")).await
+            })
         },
         judge: |o| {
             o.at("download")?.status(416)?;
@@ -279,6 +314,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/condition/etag",
         source: "contract 10 and RFC 9110, 13.1.2",
+        reqs: &["10.if-none-match", "10.validators"],
         requirement: "If-None-Match with the ETag is 304 without a body, and 200 once the file has changed",
         why: "a cache would serve old code, or fetch it every time",
         needs: TRIP,
@@ -304,6 +340,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/encoding/gzip",
         source: "contract 3.8",
+        reqs: &["3.8.gzip"],
         requirement: "a download that accepts gzip is gzip, and unpacks to the file",
         why: "Go's transport always asks for it",
         needs: TRIP,
@@ -327,11 +364,14 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/encoding/none-acceptable",
         source: "contract 3.8",
+        reqs: &["3.8.406"],
         requirement: "406 when neither gzip nor identity is acceptable",
         why: "a body that the client cannot read is worse than none",
         needs: TRIP,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::download(p).await?;
                 download(p, "a", b"x", |ask| ask.header("accept-encoding", "gzip;q=0, identity;q=0")).await
             })
         },
@@ -341,6 +381,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/signature/valid",
         source: "contract 2",
+        reqs: &["2.signature-form", "2.signature-operation"],
         requirement: "with a token set, a right signature opens exactly its path, operation and user",
         why: "the host hands such links to browsers",
         act: |p| {
@@ -365,6 +406,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/signature/missing",
         source: "contract 2",
+        reqs: &["2.signature-missing", "2.header-wrong", "2.header-wins"],
         requirement: "with a token set, /files without token and signature is 401, with the token 200",
         why: "every file would be open to the network",
         act: |p| {
@@ -386,6 +428,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "files/signature/expiry",
         source: "contract 2",
+        reqs: &["2.signature-expiration", "2.expired"],
         requirement: "an expiration in the future opens, one in the past is 401, and it cannot be changed",
         why: "a leaked link has to end some day",
         needs: SIGNED,

@@ -9,6 +9,7 @@ use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::{Ask, Part, Probe, Trouble, What};
 use crate::suites::helpers::{all_succeeded, entry_is, form, fs, printed};
+use crate::suites::twins;
 use crate::verdict::Judged;
 
 const TRIP: &[&str] = &["files/upload/round-trip"];
@@ -452,7 +453,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "~name is 400 \"cannot expand user-specific home dir\"",
         why: "a directory that is called ~name would be made in its place",
         features: POST,
-        act: |p| Box::pin(async move { p.upload("upload", "~user/f", b"x").await }),
+        twin: Some(twins::ok),
+        act: |p| {
+            Box::pin(async move {
+                twins::upload(p).await?;
+                p.upload("upload", "~user/f", b"x").await
+            })
+        },
         judge: |o| refused(o, "upload", 400, "cannot expand user-specific home dir"),
         ..Case::BASE
     },
@@ -733,8 +740,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a bad Content-Encoding is told before a bad path",
         why: "every build must tell the same mistake first",
         features: POST,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::upload(p).await?;
                 let ask =
                     form(Some("~user/f"), Some("root"), &[part(None, b"x")]).header("content-encoding", "br");
                 send(p, "upload", ask).await
@@ -750,7 +759,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "an error of /files is JSON with code and message, by its content type too",
         why: "clients show the message",
         features: POST,
-        act: |p| Box::pin(async move { p.upload("upload", "/tmp", b"x").await }),
+        twin: Some(twins::ok),
+        act: |p| {
+            Box::pin(async move {
+                twins::upload(p).await?;
+                p.upload("upload", "/tmp", b"x").await
+            })
+        },
         judge: |o| {
             let seen = o.at("upload")?;
             seen.status(400)?;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::case::Case;
 use crate::probe::{Ask, Probe, Trouble};
 use crate::suites::process::start::EVENTS;
+use crate::suites::twins;
 use crate::verdict::{Objection, Seen};
 
 const STAT: &[&str] = &["filesystem/stat/file"];
@@ -15,6 +16,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/stat/file",
         source: "contract 5 and 10",
+        reqs: &["0.filesystem.entry-fields", "10.json-timestamp", "5.entry-time"],
         requirement: "Stat tells name, type, path, size, mode, permissions, owner, group and time of a file",
         why: "listings show them, and sync tools compare them",
         needs: EVENTS,
@@ -41,15 +43,23 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/stat/missing",
         source: "contract 5",
+        reqs: &["5.stat-missing"],
         requirement: "Stat of a missing path is not_found",
         why: "the usual way to ask whether a file is there",
-        act: |p| Box::pin(async move { call(p, "stat", "Stat", json!({ "path": MISSING })).await }),
+        twin: Some(twins::ok),
+        act: |p| {
+            Box::pin(async move {
+                twins::stat(p).await?;
+                call(p, "stat", "Stat", json!({ "path": MISSING })).await
+            })
+        },
         judge: |o| o.at("stat")?.error(404, "not_found", "file not found"),
         ..Case::BASE
     },
     Case {
         id: "filesystem/stat/symlink",
         source: "contract 5",
+        reqs: &["5.entry-link", "5.entry-type", "5.entry-size"],
         requirement: "a symlink has the type of its target, its own size, permissions with L, and symlinkTarget",
         why: "a link to a directory is opened like one",
         needs: &["filesystem/stat/file", "process/start/events"],
@@ -77,6 +87,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/make-dir/parents",
         source: "contract 5",
+        reqs: &["5.makedir-parents"],
         requirement: "MakeDir makes the path with all its parents, 0755, and tells of the last",
         why: "the host makes project directories in one call",
         act: |p| {
@@ -98,6 +109,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/make-dir/in-the-way",
         source: "contract 5",
+        reqs: &["5.makedir-exists", "5.makedir-file"],
         requirement: "an existing directory is already_exists, a file in its place invalid_argument",
         why: "the caller tells \"fine, it is there\" from \"something is in the way\"",
         needs: &["filesystem/make-dir/parents"],
@@ -119,6 +131,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/move/file",
         source: "contract 5",
+        reqs: &["5.move-over", "5.move-parents", "5.move-entry"],
         requirement: "Move renames with the content, over what is there, and makes the parents",
         why: "an editor saves by writing beside and moving over",
         needs: STAT,
@@ -143,10 +156,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/move/missing",
         source: "contract 5",
+        reqs: &["5.move-missing"],
         requirement: "Move of a missing source is not_found \"source not found\"",
         why: "the caller learns which of the two paths is wrong",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::moves(p).await?;
                 call(p, "move", "Move", json!({ "source": MISSING, "destination": p.path("b") })).await
             })
         },
@@ -156,6 +172,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/list-dir/depth",
         source: "contract 5",
+        reqs: &["5.list-depth", "5.list-links"],
         requirement: "ListDir lists as deep as asked, 0 meaning 1, without the root and not into links",
         why: "file browsers load level by level",
         needs: EVENTS,
@@ -182,6 +199,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/list-dir/fresh",
         source: "contract 5",
+        reqs: &["5.list-empty"],
         requirement: "an empty directory lists as {}, and each change shows in the next listing",
         why: "a stale list sends the host after files that are gone",
         needs: LIST,
@@ -207,10 +225,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/list-dir/errors",
         source: "contract 5",
+        reqs: &["5.list-missing", "5.list-file"],
         requirement: "a missing path is not_found, a file invalid_argument",
         why: "an empty list in their place hides the mistake",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::list_dir(p).await?;
                 call(p, "missing", "ListDir", json!({ "path": MISSING })).await?;
                 p.upload("upload", &p.path("f"), b"").await?;
                 call(p, "file", "ListDir", json!({ "path": p.path("f") })).await
@@ -225,6 +246,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/remove/tree",
         source: "contract 5",
+        reqs: &["5.remove-recursive", "5.remove-link"],
         requirement: "Remove takes a directory with all in it, and of a symlink only the link",
         why: "following a link would delete what is outside",
         needs: &["filesystem/stat/file", "process/start/events"],
@@ -249,15 +271,23 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/remove/missing",
         source: "contract 10",
+        reqs: &["10.remove-missing"],
         requirement: "Remove of a missing path is not_found",
         why: "a retry must be told from a broken disk",
-        act: |p| Box::pin(async move { call(p, "remove", "Remove", json!({ "path": MISSING })).await }),
+        twin: Some(twins::ok),
+        act: |p| {
+            Box::pin(async move {
+                twins::remove(p).await?;
+                call(p, "remove", "Remove", json!({ "path": MISSING })).await
+            })
+        },
         judge: |o| o.at("remove")?.error(404, "not_found", ""),
         ..Case::BASE
     },
     Case {
         id: "filesystem/watch-dir/events",
         source: "contract 10",
+        reqs: &["10.watchdir-start", "10.watchdir-names"],
         requirement: "WatchDir streams a start at once, then each event with its full path",
         why: "editors and dev servers reload by it",
         needs: EVENTS,
@@ -293,10 +323,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/watch-dir/missing",
         source: "contract 10",
+        reqs: &["10.watch-missing", "10.watch-file"],
         requirement: "WatchDir of a missing path is not_found, of a file invalid_argument",
         why: "a watch on nothing waits for ever",
+        twin: Some(twins::began),
         act: |p| {
             Box::pin(async move {
+                twins::watch(p).await?;
                 p.stream("missing", "filesystem.Filesystem/WatchDir", json!({ "path": MISSING })).await?;
                 p.upload("upload", &p.path("f"), b"").await?;
                 p.stream("file", "filesystem.Filesystem/WatchDir", json!({ "path": p.path("f") })).await
@@ -311,6 +344,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/watcher/drains",
         source: "contract 5",
+        reqs: &["5.watcher-drain", "5.event-names"],
         requirement: "GetWatcherEvents tells what happened since the last call, and each event once",
         why: "an event that comes twice, or never, builds twice, or never",
         act: |p| {
@@ -342,6 +376,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "filesystem/watcher/unknown",
         source: "contract 5",
+        reqs: &["5.watcher-unknown", "5.watcher-remove", "10.watch-missing"],
         requirement: "events of an unknown watcher are not_found; removing one is fine",
         why: "the host makes a new watcher when it hears that the old one is gone",
         act: |p| {

@@ -6,6 +6,7 @@ use crate::case::{Case, Ground};
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble};
 use crate::suites::helpers::{all_succeeded, entry_is, fs, printed};
+use crate::suites::twins;
 use crate::verdict::Judged;
 
 const MAKE: &[&str] = &["filesystem/make-dir/parents"];
@@ -69,8 +70,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "over a link to a directory it is already_exists, over a dangling link internal \"File exists\"",
         why: "a link that leads nowhere is in the way",
         needs: MAKE,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::make_dir(p).await?;
                 make(p, "mkdir a && ln -s a l && ln -s gone m").await?;
                 on(p, "link", "MakeDir", "l").await?;
                 on(p, "dangling", "MakeDir", "m").await
@@ -97,8 +100,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "below a file it is internal \"error getting file info: Not a directory\", over a link to a file invalid_argument",
         why: "two mistakes that the caller repairs in different places",
         needs: MAKE,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::make_dir(p).await?;
                 make(p, ": > f && ln -s f l").await?;
                 on(p, "below", "MakeDir", "f/a").await?;
                 on(p, "link", "MakeDir", "l").await
@@ -403,8 +408,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.tilde-error"],
         requirement: "~name is invalid_argument for every call",
         why: "removing a guess would be the worst of all",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::remove(p).await?;
                 for call in ["Remove", "MakeDir", "ListDir", "CreateWatcher"] {
                     fs(p, call, call, json!({ "path": "~user/x" })).await?;
                 }

@@ -6,6 +6,7 @@ use crate::case::{Case, Ground};
 use crate::observation::Observation;
 use crate::probe::{Probe, Trouble};
 use crate::suites::helpers::{all_succeeded, entry_is, fs};
+use crate::suites::twins;
 use crate::verdict::Judged;
 
 const STAT: &[&str] = &["filesystem/stat/file"];
@@ -297,8 +298,12 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a NUL in a path is internal \"error getting file info\", and no shorter path is looked at",
         why: "a name that ends early is another file",
         tags: &["security"],
+        twin: Some(twins::ok),
         act: |p| {
-            Box::pin(async move { fs(p, "stat", "Stat", json!({ "path": "/etc\0/passwd" })).await.map(drop) })
+            Box::pin(async move {
+                twins::stat(p).await?;
+                fs(p, "stat", "Stat", json!({ "path": "/etc\0/passwd" })).await.map(drop)
+            })
         },
         judge: |o| o.at("stat")?.error(500, "internal", "error getting file info: "),
         ..Case::BASE
@@ -309,8 +314,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.stat-missing", "1.error-mapping", "1.error-no-details"],
         requirement: "the error of a missing file is exactly its code and \"file not found: No such file or directory (os error 2)\"",
         why: "hosts match the text",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::stat(p).await?;
                 fs(p, "stat", "Stat", json!({ "path": "/envd-conformance-no-such" })).await.map(drop)
             })
         },

@@ -6,6 +6,7 @@ use crate::case::Case;
 use crate::observation::Observation;
 use crate::probe::{Probe, Trouble};
 use crate::suites::helpers::{all_succeeded, fs, listed};
+use crate::suites::twins;
 use crate::verdict::{Judged, Objection};
 
 const LIST: &[&str] = &["filesystem/list-dir/depth"];
@@ -140,8 +141,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a loop and a path below a file are internal \"error resolving path\", a dangling link is not_found",
         why: "each is another mistake in the tree",
         needs: LIST,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::list_dir(p).await?;
                 list(p, ": > f && ln -s loop loop && ln -s gone m", 1).await?;
                 for name in ["loop", "f/below", "m"] {
                     fs(p, name, "ListDir", json!({ "path": p.path(&format!("d/{name}")) })).await?;

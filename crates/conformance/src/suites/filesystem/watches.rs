@@ -9,6 +9,7 @@ use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::{Ask, Open, Probe, Trouble, envelope};
 use crate::suites::helpers::{MISSING, all_succeeded, fs};
+use crate::suites::twins;
 use crate::verdict::{Judged, Objection};
 
 const DRAINS: &[&str] = &["filesystem/watcher/drains"];
@@ -604,8 +605,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "~name is invalid_argument in END_STREAM",
         why: "the mistake must look like that of the other calls",
         features: STREAM,
+        twin: Some(twins::began),
         act: |p| {
             Box::pin(async move {
+                twins::watch(p).await?;
                 p.stream("watch", "filesystem.Filesystem/WatchDir", json!({ "path": "~user" })).await
             })
         },

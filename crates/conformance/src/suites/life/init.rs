@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::case::{Case, Ground};
 use crate::probe::{Ask, Probe, Trouble};
 use crate::suites::process::start::EVENTS;
+use crate::suites::twins;
 
 const OWN: Case = Case { ground: Ground::Own, ..Case::BASE };
 const SET: &[&str] = &["init/envs/merge"];
@@ -18,6 +19,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "init/body/none",
         source: "contract 3.4",
+        reqs: &["3.4.204", "3.4.no-type"],
         requirement: "POST /init without body and content type is 204, not cached, and empty",
         why: "the oldest hosts resume a guest so, and take nothing but 204",
         act: |p| Box::pin(async move { p.send("init", Ask::new("POST", "/init")).await.map(drop) }),
@@ -31,10 +33,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "init/body/bad",
         source: "contract 3.4",
+        reqs: &["3.4.415", "3.4.400", "3.4.422"],
         requirement: "another content type is 415, bad JSON 400, a wrong type 422",
         why: "a host that sends nonsense must learn it at once",
+        twin: Some(twins::no_content),
         act: |p| {
             Box::pin(async move {
+                twins::init(p).await?;
                 let post = || Ask::new("POST", "/init");
                 p.send("type", post().header("content-type", "text/plain").body("{}")).await?;
                 p.send("syntax", post().header("content-type", "application/json").body("{")).await?;
@@ -51,6 +56,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "init/envs/merge",
         source: "contract 3.4",
+        reqs: &["3.4.env-merge", "3.4.unknown-null"],
         requirement: "envVars are merged key by key over what is set, and /envs and commands see them",
         why: "a resumed sandbox would lose its environment",
         needs: EVENTS,
@@ -75,11 +81,14 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "init/envs/poison",
         source: "contract 10",
+        reqs: &["10.init-poison"],
         requirement: "a NUL in a value or an empty key is 400, and nothing of the request is applied",
         why: "one bad value would break every command that follows",
         needs: SET,
+        twin: Some(twins::no_content),
         act: |p| {
             Box::pin(async move {
+                twins::init(p).await?;
                 p.init("nul", json!({ "envVars": { "A": "a\0b", "C": "1" } })).await?;
                 p.init("key", json!({ "envVars": { "": "x", "C": "1" } })).await?;
                 p.get("envs", "/envs").await
@@ -95,6 +104,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "init/timestamp/gate",
         source: "contract 3.4",
+        reqs: &["3.4.timestamp-gate", "3.4.timestamp-forms"],
         requirement: "an /init that is not newer than the newest is 204 and changes nothing",
         why: "a late retry must not undo what came after it",
         needs: SET,
@@ -121,6 +131,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "init/token/once",
         source: "contract 3.4",
+        reqs: &["3.4.token-set", "3.4.token-same", "3.4.token-other", "3.4.token-empty"],
         requirement: "a token that is set stays: the same is 204, another or an empty one 401",
         why: "whoever reaches the guest could take it over",
         act: |p| {
@@ -146,6 +157,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "init/token/guards",
         source: "contract 2 and 10",
+        reqs: &["10.token-guards", "10.token-rpc", "10.token-open"],
         requirement: "with a token set, RPCs and /envs are 401 without it and work with it; /health stays open",
         why: "the token is the only wall between the network and a root shell",
         act: |p| {
@@ -173,6 +185,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "init/default-user/applies",
         source: "contract 3.4",
+        reqs: &["0.1.defaults-applied", "3.4.user-affects"],
         requirement: "after defaultUser a command runs as that user, with its home",
         why: "files that root owns cannot be changed by the sandbox's user",
         needs: EVENTS,
@@ -192,6 +205,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "init/default-workdir/applies",
         source: "contract 3.4 and 10",
+        reqs: &["0.1.defaults-applied", "3.4.workdir", "10.relative-workdir"],
         requirement: "after defaultWorkdir commands start there and relative file paths begin there",
         why: "a project's files would land in the home directory",
         needs: EVENTS,
@@ -213,6 +227,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "snapshot/prepare/again",
         source: "contract 3.5",
+        reqs: &["3.5.204", "3.5.idempotent"],
         requirement: "POST /snapshot/prepare is 204, not cached, whatever the body, and may be repeated",
         why: "the host pauses right after it, and retries",
         needs: EVENTS,
@@ -235,6 +250,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "preload/get/idle",
         source: "contract 3.7",
+        reqs: &["3.7.get", "3.7.error-null"],
         requirement: "before the first POST the state is idle, all counters 0 and error null",
         why: "the host heals a lazy restore that never began by this word",
         act: |p| Box::pin(async move { p.get("idle", "/memory/preload").await }),
@@ -251,6 +267,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "preload/run/to-done",
         source: "contract 3.7",
+        reqs: &["3.7.post", "3.7.progress"],
         requirement: "POST answers at once, running; it ends as done, with bytes and 4096 of them to a page",
         why: "the host polls until it is done before it lets a snapshot begin",
         needs: &["preload/get/idle"],
@@ -277,6 +294,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "preload/run/once",
         source: "contract 3.7",
+        reqs: &["3.7.once", "3.7.again", "3.7.rearm", "3.4.lifecycle-change", "3.4.lifecycle-same"],
         requirement: "a POST after the end only reports; a changed lifecycle_id makes it idle again",
         why: "memory would be read twice, or never after a resume",
         needs: &["preload/run/to-done"],
@@ -303,6 +321,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "preload/cancel/idle",
         source: "contract 3.7 and 10",
+        reqs: &["10.cancel-idle", "3.7.cancel-204"],
         requirement: "cancel while idle is 204 and changes nothing: the next run still ends as done",
         why: "a cancel that sticks spoils the run after it",
         needs: &["preload/run/to-done"],
@@ -324,6 +343,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "preload/cancel/running",
         source: "contract 3.7",
+        reqs: &["3.7.cancel-running"],
         requirement: "cancel of a running preload is 204, and the state becomes cancelled",
         why: "a host that tears down would wait for memory that nobody needs",
         needs: &["preload/run/to-done"],
@@ -343,7 +363,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
 ];
 
 /// Asks for the state until it is not `running`, and writes down the last answer.
-async fn settled(p: &mut Probe, label: &str) -> Result<(), Trouble> {
+pub(super) async fn settled(p: &mut Probe, label: &str) -> Result<(), Trouble> {
     for _ in 1..POLLS {
         let mut open = p.open(Ask::new("GET", "/memory/preload")).await?;
         open.until(|_| false).await;

@@ -7,6 +7,7 @@ use crate::case::Case;
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble, pid, shell};
 use crate::suites::helpers::{printed, printed_with_dir};
+use crate::suites::twins;
 use crate::verdict::Judged;
 
 const CWD: &[&str] = &["process/start/cwd"];
@@ -129,7 +130,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a NUL in an argument is an error that says so, and nothing runs",
         why: "an argument that ends early is another argument",
         needs: EVENTS,
-        act: |p| Box::pin(program(p, "/bin/sh", &["-c", "echo ran", "a\0b"])),
+        twin: Some(twins::ran),
+        act: |p| {
+            Box::pin(async move {
+                twins::run(p).await?;
+                program(p, "/bin/sh", &["-c", "echo ran", "a\0b"]).await
+            })
+        },
         judge: |o| {
             let seen = o.at("run")?;
             seen.same("envelopes", seen.frames()?.len(), 1)?;
@@ -144,7 +151,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "an argument of 200 kB is internal \"Argument list too long (os error 7)\"",
         why: "the caller has to learn that it must send a file instead",
         needs: EVENTS,
-        act: |p| Box::pin(async move { program(p, "/bin/true", &[&"x".repeat(200_000)]).await }),
+        twin: Some(twins::ran),
+        act: |p| {
+            Box::pin(async move {
+                twins::run(p).await?;
+                program(p, "/bin/true", &[&"x".repeat(200_000)]).await
+            })
+        },
         judge: |o| failed_to_start(o, "Argument list too long (os error 7)"),
         ..Case::BASE
     },
@@ -194,7 +207,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "~name in cwd is invalid_argument \"cannot expand user-specific home dir\"",
         why: "another user's home must not be guessed",
         needs: CWD,
-        act: |p| Box::pin(pwd_in(p, "run", "~root")),
+        twin: Some(twins::ran),
+        act: |p| {
+            Box::pin(async move {
+                twins::run(p).await?;
+                pwd_in(p, "run", "~root").await
+            })
+        },
         judge: |o| o.at("run")?.stream_error("invalid_argument", "cannot expand user-specific home dir"),
         ..Case::BASE
     },
@@ -243,8 +262,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a file as cwd is internal \"error starting process: Not a directory (os error 20)\"",
         why: "a command that starts elsewhere in silence works on the wrong files",
         needs: CWD,
+        twin: Some(twins::ran),
         act: |p| {
             Box::pin(async move {
+                twins::run(p).await?;
                 p.upload("upload", &p.path("f"), b"").await?;
                 pwd_in(p, "run", &p.path("f")).await
             })

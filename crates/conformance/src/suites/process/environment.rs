@@ -9,6 +9,7 @@ use crate::case::Case;
 use crate::observation::Observation;
 use crate::probe::{Probe, Trouble, shell};
 use crate::suites::helpers::printed;
+use crate::suites::twins;
 use crate::verdict::{Judged, Objection};
 
 const ENV: &[&str] = &["process/start/environment"];
@@ -218,8 +219,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a variable's name that is empty or holds = or NUL is invalid_argument",
         why: "such a name sets another variable than it says",
         needs: EVENTS,
+        twin: Some(twins::ran),
         act: |p| {
             Box::pin(async move {
+                twins::run(p).await?;
                 env(p, "empty", json!({ "": "x" }), json!({})).await?;
                 env(p, "equals", json!({ "A=B": "x" }), json!({})).await?;
                 env(p, "nul", json!({ "A\0": "x" }), json!({})).await

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::start::EVENTS;
 use crate::case::Case;
 use crate::probe::{Ask, Open, Probe, Trouble, base64, shell};
+use crate::suites::twins;
 use crate::verdict::Run;
 
 const CAT: &[&str] = &["process/send-input/reaches"];
@@ -14,6 +15,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/send-input/reaches",
         source: "contract 4.4 and 4.7",
+        reqs: &["4.4.stdin", "4.7.closes"],
         requirement: "SendInput reaches the process's stdin in order, and CloseStdin ends it",
         why: "a filter such as cat or sort never ends otherwise",
         needs: EVENTS,
@@ -40,11 +42,14 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/send-input/wrong-kind",
         source: "contract 4.4",
+        reqs: &["4.4.pty-on-pipe"],
         requirement: "pty bytes to a process on pipes are failed_precondition \"pty not assigned to process\"",
         why: "keys that vanish look like a frozen terminal",
         needs: CAT,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::input(p).await?;
                 let open = p.start_sh("run", "cat").await?;
                 let input = json!({ "process": { "tag": p.tag("run") }, "input": { "pty": base64("x") } });
                 p.unary("input", "process.Process/SendInput", input).await?;
@@ -59,11 +64,14 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/send-input/disabled",
         source: "contract 4.4",
+        reqs: &["4.4.stdin-on-pty"],
         requirement: "stdin for a process without is failed_precondition \"stdin not enabled or closed\"",
         why: "the caller must not believe that its input arrived",
         needs: CAT,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::input(p).await?;
                 let start = json!({ "process": shell("echo up; exec sleep 60"), "stdin": false });
                 let open = p.start("run", start).await?;
                 p.input("input", "run", "x").await?;
@@ -78,10 +86,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/selector/errors",
         source: "contract 4",
+        reqs: &["4.selector-required", "4.pid-unknown"],
         requirement: "an unknown pid is not_found and names it; no selector is invalid_argument",
         why: "the host looks for \"not found\" in the text",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::input(p).await?;
                 let unknown = json!({ "process": { "pid": 4_194_303 } });
                 p.unary("unknown", "process.Process/SendSignal", unknown).await?;
                 p.unary("none", "process.Process/SendInput", json!({})).await?;
@@ -100,6 +111,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/stream-input/reaches",
         source: "contract 4.5",
+        reqs: &["4.5.order", "4.5.keepalive"],
         requirement: "StreamInput's messages reach stdin in order, and it answers once when the client is done",
         why: "large input is sent so",
         needs: CAT,
@@ -125,10 +137,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/stream-input/no-start",
         source: "contract 4.5",
+        reqs: &["4.5.no-start"],
         requirement: "data before a start is failed_precondition \"no start event received\"",
         why: "input without a receiver must not be taken",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::input(p).await?;
                 let data = json!({ "data": { "input": { "stdin": base64("x") } } });
                 p.stream("input", "process.Process/StreamInput", data).await
             })
@@ -139,6 +154,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/send-signal/group",
         source: "contract 0.1 and 4.6",
+        reqs: &["4.6.group", "0.1.signal-group"],
         requirement: "SIGKILL ends the process and its children",
         why: "children that survive hold the pipes, and the end event waits for them",
         needs: &["process/start/events", "process/start/killed"],
@@ -162,6 +178,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/send-signal/term",
         source: "contract 4.6",
+        reqs: &["4.6.term-kill"],
         requirement: "SIGTERM reaches the process, which may handle it",
         why: "a database that is not told to stop loses data",
         needs: EVENTS,
@@ -187,6 +204,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/send-signal/unspecified",
         source: "contract 4.6",
+        reqs: &["4.6.invalid", "1.enum-forms"],
         requirement: "a signal other than TERM and KILL is invalid_argument, and the process goes on",
         why: "a signal that is guessed could kill",
         needs: CAT,
@@ -214,6 +232,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/pty/size",
         source: "contract 4.1",
+        reqs: &["4.1.pty-size", "4.1.pty-only"],
         requirement: "with a pty the process has a terminal of that size, and all output comes as pty bytes",
         why: "editors draw by it",
         needs: EVENTS,
@@ -235,6 +254,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/pty/input",
         source: "contract 4.4",
+        reqs: &["4.4.pty", "4.1.pty-translation"],
         requirement: "pty input reaches the terminal, which echoes it",
         why: "a person sees what is typed",
         needs: PTY,
@@ -259,6 +279,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/update/resizes",
         source: "contract 4.8",
+        reqs: &["4.8.resizes"],
         requirement: "Update changes the size of the terminal",
         why: "a window that is made larger stays half empty otherwise",
         needs: PTY,
@@ -286,6 +307,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/update/no-terminal",
         source: "contract 4.8",
+        reqs: &["4.8.no-terminal", "4.8.nothing"],
         requirement: "a size for a process on pipes is failed_precondition; Update without one is fine",
         why: "the host must know which processes have a window",
         needs: CAT,
@@ -310,11 +332,14 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/close-stdin/pty",
         source: "contract 4.7",
+        reqs: &["4.7.pty"],
         requirement: "CloseStdin of a terminal is failed_precondition, and it stays usable",
         why: "a terminal is ended by Ctrl+D, and the caller is told so",
         needs: PTY,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::input(p).await?;
                 let mut open = terminal(p, "echo up; read line").await?;
                 open.until_output("up").await;
                 let message = json!({ "process": { "tag": p.tag("run") } });

@@ -6,6 +6,7 @@ use super::start::EVENTS;
 use crate::case::Case;
 use crate::probe::shell;
 use crate::suites::helpers::{all_ok, printed, ps, so_far};
+use crate::suites::twins;
 
 const TERM: &[&str] = &["process/send-signal/term"];
 const GROUP: &[&str] = &["process/send-signal/group"];
@@ -163,11 +164,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
         needs: TERM,
         act: |p| {
             Box::pin(async move {
-                let mut open =
-                    p.start_sh("run", "trap 'read line; echo bye; exit 3' TERM; echo up; read line").await?;
+                let mut open = p
+                    .start_sh("run", "trap 'echo handling; read line; exit 3' TERM; echo up; read line")
+                    .await?;
                 open.until_output("up").await;
                 ps(p, "term", "SendSignal", json!({ "process": { "tag": p.tag("run") }, "signal": 15 }))
                     .await?;
+                open.until_output("handling").await;
                 p.unary("list", "process.Process/List", json!({})).await?;
                 p.input("input", "run", "\n").await?;
                 p.finish("run", open).await;
@@ -190,8 +193,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["4.6.order", "4.6.invalid"],
         requirement: "a missing selector is told first, then an unknown process, then a bad signal",
         why: "a caller that corrects its request meets one error after the other",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::input(p).await?;
                 ps(p, "selector", "SendSignal", json!({ "signal": 1 })).await?;
                 ps(p, "process", "SendSignal", json!({ "process": { "pid": NOBODY }, "signal": 1 }))
                     .await
@@ -210,8 +215,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["4.selector-required", "4.tag-unknown"],
         requirement: "each RPC that selects says \"process selector required\" without one, and not_found for an unknown tag",
         why: "the same mistake must look the same everywhere",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::input(p).await?;
                 for name in SELECTING {
                     ps(p, &format!("{name} none"), name, json!({ "process": {} })).await?;
                     let unknown = json!({ "process": { "tag": "envd-conformance-no-such" } });
@@ -239,8 +246,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "an empty tag selects nobody, least of all processes without a tag",
         why: "a caller with an empty variable would signal somebody else's process",
         needs: EVENTS,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::input(p).await?;
                 let message = json!({ "process": { "tag": "" }, "signal": 9 });
                 ps(p, "signal", "SendSignal", message).await.map(drop)
             })
@@ -255,8 +264,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "the pid of a process that envd did not start, such as 1 or a child, is not_found",
         why: "whoever may signal commands may not signal the machine's init",
         needs: GROUP,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::input(p).await?;
                 let mut open = p.start_sh("run", "sleep 60 & echo child=$!; wait").await?;
                 open.until_output("\n").await;
                 let text = crate::verdict::Run::of(&open.seen().body).text();

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::case::Case;
 use crate::probe::{Ask, pid, shell};
+use crate::suites::twins;
 use crate::verdict::{Run, Seen};
 
 /// The case that all of a process's streams rest on.
@@ -16,6 +17,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/start/events",
         source: "contract 4.1",
+        reqs: &["4.1.event-order", "0.1.end-sent", "0.process.rpcs"],
         requirement: "Start streams one start with a pid, then data, then one end, then END_STREAM",
         why: "a host that waits for the end event never returns without it",
         act: |p| Box::pin(async move { p.sh("run", "echo hello").await }),
@@ -33,6 +35,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/start/exit-code",
         source: "contract 4.1",
+        reqs: &["4.1.end-exit-code", "4.1.end-exited", "4.1.end-status"],
         requirement: "the end event of exit 7 says exitCode 7, exited, status \"exit status: 7\"",
         why: "the host reports the exit code of every command from it",
         needs: EVENTS,
@@ -47,6 +50,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/start/killed",
         source: "contract 4.1 and 10",
+        reqs: &["4.1.end-signal", "10.status-strings"],
         requirement: "the end event of a killed process says -1, not exited, status \"signal: 9 (SIGKILL)\"",
         why: "an out-of-memory kill must not look like an exit",
         needs: EVENTS,
@@ -63,6 +67,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/start/two-streams",
         source: "contract 4.1",
+        reqs: &["4.1.stream-order", "0.process.event-fields"],
         requirement: "stdout and stderr come apart, each in order",
         why: "a caller that parses stdout breaks on what belongs to stderr",
         needs: EVENTS,
@@ -78,6 +83,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/start/big-output",
         source: "contract 4.1 and 10",
+        reqs: &["4.1.lossless"],
         requirement: "640 kB of output arrive byte for byte",
         why: "silent loss corrupts what a command prints, such as an archive",
         needs: EVENTS,
@@ -92,6 +98,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/start/raw-bytes",
         source: "contract 4.1",
+        reqs: &["4.1.lossless", "1.json-int64"],
         requirement: "bytes that are no text arrive as they are",
         why: "commands print binary data, cut anywhere between reads",
         needs: EVENTS,
@@ -105,6 +112,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/start/prompt-flush",
         source: "contract 4.1 and H1",
+        reqs: &["10.prompt"],
         requirement: "start and each chunk are on the wire while the process still runs",
         why: "the host gives up when no headers come in 30 s, and a terminal needs every key at once",
         needs: EVENTS,
@@ -127,6 +135,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/start/not-found",
         source: "contract 4.1",
+        reqs: &["4.1.not-found"],
         requirement: "a program that is not there is exit code 127 with a word on stderr, not an RPC error",
         why: "the host shows it as the command's own failure",
         needs: EVENTS,
@@ -148,6 +157,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/start/environment",
         source: "contract 4.1",
+        reqs: &["4.1.env-base", "4.1.env-order"],
         requirement: "the process gets PATH, HOME, USER, LOGNAME and what the request says, which wins",
         why: "commands find programs and their home by it",
         needs: EVENTS,
@@ -168,6 +178,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/start/arguments",
         source: "contract 4.1 and 10",
+        reqs: &["10.exec-plain", "0.process.config-fields"],
         requirement: "arguments reach the program as they are, without a shell between",
         why: "quoting by a hidden shell is an injection",
         needs: EVENTS,
@@ -187,6 +198,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/start/cwd",
         source: "contract 4.1",
+        reqs: &["4.1.cwd-resolved"],
         requirement: "the process starts in cwd",
         why: "a build in the wrong directory fails, or worse, does not",
         needs: EVENTS,
@@ -207,10 +219,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/start/cwd-missing",
         source: "contract 4.1",
+        reqs: &["4.1.cwd-missing"],
         requirement: "a cwd that does not exist is invalid_argument",
         why: "the host tells its caller which argument is wrong",
+        twin: Some(twins::ran),
         act: |p| {
             Box::pin(async move {
+                twins::run(p).await?;
                 let mut process = shell("pwd");
                 process["cwd"] = "/envd-conformance-no-such".into();
                 let ask = p.start_ask("run", json!({ "process": process, "stdin": false }));
@@ -225,9 +240,16 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/start/config-missing",
         source: "contract 4.1",
+        reqs: &["4.1.config-required", "1.stream-error-alone"],
         requirement: "Start without a process is invalid_argument, in the END_STREAM envelope alone",
         why: "an error before the first event must end the stream",
-        act: |p| Box::pin(async move { p.stream("run", "process.Process/Start", json!({})).await }),
+        twin: Some(twins::ran),
+        act: |p| {
+            Box::pin(async move {
+                twins::run(p).await?;
+                p.stream("run", "process.Process/Start", json!({})).await
+            })
+        },
         judge: |o| {
             let seen = o.at("run")?;
             seen.same("envelopes", seen.frames()?.len(), 1)?;
@@ -238,6 +260,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/start/stdin-off",
         source: "contract 4.1",
+        reqs: &["4.1.stdin-off"],
         requirement: "with stdin false the process reads the end of its input at once",
         why: "every Exec of the host says so; a command that reads would hang",
         needs: EVENTS,
@@ -251,6 +274,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/start/pid",
         source: "contract 4.1",
+        reqs: &["4.pid-program"],
         requirement: "the pid of the start event is the program's own, and the one that List shows",
         why: "the host signals by pid",
         needs: EVENTS,
@@ -276,6 +300,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/start/survives-drop",
         source: "contract 4.1",
+        reqs: &["4.1.disconnect"],
         requirement: "a process goes on when the stream that started it is dropped",
         why: "the host starts background processes so: it drops the stream after the start event",
         needs: EVENTS,
@@ -304,6 +329,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/connect/joins",
         source: "contract 4.2",
+        reqs: &["4.2.start-first", "4.2.live", "4.2.many"],
         requirement: "Connect by pid streams a start with that pid, what follows, and the end, beside the first stream",
         why: "a host that was restarted finds its processes again by it",
         needs: EVENTS,
@@ -333,10 +359,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/connect/unknown",
         source: "contract 4.2",
+        reqs: &["4.2.unknown"],
         requirement: "Connect to an unknown tag is not_found: HTTP 200 and an error in END_STREAM",
         why: "the host tells by it that a process is over",
+        twin: Some(twins::began),
         act: |p| {
             Box::pin(async move {
+                twins::connect(p).await?;
                 let message = json!({ "process": { "tag": "envd-conformance-no-such" } });
                 p.stream("connect", "process.Process/Connect", message).await
             })
@@ -350,6 +379,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/list/shows",
         source: "contract 4.3",
+        reqs: &["4.3.fields"],
         requirement: "List shows a running process with its config and tag",
         why: "the host finds its background processes by tag",
         needs: EVENTS,
@@ -377,6 +407,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "process/list/forgets",
         source: "contract 4.1",
+        reqs: &["4.1.removal"],
         requirement: "once its stream has ended, List shows a process no more and its tag is not_found",
         why: "dead processes that stay are taken for running ones, and pile up",
         needs: EVENTS,

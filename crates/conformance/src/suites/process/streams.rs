@@ -9,6 +9,7 @@ use super::start::{EVENTS, own, tag_of};
 use crate::case::Case;
 use crate::probe::{Ask, Open, Probe, Trouble, base64, shell};
 use crate::suites::helpers::{all_ok, numbered, printed, ps, so_far};
+use crate::suites::twins;
 
 const CAT: &[&str] = &["process/send-input/reaches"];
 const JOINS: &[&str] = &["process/connect/joins"];
@@ -161,7 +162,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["4.selector-required", "1.stream-error-alone"],
         requirement: "Connect without a selector is invalid_argument in the one END_STREAM envelope",
         why: "the error must not come after a start that nobody asked for",
-        act: |p| Box::pin(async move { p.stream("run", "process.Process/Connect", json!({})).await }),
+        twin: Some(twins::began),
+        act: |p| {
+            Box::pin(async move {
+                twins::connect(p).await?;
+                p.stream("run", "process.Process/Connect", json!({})).await
+            })
+        },
         judge: |o| {
             let seen = o.at("run")?;
             seen.same("envelopes", seen.frames()?.len(), 1)?;
@@ -253,8 +260,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         why: "the caller has to know which of the two it talks to",
         needs: PTY,
 
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::input(p).await?;
                 let size = json!({ "size": { "cols": 80, "rows": 24 } });
                 let open = p.start("run", json!({ "process": shell("read line"), "pty": size })).await?;
                 p.input("input", "run", "x\n").await?;
@@ -323,8 +332,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "input for a process that has closed its stdin is internal \"error writing to stdin: Broken pipe (os error 32)\"",
         why: "the caller learns that nobody listens, although the process lives",
         needs: CAT,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::input(p).await?;
                 let mut open = p.start_sh("run", "exec <&-; echo up; exec sleep 60").await?;
                 open.until_output("up").await;
                 p.input("input", "run", "x").await?;
@@ -497,8 +508,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a start for an unknown process is not_found",
         why: "input for nobody must not be taken",
 
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::input(p).await?;
                 let start = json!({ "start": { "process": { "tag": "envd-conformance-no-such" } } });
                 stream_input(p, "input", &[start, data("x")]).await
             })

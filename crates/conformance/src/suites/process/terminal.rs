@@ -7,6 +7,7 @@ use crate::case::Case;
 use crate::observation::Observation;
 use crate::probe::{Open, Probe, Trouble, shell};
 use crate::suites::helpers::{all_ok, keys, printed, ps};
+use crate::suites::twins;
 use crate::verdict::Judged;
 
 const PTY: &[&str] = &["process/pty/size"];
@@ -364,8 +365,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "an Update tells of a missing selector, then of an unknown process, and only then of the pty",
         why: "the nearest mistake is told first",
         needs: EVENTS,
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::input(p).await?;
                 let size = json!({ "size": { "cols": 1, "rows": 1 } });
                 ps(p, "selector", "Update", json!({ "pty": size })).await?;
                 ps(p, "process", "Update", json!({ "process": { "pid": 4_194_302 }, "pty": size }))

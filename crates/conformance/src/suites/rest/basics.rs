@@ -4,11 +4,13 @@ use serde_json::Value;
 
 use crate::case::{Case, Level};
 use crate::probe::Ask;
+use crate::suites::twins;
 
 pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "health/get/version",
         source: "contract 3.1",
+        reqs: &["3.1.version", "3.1.no-store"],
         requirement: "GET /health is 200, not cached, with the version as JSON",
         why: "the host polls it until 200 and reads the version; anything else destroys the sandbox",
         act: |p| Box::pin(async move { p.get("health", "/health").await }),
@@ -27,6 +29,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "health/head/no-body",
         source: "contract 1",
+        reqs: &["1.head"],
         requirement: "HEAD works on a GET route and has no body",
         why: "load balancers and probes ask with HEAD",
         act: |p| Box::pin(async move { p.send("head", Ask::new("HEAD", "/health")).await.map(drop) }),
@@ -36,10 +39,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "routes/method/wrong",
         source: "contract 1",
+        reqs: &["1.wrong-method"],
         requirement: "a wrong method on a known route is 405 with an empty body and the methods in Allow",
         why: "a host of another generation tells from it what the guest can do",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::health(p).await?;
                 p.send("put", Ask::new("PUT", "/files?path=/tmp/x")).await?;
                 p.send("post", Ask::new("POST", "/health")).await.map(drop)
             })
@@ -58,15 +64,23 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "routes/path/exact",
         source: "contract 1",
+        reqs: &["1.route-exact", "1.unknown-get"],
         requirement: "a trailing slash is another path: 404 with the JSON of an unknown method",
         why: "a route that matches too much hides mistakes of the host",
-        act: |p| Box::pin(async move { p.get("slash", "/health/").await }),
+        twin: Some(twins::ok),
+        act: |p| {
+            Box::pin(async move {
+                twins::health(p).await?;
+                p.get("slash", "/health/").await
+            })
+        },
         judge: |o| o.at("slash")?.error(404, "unimplemented", "method not found: health/"),
         ..Case::BASE
     },
     Case {
         id: "routes/cors/any-answer",
         source: "contract 1 and 10",
+        reqs: &["1.cors-origin", "10.cors-rpc"],
         requirement: "REST and RPC answers carry Access-Control-Allow-Origin for an origin that is admitted",
         why: "a page that talks to a guest is refused by its browser otherwise",
         act: |p| {
@@ -93,6 +107,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "metrics/get/fields",
         source: "contract 3.2",
+        reqs: &["3.2.fields", "3.2.used", "3.2.no-store"],
         requirement: "GET /metrics is 200, not cached, with every field a number and no more used than there is",
         why: "the host samples memory and disk from it every second",
         act: |p| Box::pin(async move { p.get("metrics", "/metrics").await }),
@@ -114,6 +129,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "envs/get/sandbox",
         source: "contract 3.3",
+        reqs: &["3.3.flat", "3.3.sandbox"],
         requirement: "GET /envs is 200, not cached: a flat object of texts with WRENN_SANDBOX",
         why: "programs in the guest tell by it that they are in a sandbox",
         act: |p| Box::pin(async move { p.get("envs", "/envs").await }),
@@ -131,6 +147,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "activity/get/fields",
         source: "contract 3.6",
+        reqs: &["3.6.fields", "3.6.no-store"],
         requirement: "GET /activity is 200, not cached, with four numbers",
         why: "the host keeps a busy sandbox alive by it; an error counts as idle",
         act: |p| Box::pin(async move { p.get("activity", "/activity").await }),

@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::case::Case;
 use crate::probe::{Ask, envelope, shell};
 use crate::suites::process::start::EVENTS;
+use crate::suites::twins;
 use crate::verdict::Run;
 
 const LIST: &str = "process.Process/List";
@@ -24,6 +25,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/unary/json-is-binary",
         source: "contract 1",
+        reqs: &["1.content-types"],
         requirement: "a unary RPC answers the same in JSON and in binary, each with its content type",
         why: "the host speaks binary, people and scripts speak JSON",
         act: |p| {
@@ -52,6 +54,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/stream/binary",
         source: "contract 1",
+        reqs: &["1.content-types", "0.process.event-fields"],
         requirement: "a binary stream has binary messages and an END_STREAM of JSON",
         why: "it is what the host speaks",
         act: |p| {
@@ -86,6 +89,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/stream/headers",
         source: "contract 1",
+        reqs: &["1.content-types", "1.stream-200"],
         requirement: "a stream is 200 with the content type of its request",
         why: "a client refuses any other",
         needs: EVENTS,
@@ -99,10 +103,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/request/bad-json",
         source: "contract 1",
+        reqs: &["1.bad-json", "1.empty-json"],
         requirement: "JSON that is none, or empty, is 400 invalid_argument",
         why: "a mistake of the caller must not look like one of the guest",
+        twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
+                twins::list(p).await?;
                 for (label, body) in [("broken", "{"), ("empty", ""), ("shape", "{\"path\":7}")] {
                     let ask = Ask::new("POST", format!("/{STAT}")).header("content-type", "application/json");
                     p.send(label, ask.body(body)).await?;
@@ -121,6 +128,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/request/bad-proto",
         source: "contract 1",
+        reqs: &["1.bad-proto", "1.empty-json"],
         requirement: "a broken binary message is 400 invalid_argument, an empty one is a message",
         why: "the empty message is how List is called",
         act: |p| {
@@ -138,6 +146,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/request/unknown-field",
         source: "contract 1",
+        reqs: &["1.unknown-json-field", "1.content-types"],
         requirement: "unknown JSON fields are ignored, and a charset in the content type too",
         why: "a newer host must be able to talk to an older guest",
         act: |p| {
@@ -153,6 +162,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/request/gzip",
         source: "contract 1",
+        reqs: &["1.request-gzip", "1.request-unknown-encoding"],
         requirement: "a gzip request is understood, an unknown encoding is 501 unimplemented",
         why: "Go's client may compress what it sends",
         act: |p| {
@@ -176,6 +186,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/request/protocol-version",
         source: "contract 1",
+        reqs: &["1.protocol-version"],
         requirement: "Connect-Protocol-Version other than 1 is 400 invalid_argument",
         why: "another protocol would be misread",
         act: |p| {
@@ -194,10 +205,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/envelope/cut",
         source: "contract 1",
+        reqs: &["1.cut-frame"],
         requirement: "an envelope whose message is cut is invalid_argument",
         why: "half a command must never run",
+        twin: Some(twins::ran),
         act: |p| {
             Box::pin(async move {
+                twins::run(p).await?;
                 let message = json!({ "process": shell("true"), "tag": p.tag("run") }).to_string();
                 let whole = envelope::write(0, message.as_bytes());
                 p.send("cut", stream(START, whole[..whole.len() - 3].to_vec())).await.map(drop)
@@ -209,10 +223,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/envelope/too-large",
         source: "contract 1 and 10",
+        reqs: &["1.limit", "10.prefix-first"],
         requirement: "a length over 4 MiB is resource_exhausted at once, even when nothing follows",
         why: "a length is a promise of memory that nobody has to keep",
+        twin: Some(twins::ran),
         act: |p| {
             Box::pin(async move {
+                twins::run(p).await?;
                 p.send("large", stream(START, envelope::with_length(0, TOO_MUCH, b"{}"))).await?;
                 p.send("huge", stream(START, envelope::with_length(0, u32::MAX, b""))).await.map(drop)
             })
@@ -226,10 +243,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/envelope/compressed-unannounced",
         source: "contract 1",
+        reqs: &["1.flag-without-encoding"],
         requirement: "a compressed envelope without connect-content-encoding is internal",
         why: "guessing an encoding reads garbage",
+        twin: Some(twins::ran),
         act: |p| {
             Box::pin(async move {
+                twins::run(p).await?;
                 let message = json!({ "process": shell("true"), "tag": p.tag("run") }).to_string();
                 let body = envelope::write(1, &gzip(message.as_bytes()));
                 p.send("flagged", stream(START, body)).await.map(drop)
@@ -241,6 +261,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/envelope/compressed",
         source: "contract 1",
+        reqs: &["1.request-gzip"],
         requirement: "a compressed envelope with connect-content-encoding: gzip is read",
         why: "the host's client may compress streams",
         needs: EVENTS,
@@ -260,10 +281,15 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/method/unknown",
         source: "contract 1",
+        reqs: &["1.unknown-post"],
         requirement: "an unknown RPC is 404 unimplemented \"method not found\"",
         why: "a host tells from it that the guest is older",
+        twin: Some(twins::ok),
         act: |p| {
-            Box::pin(async move { p.unary("call", "process.Process/NoSuch", json!({})).await.map(drop) })
+            Box::pin(async move {
+                twins::list(p).await?;
+                p.unary("call", "process.Process/NoSuch", json!({})).await.map(drop)
+            })
         },
         judge: |o| o.at("call")?.error(404, "unimplemented", "method not found: process.Process/NoSuch"),
         ..Case::BASE
@@ -271,10 +297,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/method/wrong-kind",
         source: "contract 1",
+        reqs: &["1.unary-as-stream", "1.stream-as-unary"],
         requirement: "a stream called as unary is 501 unimplemented; a unary RPC called as a stream ends in an error",
         why: "a client with the wrong idea must not wait for what never comes",
+        twin: Some(twins::ran),
         act: |p| {
             Box::pin(async move {
+                twins::run(p).await?;
                 p.unary("unary", START, json!({})).await?;
                 p.stream("stream", LIST, json!({})).await.map(drop)
             })
@@ -288,15 +317,23 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/method/get",
         source: "contract 1",
+        reqs: &["1.get-on-rpc"],
         requirement: "GET on an RPC is 405",
         why: "no RPC is free of effects, so none may be prefetched",
-        act: |p| Box::pin(async move { p.get("get", &format!("/{LIST}")).await }),
+        twin: Some(twins::ok),
+        act: |p| {
+            Box::pin(async move {
+                twins::list(p).await?;
+                p.get("get", &format!("/{LIST}")).await
+            })
+        },
         judge: |o| o.at("get")?.status(405),
         ..Case::BASE
     },
     Case {
         id: "wire/deadline/stream",
         source: "contract 10",
+        reqs: &["10.timeout-stream"],
         requirement: "Connect-Timeout-Ms ends a stream with deadline_exceeded, and the process goes on",
         why: "a caller that has set a deadline counts on it",
         needs: EVENTS,
@@ -320,6 +357,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     Case {
         id: "wire/deadline/unreadable",
         source: "contract 1",
+        reqs: &["1.timeout-unreadable"],
         requirement: "an unreadable Connect-Timeout-Ms, or 0, is ignored",
         why: "a strange header is no reason to refuse a call",
         act: |p| {

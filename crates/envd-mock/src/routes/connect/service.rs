@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use connectrpc::{CompressionPolicy, ConnectRpcService, DeadlinePolicy, Limits, Protocol};
 use envd_proto::rpc::Kind;
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use tower::ServiceExt;
 
 use super::body::RequestBody;
@@ -21,6 +21,7 @@ const COMPRESS_FROM: usize = 1024;
 /// How long a client may pause within a request of a single message.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const TIMEOUT: &str = "connect-timeout-ms";
+const OFFER: &str = "connect-accept-encoding";
 
 /// The Connect side of the server.
 #[derive(Clone)]
@@ -50,7 +51,8 @@ impl Connect {
         }
         drop_zero_timeout(request.headers_mut());
         let kind = self.kind(request.uri().path()).filter(|_| request.method() == Method::POST);
-        if let Some(refusal) = kind.and_then(|kind| head::refuse(request.headers(), kind, LIMIT)) {
+        if let Some(mut refusal) = kind.and_then(|kind| head::refuse(request.headers(), kind, LIMIT)) {
+            offer_encodings(refusal.headers_mut());
             return refusal;
         }
         let framed = Protocol::detect(request.headers()).is_some_and(|detected| detected.is_streaming);
@@ -60,7 +62,9 @@ impl Connect {
             (_, true) => RequestBody::new(body).with_longest_pause(LONGEST_PAUSE).judge_first_prefix(LIMIT),
         });
         let Ok(response) = self.service.clone().oneshot(request).await;
-        response.into_response()
+        let mut response = response.into_response();
+        offer_encodings(response.headers_mut());
+        response
     }
 
     fn kind(&self, path: &str) -> Option<Kind> {
@@ -79,6 +83,14 @@ impl Connect {
         let refusal =
             error(StatusCode::METHOD_NOT_ALLOWED, "unknown", "only GET and POST methods are supported");
         ([(header::ALLOW, "POST")], refusal).into_response()
+    }
+}
+
+/// Every stream says what its client may pack with; the runtime leaves that out of one that is only an error.
+fn offer_encodings(headers: &mut HeaderMap) {
+    let stream = |value: &HeaderValue| value.as_bytes().starts_with(b"application/connect+");
+    if headers.get(header::CONTENT_TYPE).is_some_and(stream) {
+        headers.entry(OFFER).or_insert(HeaderValue::from_static("gzip, zstd"));
     }
 }
 

@@ -1,0 +1,526 @@
+//! What `/init` reads, and what decides whether it is applied: body, token, lifecycle, timestamp (contract 3.4 and 10).
+
+use serde_json::{Value, json};
+
+use crate::case::{Case, Ground};
+use crate::feature::Feature;
+use crate::observation::Observation;
+use crate::probe::{Ask, Probe, Trouble};
+use crate::suites::helpers::all_are;
+use crate::suites::twins;
+use crate::verdict::Judged;
+
+const OWN: Case = Case { ground: Ground::Own, features: &[Feature::Lifecycle], ..Case::BASE };
+const SET: &[&str] = &["init/envs/merge"];
+const GATE: &[&str] = &["init/timestamp/gate"];
+const TOKEN: &str = "envd-conformance-s3cret";
+const LIMIT: usize = 2 << 20;
+
+async fn typed(p: &mut Probe, label: &str, kind: &str, body: &[u8]) -> Result<(), Trouble> {
+    p.send(label, Ask::new("POST", "/init").header("content-type", kind).body(body)).await.map(drop)
+}
+
+async fn envs(p: &mut Probe, label: &str, value: &str, more: Value) -> Result<(), Trouble> {
+    let mut body = json!({ "envVars": { "A": value } });
+    if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object()) {
+        body.extend(more.clone());
+    }
+    p.init(label, body).await
+}
+
+/// Variable A of /envs has this value.
+fn a_is(o: &Observation, label: &str, value: impl Into<Value>) -> Judged {
+    o.at(label)?.ok()?;
+    o.at(label)?.field_is("/A", value)
+}
+
+/// A refusal in plain text.
+fn text(o: &Observation, label: &str, status: u16, words: &str) -> Judged {
+    let seen = o.at(label)?;
+    seen.status(status)?;
+    seen.header_is("content-type", "text/plain; charset=utf-8")?;
+    seen.says(words)
+}
+
+pub(in crate::suites) const CASES: &[Case] = &[
+    Case {
+        id: "init/body/type-decides",
+        source: "contract 3.4",
+        reqs: &["3.4.no-type", "3.4.json-types"],
+        requirement: "a body without a content type is ignored, one of application/*+json is read",
+        why: "the oldest hosts send a body of rubbish",
+        needs: SET,
+        act: |p| {
+            Box::pin(async move {
+                p.send("bare", Ask::new("POST", "/init").body(r#"{"envVars":{"A":"bare"}}"#)).await?;
+                p.send("rubbish", Ask::new("POST", "/init").body("{{{")).await?;
+                p.get("after bare", "/envs").await?;
+                typed(p, "suffix", "application/vnd.odd+json", br#"{"envVars":{"A":"suffix"}}"#).await?;
+                p.get("after suffix", "/envs").await?;
+                typed(p, "charset", "application/json; charset=utf-8", br#"{"envVars":{"A":"charset"}}"#)
+                    .await?;
+                p.get("after charset", "/envs").await
+            })
+        },
+        judge: |o| {
+            all_are(o, &["bare", "rubbish", "suffix", "charset"], 204)?;
+            a_is(o, "after bare", Value::Null)?;
+            a_is(o, "after suffix", "suffix")?;
+            a_is(o, "after charset", "charset")
+        },
+        ..OWN
+    },
+    Case {
+        id: "init/body/refusals",
+        source: "contract 3.4 and 3",
+        reqs: &["3.4.415", "3.4.400", "3.4.422", "3.extractor-text"],
+        requirement: "415, 400 and 422 are plain text, the first with the words of the framework",
+        why: "hosts log what they are told",
+        twin: Some(|o| o.at("twin")?.status(204)),
+        act: |p| {
+            Box::pin(async move {
+                typed(p, "twin", "application/json", b"{}").await?;
+                typed(p, "type", "text/plain", b"{}").await?;
+                typed(p, "syntax", "application/json", b"{\"envVars\":").await?;
+                typed(p, "shape", "application/json", br#"{"timestamp":7}"#).await?;
+                typed(p, "list", "application/json", br#"{"envVars":["A"]}"#).await
+            })
+        },
+        judge: |o| {
+            text(o, "type", 415, "Expected request with `Content-Type: application/json`")?;
+            text(o, "syntax", 400, "")?;
+            text(o, "shape", 422, "")?;
+            text(o, "list", 422, "")
+        },
+        ..OWN
+    },
+    Case {
+        id: "init/body/limit",
+        source: "contract 3.4",
+        reqs: &["3.4.413"],
+        requirement: "a body of 2 MiB is read, a longer one is 413 \"length limit exceeded\", and nothing of it is applied",
+        why: "a body is held in memory whole",
+        needs: SET,
+        tags: &["limits"],
+        act: |p| {
+            Box::pin(async move {
+                for (label, length) in [("fits", LIMIT), ("over", LIMIT + 1)] {
+                    let (head, tail) = (format!("{{\"envVars\":{{\"A\":\"{label}\"}},\"odd\":\""), "\"}");
+                    let padding = "x".repeat(length - head.len() - tail.len());
+                    typed(p, label, "application/json", format!("{head}{padding}{tail}").as_bytes()).await?;
+                }
+                p.get("envs", "/envs").await
+            })
+        },
+        judge: |o| {
+            o.at("fits")?.status(204)?;
+            text(o, "over", 413, "length limit exceeded")?;
+            a_is(o, "envs", "fits")
+        },
+        ..OWN
+    },
+    Case {
+        id: "init/body/null",
+        source: "contract 3.4",
+        reqs: &["3.4.unknown-null"],
+        requirement: "null is an absent field, everywhere",
+        why: "clients without optional fields send it",
+        act: |p| {
+            Box::pin(async move {
+                let body = json!({
+                    "access_token": null, "defaultUser": null, "defaultWorkdir": null, "envVars": null, "timestamp": null,
+                    "hyperloop_ip": null, "volume_mounts": null, "sandbox_id": null, "template_id": null, "proxy_domain": null,
+                    "lifecycle_id": null,
+                });
+                p.init("init", body).await?;
+                p.get("envs", "/envs").await?;
+                p.sh("run", "id -un").await
+            })
+        },
+        judge: |o| {
+            o.at("init")?.status(204)?;
+            o.at("envs")?.ok()?;
+            o.at("envs")?.field_is("/WRENN_SANDBOX_ID", Value::Null)?;
+            crate::suites::helpers::printed(o, "run", "root\n")
+        },
+        ..OWN
+    },
+    Case {
+        id: "init/body/empty-answer",
+        source: "contract 3.4",
+        reqs: &["3.4.204"],
+        requirement: "success is 204 with no-store and no body, whatever was sent",
+        why: "the host takes exactly that",
+        act: |p| {
+            Box::pin(async move {
+                p.init("empty", json!({})).await?;
+                envs(p, "full", "x", json!({ "defaultUser": "root", "lifecycle_id": "a" })).await
+            })
+        },
+        judge: |o| {
+            ["empty", "full"].iter().try_for_each(|label| {
+                o.at(label)?.status(204)?;
+                o.at(label)?.header_is("cache-control", "no-store")?;
+                o.at(label)?.body_is(b"")
+            })
+        },
+        ..OWN
+    },
+    Case {
+        id: "init/spelling/other-generation",
+        source: "contract 2 and 3.4",
+        reqs: &["3.4.spelling", "2.spelling"],
+        requirement: "the other generation's spellings are silently ignored: accessToken, hyperloopIp, env_vars, default_user",
+        why: "a host of another generation must not half-configure a guest",
+        needs: SET,
+        act: |p| {
+            Box::pin(async move {
+                let body = json!({
+                    "accessToken": TOKEN, "hyperloopIp": "10.9.8.7", "env_vars": { "A": "x" }, "default_user": "user", "sandboxId": "s",
+                });
+                p.init("init", body).await?;
+                p.get("envs", "/envs").await?;
+                p.sh("run", "id -un").await
+            })
+        },
+        judge: |o| {
+            o.at("init")?.status(204)?;
+            a_is(o, "envs", Value::Null)?;
+            for name in ["WRENN_SANDBOX_ID", "WRENN_EVENTS_ADDRESS"] {
+                o.at("envs")?.field_is(&format!("/{name}"), Value::Null)?;
+            }
+            crate::suites::helpers::printed(o, "run", "root\n")
+        },
+        ..OWN
+    },
+    Case {
+        id: "init/timestamp/forms",
+        source: "contract 3.4",
+        reqs: &["3.4.timestamp-forms", "3.4.seconds", "3.4.timestamp-gate"],
+        requirement: "RFC 3339 and decimal seconds are the same clock: each gates the other",
+        why: "hosts of two generations talk to one guest",
+        needs: GATE,
+        act: |p| {
+            Box::pin(async move {
+                envs(p, "seconds", "seconds", json!({ "timestamp": "2000000000.5" })).await?;
+                envs(p, "older", "older", json!({ "timestamp": "2033-05-18T03:33:20.4Z" })).await?;
+                p.get("gated", "/envs").await?;
+                envs(p, "newer", "newer", json!({ "timestamp": "2033-05-18T03:33:20.6Z" })).await?;
+                p.get("applied", "/envs").await?;
+                envs(p, "older seconds", "older", json!({ "timestamp": "2000000000" })).await?;
+                p.get("kept", "/envs").await
+            })
+        },
+        judge: |o| {
+            all_are(o, &["seconds", "older", "newer", "older seconds"], 204)?;
+            a_is(o, "gated", "seconds")?;
+            a_is(o, "applied", "newer")?;
+            a_is(o, "kept", "newer")
+        },
+        ..OWN
+    },
+    Case {
+        id: "init/timestamp/offsets",
+        source: "contract 3.4",
+        reqs: &["3.4.timestamp-forms"],
+        requirement: "offsets of an RFC 3339 time count, and nine digits of a second",
+        why: "a host in another zone would be stale for hours",
+        needs: GATE,
+        act: |p| {
+            Box::pin(async move {
+                envs(p, "first", "first", json!({ "timestamp": "2030-01-01T12:00:00+02:00" })).await?;
+                envs(p, "later", "later", json!({ "timestamp": "2030-01-01T05:00:00.000000001-05:00" }))
+                    .await?;
+                p.get("applied", "/envs").await?;
+                envs(p, "earlier", "earlier", json!({ "timestamp": "2030-01-01T11:59:59+02:00" })).await?;
+                p.get("kept", "/envs").await
+            })
+        },
+        judge: |o| {
+            all_are(o, &["first", "later", "earlier"], 204)?;
+            a_is(o, "applied", "later")?;
+            a_is(o, "kept", "later")
+        },
+        ..OWN
+    },
+    Case {
+        id: "init/timestamp/unreadable",
+        source: "contract 3.4",
+        reqs: &["3.4.timestamp-unreadable"],
+        requirement: "a timestamp that cannot be read is none: the rest is applied, and no gate moves",
+        why: "a host with a broken clock must still be able to set up a guest",
+        needs: GATE,
+        act: |p| {
+            Box::pin(async move {
+                envs(p, "first", "first", json!({ "timestamp": "2030-01-01T00:00:00Z" })).await?;
+                for (label, time) in
+                    [("words", "yesterday"), ("empty", ""), ("month", "2031-13-01T00:00:00Z")]
+                {
+                    envs(p, label, label, json!({ "timestamp": time })).await?;
+                    p.get(&format!("after {label}"), "/envs").await?;
+                }
+                envs(p, "next", "next", json!({ "timestamp": "2030-01-01T00:00:01Z" })).await?;
+                p.get("after next", "/envs").await
+            })
+        },
+        judge: |o| {
+            ["words", "empty", "month", "next"].iter().try_for_each(|label| {
+                o.at(label)?.status(204)?;
+                let after = format!("after {label}");
+                a_is(o, &after, *label)
+            })
+        },
+        ..OWN
+    },
+    Case {
+        id: "init/timestamp/far-future",
+        source: "contract 3.4",
+        reqs: &["3.4.timestamp-future"],
+        requirement: "one far timestamp blocks all later ones; an /init without one is applied still",
+        why: "that is the cost of the gate, and every build must pay it alike",
+        needs: GATE,
+        act: |p| {
+            Box::pin(async move {
+                envs(p, "far", "far", json!({ "timestamp": "9999-01-01T00:00:00Z" })).await?;
+                envs(p, "now", "now", json!({ "timestamp": "2031-01-01T00:00:00Z" })).await?;
+                p.get("blocked", "/envs").await?;
+                envs(p, "bare", "bare", json!({})).await?;
+                p.get("applied", "/envs").await
+            })
+        },
+        judge: |o| {
+            all_are(o, &["far", "now", "bare"], 204)?;
+            a_is(o, "blocked", "far")?;
+            a_is(o, "applied", "bare")
+        },
+        ..OWN
+    },
+    Case {
+        id: "init/order/stale-skips-all",
+        source: "contract 3.4",
+        reqs: &["3.4.order", "3.4.timestamp-gate"],
+        requirement: "a stale /init sets no token, user, workdir, ids or variables",
+        why: "a late retry must not undo anything",
+        needs: GATE,
+        act: |p| {
+            Box::pin(async move {
+                envs(p, "new", "new", json!({ "timestamp": "2030-01-01T00:00:00Z" })).await?;
+                let stale = json!({
+                    "timestamp": "2029-01-01T00:00:00Z", "access_token": TOKEN, "defaultUser": "user", "defaultWorkdir": "/usr",
+                    "sandbox_id": "stale", "hyperloop_ip": "10.9.8.7",
+                });
+                envs(p, "stale", "stale", stale).await?;
+                p.get("envs", "/envs").await?;
+                p.sh("run", "id -un; cd && test \"$OLDPWD\" != /usr && echo home").await
+            })
+        },
+        judge: |o| {
+            all_are(o, &["new", "stale"], 204)?;
+            a_is(o, "envs", "new")?;
+            o.at("envs")?.field_is("/WRENN_SANDBOX_ID", Value::Null)?;
+            crate::suites::helpers::printed(o, "run", "root\nhome\n")
+        },
+        ..OWN
+    },
+    Case {
+        id: "init/order/token-first",
+        source: "contract 3.4",
+        reqs: &["3.4.token-aborts", "3.4.order"],
+        requirement: "a wrong token aborts before the lifecycle, the timestamp and the variables",
+        why: "a stranger must not be able to reset a preload",
+        needs: &["init/token/once", "preload/run/once"],
+        act: |p| {
+            Box::pin(async move {
+                let set = json!({ "access_token": TOKEN, "lifecycle_id": "a", "timestamp": "2030-01-01T00:00:00Z" });
+                envs(p, "set", "set", set).await?;
+                let with = |ask: Ask| ask.header("x-access-token", TOKEN);
+                p.send("post", with(Ask::new("POST", "/memory/preload"))).await?;
+                let wrong = json!({ "access_token": "wrong", "lifecycle_id": "b", "timestamp": "2031-01-01T00:00:00Z" });
+                envs(p, "wrong", "wrong", wrong).await?;
+                p.send("preload", with(Ask::new("GET", "/memory/preload"))).await?;
+                envs(
+                    p,
+                    "right",
+                    "right",
+                    json!({ "access_token": TOKEN, "timestamp": "2030-06-01T00:00:00Z" }),
+                )
+                .await?;
+                p.send("envs", with(Ask::new("GET", "/envs"))).await.map(drop)
+            })
+        },
+        judge: |o| {
+            text(o, "wrong", 401, "access token validation failed")?;
+            let preload = o.at("preload")?;
+            let state = preload.ok()?["state"].clone();
+            preload.holds(
+                state != "idle",
+                "a state other than idle: the lifecycle has not changed",
+                &state,
+            )?;
+            o.at("right")?.status(204)?;
+            a_is(o, "envs", "right")
+        },
+        ..OWN
+    },
+    Case {
+        id: "init/order/lifecycle-before-gate",
+        source: "contract 3.4",
+        reqs: &["3.4.lifecycle-stale", "3.4.lifecycle-first", "3.4.lifecycle-change"],
+        requirement: "a changed lifecycle_id counts even when the timestamp is stale",
+        why: "a resume with an old clock must still re-arm the preload",
+        needs: &["init/timestamp/gate", "preload/run/once"],
+        act: |p| {
+            Box::pin(async move {
+                p.init("first", json!({ "lifecycle_id": "a", "timestamp": "2030-01-01T00:00:00Z" })).await?;
+                p.send("post", Ask::new("POST", "/memory/preload")).await?;
+                envs(
+                    p,
+                    "stale",
+                    "stale",
+                    json!({ "lifecycle_id": "b", "timestamp": "2029-01-01T00:00:00Z" }),
+                )
+                .await?;
+                p.get("preload", "/memory/preload").await?;
+                p.get("envs", "/envs").await
+            })
+        },
+        judge: |o| {
+            all_are(o, &["first", "stale"], 204)?;
+            o.at("preload")?.field_is("/state", "idle")?;
+            a_is(o, "envs", Value::Null)
+        },
+        disposable: true,
+        ..OWN
+    },
+    Case {
+        id: "init/envs/never-deleted",
+        source: "contract 3.4 and 3.3",
+        reqs: &["3.4.env-merge", "3.3.init-set", "3.3.flat"],
+        requirement: "an /init with other variables, or none, deletes nothing; an empty value is a value",
+        why: "a resumed sandbox would lose its environment",
+        needs: SET,
+        act: |p| {
+            Box::pin(async move {
+                p.init("first", json!({ "envVars": { "A": "1", "B": "2" } })).await?;
+                p.init("second", json!({ "envVars": {} })).await?;
+                p.init("third", json!({ "envVars": { "B": "" } })).await?;
+                p.get("envs", "/envs").await
+            })
+        },
+        judge: |o| {
+            all_are(o, &["first", "second", "third"], 204)?;
+            a_is(o, "envs", "1")?;
+            o.at("envs")?.field_is("/B", "")
+        },
+        ..OWN
+    },
+    Case {
+        id: "init/envs/overridden-by-request",
+        source: "contract 4.1",
+        reqs: &["4.1.env-order", "3.3.init-set"],
+        requirement: "default variables reach every command, and come after PATH and HOME but before the request's",
+        why: "who sets a default means it, and who sets a command's variable means that more",
+        needs: &["init/envs/merge", "process/start/environment"],
+        act: |p| {
+            Box::pin(async move {
+                p.init("init", json!({ "envVars": { "HOME": "/from-init", "A": "init", "B": "init" } }))
+                    .await?;
+                let mut process = crate::probe::shell("echo $HOME $A $B");
+                process["envs"] = json!({ "B": "request" });
+                p.run("run", json!({ "process": process, "stdin": false })).await
+            })
+        },
+        judge: |o| {
+            o.at("init")?.status(204)?;
+            crate::suites::helpers::printed(o, "run", "/from-init init request\n")
+        },
+        ..OWN
+    },
+    Case {
+        id: "init/poison/every-field",
+        source: "contract 10",
+        reqs: &["10.init-poison", "3.error-shape"],
+        requirement: "a NUL in any value is 400 in JSON, and nothing of the request is applied",
+        why: "such a value has brought real daemons down",
+        needs: SET,
+        twin: Some(|o| o.at("twin")?.status(204)),
+        act: |p| {
+            Box::pin(async move {
+                p.init("twin", json!({ "envVars": { "A": "kept" } })).await?;
+                for field in POISONED {
+                    envs(p, field, "poisoned", json!({ field: "a\0b" })).await?;
+                }
+                let mounts = json!({ "volume_mounts": [{ "nfs_target": "a\0b", "path": "/mnt" }] });
+                envs(p, "volume_mounts", "poisoned", mounts).await?;
+                p.get("envs", "/envs").await
+            })
+        },
+        judge: |o| {
+            for label in POISONED.iter().copied().chain(["volume_mounts"]) {
+                o.at(label)?.status(400)?;
+                o.at(label)?.field_is("/code", 400)?;
+            }
+            a_is(o, "envs", "kept")
+        },
+        ..OWN
+    },
+    Case {
+        id: "init/poison/bad-name",
+        source: "contract 10",
+        reqs: &["10.init-poison"],
+        requirement: "a variable's name with = or NUL is 400, and nothing of the request is applied",
+        why: "every later command would fail",
+        needs: SET,
+        twin: Some(twins::no_content),
+        act: |p| {
+            Box::pin(async move {
+                twins::init(p).await?;
+                for (label, name) in [("equals", "A=B"), ("nul", "A\0")] {
+                    p.init(label, json!({ "envVars": { name: "x", "A": "x" } })).await?;
+                }
+                p.get("envs", "/envs").await
+            })
+        },
+        judge: |o| {
+            all_are(o, &["equals", "nul"], 400)?;
+            a_is(o, "envs", Value::Null)
+        },
+        ..OWN
+    },
+    Case {
+        id: "init/at-once/all-applied",
+        source: "contract 3.4",
+        reqs: &["3.4.env-merge"],
+        requirement: "twenty /init at once without timestamps are all applied",
+        why: "two parts of a host may set up one guest",
+        needs: SET,
+        act: |p| {
+            Box::pin(async move {
+                let asks = (0..20).map(|n| Ask::init(&json!({ "envVars": { format!("N{n}"): "x" } })));
+                let opened = futures::future::join_all(asks.map(|ask| p.open(ask))).await;
+                for opened in opened {
+                    p.finish("init", opened?).await;
+                }
+                p.get("envs", "/envs").await
+            })
+        },
+        judge: |o| {
+            o.at("init")?.status(204)?;
+            o.at("envs")?.ok()?;
+            (0..20).try_for_each(|n| o.at("envs")?.field_is(&format!("/N{n}"), "x"))
+        },
+        ..OWN
+    },
+];
+
+const POISONED: [&str; 9] = [
+    "access_token",
+    "defaultUser",
+    "defaultWorkdir",
+    "hyperloop_ip",
+    "timestamp",
+    "sandbox_id",
+    "template_id",
+    "proxy_domain",
+    "lifecycle_id",
+];

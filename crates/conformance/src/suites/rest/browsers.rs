@@ -1,0 +1,286 @@
+//! Browsers: CORS, preflights, and whose Host and Origin may call a guest on loopback (contract 1 and 10).
+
+use serde_json::json;
+
+use crate::case::Case;
+use crate::observation::Observation;
+use crate::probe::{Ask, Probe, Trouble};
+use crate::suites::twins;
+use crate::verdict::Judged;
+
+const EXPOSED: &str = "location,cache-control,x-content-type-options,connect-content-encoding,\
+                       connect-protocol-version,grpc-encoding,grpc-message,grpc-status,grpc-status-details-bin";
+const LOCAL: &str = "http://localhost:3000";
+
+fn list() -> Ask {
+    Ask::unary("process.Process/List", &json!({}))
+}
+
+/// What a browser asks before it calls.
+fn preflight(path: &str, origin: &str) -> Ask {
+    Ask::new("OPTIONS", path)
+        .header("origin", origin)
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "content-type,connect-protocol-version,x-access-token")
+}
+
+async fn send(p: &mut Probe, label: &str, ask: Ask) -> Result<(), Trouble> {
+    p.send(label, ask).await.map(drop)
+}
+
+fn carries_cors(o: &Observation, label: &str) -> Judged {
+    let seen = o.at(label)?;
+    seen.header_is("access-control-allow-origin", "*")?;
+    seen.header_is("access-control-expose-headers", EXPOSED)?;
+    let vary = seen.headers_named("vary").join(",");
+    let varies = ["origin", "access-control-request-method", "access-control-request-headers"];
+    seen.holds(
+        varies.iter().all(|name| vary.contains(name)),
+        "a Vary of origin and what a preflight asks",
+        vary,
+    )
+}
+
+fn allows(o: &Observation, label: &str, methods: &str) -> Judged {
+    let seen = o.at(label)?;
+    seen.status(200)?;
+    seen.body_is(b"")?;
+    seen.header_is("allow", methods)?;
+    seen.header_is("access-control-allow-methods", "HEAD,GET,POST,PUT,PATCH,DELETE")?;
+    seen.header_is("access-control-allow-headers", "*")?;
+    seen.header_is("access-control-max-age", "7200")
+}
+
+/// Only a guest that is bound to loopback guards itself so.
+fn forbidden(o: &Observation, label: &str) -> Judged {
+    o.at(label)?.status(403)
+}
+
+pub(in crate::suites) const CASES: &[Case] = &[
+    Case {
+        id: "browsers/cors/rest",
+        source: "contract 1",
+        reqs: &["1.cors-origin", "1.cors-expose", "1.cors-vary"],
+        requirement: "every REST answer carries the CORS headers, without an Origin too, errors as well",
+        why: "a browser hides an error that lacks them",
+        act: |p| {
+            Box::pin(async move {
+                send(p, "bare", Ask::new("GET", "/health")).await?;
+                send(p, "origin", Ask::new("GET", "/envs").header("origin", LOCAL)).await?;
+                send(p, "error", Ask::download("/envd-conformance-no-such").header("origin", LOCAL)).await?;
+                send(p, "method", Ask::new("DELETE", "/health").header("origin", LOCAL)).await
+            })
+        },
+        judge: |o| {
+            o.at("bare")?.status(200)?;
+            o.at("error")?.status(404)?;
+            o.at("method")?.status(405)?;
+            ["bare", "origin", "error", "method"].iter().try_for_each(|label| carries_cors(o, label))
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "browsers/cors/rpc",
+        source: "contract 10",
+        reqs: &["10.cors-rpc"],
+        requirement: "RPC answers carry the CORS headers, unary and streamed, on success and on error",
+        why: "the exposed headers are those of Connect, and useless otherwise",
+        needs: &["process/start/events"],
+        act: |p| {
+            Box::pin(async move {
+                send(p, "unary", list().header("origin", LOCAL)).await?;
+                let stat =
+                    Ask::unary("filesystem.Filesystem/Stat", &json!({ "path": "/envd-conformance-no-such" }));
+                send(p, "error", stat.header("origin", LOCAL)).await?;
+                let ask =
+                    p.start_ask("run", json!({ "process": crate::probe::shell("true"), "stdin": false }));
+                send(p, "stream", ask.header("origin", LOCAL)).await
+            })
+        },
+        judge: |o| {
+            o.at("unary")?.status(200)?;
+            o.at("error")?.status(404)?;
+            o.at("stream")?.succeeded()?;
+            ["unary", "error", "stream"].iter().try_for_each(|label| carries_cors(o, label))
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "browsers/cors/unknown-paths",
+        source: "contract 1",
+        reqs: &["1.cors-origin"],
+        requirement: "a 404 of an unknown path has no CORS headers",
+        why: "what is not there is nobody's to read",
+        twin: Some(twins::ok),
+        act: |p| {
+            Box::pin(async move {
+                twins::health(p).await?;
+                send(p, "get", Ask::new("GET", "/no/such").header("origin", LOCAL)).await
+            })
+        },
+        judge: |o| {
+            let seen = o.at("get")?;
+            seen.status(404)?;
+            seen.same("header access-control-allow-origin", seen.header("access-control-allow-origin"), None)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "browsers/preflight/rest",
+        source: "contract 1",
+        reqs: &["1.cors-preflight"],
+        requirement: "OPTIONS on a REST route is 200 and empty, with Allow and what a preflight asks for",
+        why: "a browser does not call without it",
+        act: |p| {
+            Box::pin(async move {
+                send(p, "files", preflight("/files", LOCAL)).await?;
+                send(p, "init", preflight("/init", LOCAL)).await?;
+                send(p, "health", preflight("/health", LOCAL)).await
+            })
+        },
+        judge: |o| {
+            allows(o, "files", "GET,HEAD,POST")?;
+            allows(o, "init", "POST")?;
+            allows(o, "health", "GET,HEAD")
+        },
+        generations: &[1, 2],
+        ..Case::BASE
+    },
+    Case {
+        id: "browsers/preflight/rpc",
+        source: "contract 10",
+        reqs: &["10.cors-rpc"],
+        requirement: "a preflight to an RPC is answered as on a REST route",
+        why: "without it no browser can call an RPC",
+        act: |p| Box::pin(async move { send(p, "start", preflight("/process.Process/Start", LOCAL)).await }),
+        judge: |o| allows(o, "start", "POST"),
+        ..Case::BASE
+    },
+    Case {
+        id: "browsers/host/loopback-names",
+        source: "contract 10",
+        reqs: &["10.host-guard"],
+        requirement: "every name of loopback is admitted as Host: localhost, names below it, 127.0.0.1 and [::1], with any port",
+        why: "people and tools call it differently",
+        act: |p| {
+            Box::pin(async move {
+                for host in ADMITTED {
+                    send(p, host, Ask::new("GET", "/health").header("host", host)).await?;
+                }
+                Ok(())
+            })
+        },
+        judge: |o| ADMITTED.iter().try_for_each(|host| o.at(host)?.status(200)),
+        ..Case::BASE
+    },
+    Case {
+        id: "browsers/host/foreign",
+        source: "contract 10",
+        reqs: &["10.host-guard"],
+        requirement: "another Host is 403, whatever it looks like, and runs nothing",
+        why: "a page that rebinds its name to 127.0.0.1 could run commands",
+        tags: &["security", "loopback"],
+        twin: Some(|o| o.at("twin")?.status(200)),
+        act: |p| {
+            Box::pin(async move {
+                send(p, "twin", list().header("host", "localhost")).await?;
+                for host in FOREIGN {
+                    send(p, host, list().header("host", host)).await?;
+                }
+                Ok(())
+            })
+        },
+        judge: |o| FOREIGN.iter().try_for_each(|host| forbidden(o, host)),
+        ..Case::BASE
+    },
+    Case {
+        id: "browsers/host/two",
+        source: "RFC 9112, 3.2",
+        reqs: &["10.host-guard"],
+        requirement: "two Host headers, one of them foreign, are refused",
+        why: "a proxy goes by the one and the guest by the other",
+        tags: &["security", "loopback"],
+        act: |p| {
+            Box::pin(async move {
+                let ask =
+                    |host: &str| Ask::new("GET", "/health").header("host", "localhost").header("host", host);
+                send(p, "foreign", ask("evil.example")).await
+            })
+        },
+        judge: |o| {
+            let seen = o.at("foreign")?;
+            let status = seen.exchange.status.unwrap_or_default();
+            seen.holds([400, 403].contains(&status), "status 400 or 403", status)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "browsers/origin/foreign",
+        source: "contract 10",
+        reqs: &["10.origin-guard"],
+        requirement: "a foreign Origin is 403 on REST and RPC, and the call has no effect",
+        why: "any page that is open in a browser on this machine could run commands",
+        tags: &["security", "loopback"],
+        twin: Some(|o| o.at("twin")?.status(200)),
+        act: |p| {
+            Box::pin(async move {
+                send(p, "twin", list().header("origin", LOCAL)).await?;
+                for origin in ["https://evil.example", "http://localhost.evil.example", "null", "file://"] {
+                    send(p, origin, list().header("origin", origin)).await?;
+                }
+                let path = p.path("f");
+                send(p, "upload", Ask::upload(&path, "file", b"x").header("origin", "https://evil.example"))
+                    .await?;
+                send(p, "get", Ask::download(&path)).await
+            })
+        },
+        judge: |o| {
+            for origin in
+                ["https://evil.example", "http://localhost.evil.example", "null", "file://", "upload"]
+            {
+                forbidden(o, origin)?;
+            }
+            o.at("get")?.status(404)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "browsers/origin/preflight",
+        source: "contract 10",
+        reqs: &["10.origin-guard", "10.cors-rpc"],
+        requirement: "a preflight of a foreign Origin is 403",
+        why: "the browser asks first, and believes the answer",
+        tags: &["security", "loopback"],
+        twin: Some(|o| o.at("twin")?.status(200)),
+        act: |p| {
+            Box::pin(async move {
+                send(p, "twin", preflight("/process.Process/Start", LOCAL)).await?;
+                send(p, "foreign", preflight("/process.Process/Start", "https://evil.example")).await
+            })
+        },
+        judge: |o| forbidden(o, "foreign"),
+        ..Case::BASE
+    },
+    Case {
+        id: "browsers/target/absolute",
+        source: "RFC 9112, 3.2.2",
+        reqs: &["10.host-guard"],
+        requirement: "a target in absolute form is served for loopback and refused for another name",
+        why: "the name in the target counts, not the one in Host",
+        tags: &["security", "loopback"],
+        act: |p| {
+            Box::pin(async move {
+                let local = format!("http://{}/health", p.host());
+                send(p, "twin", Ask::new("GET", local)).await?;
+                send(p, "foreign", Ask::new("GET", "http://evil.example/health")).await
+            })
+        },
+        twin: Some(|o| o.at("twin")?.status(200)),
+        judge: |o| forbidden(o, "foreign"),
+        ..Case::BASE
+    },
+];
+
+const ADMITTED: [&str; 5] = ["localhost", "LOCALHOST:1", "a.localhost:80", "127.0.0.1", "[::1]:49983"];
+const FOREIGN: [&str; 5] =
+    ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "10.0.0.1", "evil.example:49983"];

@@ -1,0 +1,572 @@
+//! The same call in JSON and in binary, and what the forms may look like (contract part 0 and 1).
+
+use envd_proto::filesystem as fs_proto;
+use envd_proto::filesystem::{
+    CreateWatcherResponse, GetWatcherEventsResponse, ListDirResponse, MakeDirResponse, MoveResponse,
+    StatResponse,
+};
+use envd_proto::process as ps_proto;
+use envd_proto::process::process_event::Event;
+use envd_proto::process::process_selector::Selector;
+use envd_proto::process::{ListResponse, StartResponse};
+use prost::{Message, Name};
+use serde_json::{Value, json};
+
+use crate::case::Case;
+use crate::observation::Observation;
+use crate::probe::{Ask, Probe, Trouble, envelope, shell};
+use crate::suites::helpers::{all_ok, fs, printed, ps};
+use crate::suites::process::start::EVENTS;
+use crate::suites::twins;
+use crate::verdict::{Judged, Objection};
+
+const SAME: &[&str] = &["wire/unary/json-is-binary"];
+
+fn binary(rpc: &str, message: &impl Message) -> Ask {
+    Ask::new("POST", format!("/{rpc}"))
+        .header("content-type", "application/proto")
+        .body(message.encode_to_vec())
+}
+
+fn binary_stream(rpc: &str, message: &impl Message) -> Ask {
+    let ask = Ask::new("POST", format!("/{rpc}")).header("content-type", "application/connect+proto");
+    ask.body(envelope::write(0, &message.encode_to_vec()))
+}
+
+async fn send(p: &mut Probe, label: &str, ask: Ask) -> Result<(), Trouble> {
+    p.send(label, ask).await.map(drop)
+}
+
+fn decoded<M: Message + Default>(o: &Observation, label: &str) -> Result<M, Objection> {
+    let seen = o.at(label)?;
+    seen.status(200)?;
+    M::decode(seen.exchange.body.as_slice()).map_err(|why| seen.wrong("a binary message", why.to_string()))
+}
+
+/// The two steps carry the same message, one in JSON and one in binary.
+fn same<M: Message + Default + Name + PartialEq + std::fmt::Debug>(
+    o: &Observation,
+    json: &str,
+    binary: &str,
+) -> Judged {
+    let text = o.at(json)?;
+    text.status(200)?;
+    let of_json = envd_proto::json::decode::<M>(&text.exchange.body);
+    let of_json = of_json.map_err(|why| text.wrong("canonical JSON", why.to_string()))?;
+    let of_binary = decoded::<M>(o, binary)?;
+    let holds = of_json == of_binary;
+    o.at(binary)?.holds(holds, &format!("the message {of_json:?}"), format!("{of_binary:?}"))
+}
+
+fn by_tag(tag: String) -> Option<ps_proto::ProcessSelector> {
+    Some(ps_proto::ProcessSelector { selector: Some(Selector::Tag(tag)) })
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+pub(in crate::suites) const CASES: &[Case] = &[
+    Case {
+        id: "wire/forms/list-dir",
+        source: "contract part 0 and 1",
+        reqs: &["0.filesystem.entry-fields", "0.filesystem.list-fields", "0.filesystem.rpcs"],
+        requirement: "ListDir answers the same in both forms, for files, directories and links",
+        why: "the host speaks binary, people and scripts speak JSON",
+        needs: SAME,
+        act: |p| {
+            Box::pin(async move {
+                p.sh(
+                    "make",
+                    &format!(
+                        "mkdir -p {0}/a && cd {0} && echo x > f && ln -s f l && ln -s gone m",
+                        p.path("d")
+                    ),
+                )
+                .await?;
+                fs(p, "json", "ListDir", json!({ "path": p.path("d"), "depth": 2 })).await?;
+                let message = fs_proto::ListDirRequest { path: p.path("d"), depth: 2 };
+                send(p, "binary", binary("filesystem.Filesystem/ListDir", &message)).await
+            })
+        },
+        judge: |o| {
+            let listed = decoded::<ListDirResponse>(o, "binary")?.entries.len();
+            o.at("binary")?.same("entries", listed, 4)?;
+            same::<ListDirResponse>(o, "json", "binary")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "wire/forms/make-and-move",
+        source: "contract part 0 and 1",
+        reqs: &["0.filesystem.move-fields", "0.filesystem.rpcs"],
+        requirement: "MakeDir, Move and Remove do in binary what they do in JSON",
+        why: "the host changes trees in binary",
+        needs: SAME,
+        act: |p| {
+            Box::pin(async move {
+                let rpc = |name: &str| format!("filesystem.Filesystem/{name}");
+                let (a, b) = (p.path("a"), p.path("b"));
+                send(p, "make", binary(&rpc("MakeDir"), &fs_proto::MakeDirRequest { path: a.clone() }))
+                    .await?;
+                let moves = fs_proto::MoveRequest { source: a, destination: b.clone() };
+                send(p, "move", binary(&rpc("Move"), &moves)).await?;
+                send(p, "stat", binary(&rpc("Stat"), &fs_proto::StatRequest { path: b.clone() })).await?;
+                send(p, "remove", binary(&rpc("Remove"), &fs_proto::RemoveRequest { path: b.clone() }))
+                    .await?;
+                fs(p, "gone", "Stat", json!({ "path": b })).await.map(drop)
+            })
+        },
+        judge: |o| {
+            let made = decoded::<MakeDirResponse>(o, "make")?.entry.unwrap_or_default();
+            o.at("make")?.same("path", made.path, format!("{}/a", o.dir))?;
+            let moved = decoded::<MoveResponse>(o, "move")?.entry.unwrap_or_default();
+            o.at("move")?.same("path", &moved.path, &format!("{}/b", o.dir))?;
+            let looked = decoded::<StatResponse>(o, "stat")?.entry.unwrap_or_default();
+            o.at("stat")?.holds(looked == moved, &format!("{moved:?}"), format!("{looked:?}"))?;
+            o.at("remove")?.status(200)?;
+            o.at("remove")?.body_is(b"")?;
+            o.at("gone")?.error(404, "not_found", "")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "wire/forms/watcher",
+        source: "contract part 0 and 1",
+        reqs: &["0.filesystem.watch-fields", "0.filesystem.event-enum"],
+        requirement: "a watcher is made, drained and removed in binary, with the numbers of the event types",
+        why: "a number that is one off is another event",
+        needs: &["wire/unary/json-is-binary", "filesystem/watcher/drains"],
+        act: |p| {
+            Box::pin(async move {
+                let rpc = |name: &str| format!("filesystem.Filesystem/{name}");
+                fs(p, "make", "MakeDir", json!({ "path": p.path("d") })).await?;
+                let message = fs_proto::CreateWatcherRequest { path: p.path("d"), recursive: true };
+                let created = p.send("create", binary(&rpc("CreateWatcher"), &message)).await?;
+                let watcher_id =
+                    CreateWatcherResponse::decode(created.body.as_slice()).unwrap_or_default().watcher_id;
+                fs(p, "change", "MakeDir", json!({ "path": p.path("d/a") })).await?;
+                let ask = fs_proto::GetWatcherEventsRequest { watcher_id: watcher_id.clone() };
+                for _ in 0..200 {
+                    if !p.send("events", binary(&rpc("GetWatcherEvents"), &ask)).await?.body.is_empty() {
+                        break;
+                    }
+                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                }
+                send(
+                    p,
+                    "remove",
+                    binary(&rpc("RemoveWatcher"), &fs_proto::RemoveWatcherRequest { watcher_id }),
+                )
+                .await
+            })
+        },
+        judge: |o| {
+            decoded::<CreateWatcherResponse>(o, "create")?;
+            let last =
+                o.steps.iter().rfind(|step| step.label == "events").map(|step| step.exchange.body.clone());
+            let events = GetWatcherEventsResponse::decode(last.unwrap_or_default().as_slice())
+                .unwrap_or_default()
+                .events;
+            let first = events.first().map(|event| (event.name.clone(), event.r#type));
+            o.at("events")?.same("first event", first, Some((format!("{}/d/a", o.dir), 1)))?;
+            o.at("remove")?.status(200)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "wire/forms/process-list",
+        source: "contract part 0 and 1",
+        reqs: &["0.process.config-fields", "4.3.fields", "0.process.rpcs"],
+        requirement: "List answers the same in both forms: config, pid and tag",
+        why: "the host finds its processes in binary",
+        needs: &["wire/unary/json-is-binary", "process/list/shows"],
+        act: |p| {
+            Box::pin(async move {
+                let mut process = shell("read line");
+                process["envs"] = json!({ "A": "b" });
+                process["cwd"] = "/usr".into();
+                let open = p.start("run", json!({ "process": process, "stdin": true })).await?;
+                ps(p, "json", "List", json!({})).await?;
+                send(p, "binary", binary("process.Process/List", &ps_proto::ListRequest {})).await?;
+                p.kill("run").await?;
+                p.keep("run", open);
+                Ok(())
+            })
+        },
+        judge: |o| {
+            let tag = format!("{}/run", o.dir.trim_start_matches("/tmp/"));
+            let own = |list: ListResponse| {
+                list.processes.into_iter().find(|info| info.tag.as_deref() == Some(&tag))
+            };
+            let text = o.at("json")?;
+            text.status(200)?;
+            let of_json = envd_proto::json::decode::<ListResponse>(&text.exchange.body);
+            let of_json = own(of_json.map_err(|why| text.wrong("canonical JSON", why.to_string()))?);
+            let of_binary = own(decoded::<ListResponse>(o, "binary")?);
+            let holds = of_json.is_some() && of_json == of_binary;
+            o.at("binary")?.holds(holds, &format!("the entry {of_json:?}"), format!("{of_binary:?}"))?;
+            let config = of_binary.and_then(|info| info.config).unwrap_or_default();
+            o.at("binary")?.same("args", config.args, words(&["-c", "read line"]))
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "wire/forms/whole-process",
+        source: "contract part 0 and 1",
+        reqs: &[
+            "0.process.start-fields",
+            "0.process.event-fields",
+            "0.process.input-fields",
+            "0.process.end-fields",
+        ],
+        requirement: "a process is started, fed, closed and ended in binary alone",
+        why: "it is all that the host ever speaks",
+        needs: &["wire/stream/binary", "process/send-input/reaches"],
+        act: |p| {
+            Box::pin(async move {
+                let config = ps_proto::ProcessConfig {
+                    cmd: "/bin/sh".into(),
+                    args: words(&["-c", "cat; echo err >&2; kill -9 $$"]),
+                    ..Default::default()
+                };
+                let start = ps_proto::StartRequest {
+                    process: Some(config),
+                    tag: Some(p.own_tag("run")),
+                    ..Default::default()
+                };
+                let mut open = p.open(binary_stream("process.Process/Start", &start)).await?;
+                open.until_frames(1).await;
+                let stdin = ps_proto::process_input::Input::Stdin(b"fed".as_slice().into());
+                let input = Some(ps_proto::ProcessInput { input: Some(stdin) });
+                let message = ps_proto::SendInputRequest { process: by_tag(p.tag("run")), input };
+                send(p, "input", binary("process.Process/SendInput", &message)).await?;
+                let message = ps_proto::CloseStdinRequest { process: by_tag(p.tag("run")) };
+                send(p, "close", binary("process.Process/CloseStdin", &message)).await?;
+                p.finish("run", open).await;
+                Ok(())
+            })
+        },
+        judge: |o| {
+            for label in ["input", "close"] {
+                o.at(label)?.status(200)?;
+                o.at(label)?.body_is(b"")?;
+            }
+            let seen = o.at("run")?;
+            let mut frames = seen.frames()?;
+            frames.pop();
+            let decode =
+                |frame: &envelope::Frame| StartResponse::decode(frame.data.as_slice()).ok()?.event?.event;
+            let all: Vec<Event> = frames.iter().filter_map(decode).collect();
+            let end = all.last().and_then(|event| match event {
+                Event::End(end) => Some((end.exit_code, end.exited, end.status.clone())),
+                _ => None,
+            });
+            seen.same("end", end, Some((-1, false, "signal: 9 (SIGKILL)".to_owned())))?;
+            let shown = format!("{all:?}");
+            seen.holds(shown.contains("fed") && shown.contains("err"), "fed and err in the output", shown)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "wire/forms/signal-and-update",
+        source: "contract part 0",
+        reqs: &[
+            "0.process.signal-enum",
+            "0.process.empty-answers",
+            "0.process.selector-fields",
+            "0.process.rpcs",
+        ],
+        requirement: "Update and SendSignal by pid work in binary, with empty answers",
+        why: "a resized window and a stopped command are binary calls",
+        needs: &["wire/stream/binary", "process/update/resizes"],
+        act: |p| {
+            Box::pin(async move {
+                let size = json!({ "size": { "cols": 80, "rows": 24 } });
+                let script = "trap 'stty size; exit 0' TERM; echo up; while :; do sleep 0.05; done";
+                let mut open = p.start("run", json!({ "process": shell(script), "pty": size })).await?;
+                open.until_output("up").await;
+                let pid = u32::try_from(crate::probe::pid(&open)?).unwrap_or_default();
+                let process = Some(ps_proto::ProcessSelector { selector: Some(Selector::Pid(pid)) });
+                let size = Some(ps_proto::pty::Size { cols: 99, rows: 33 });
+                let update =
+                    ps_proto::UpdateRequest { process: process.clone(), pty: Some(ps_proto::Pty { size }) };
+                send(p, "update", binary("process.Process/Update", &update)).await?;
+                let signal = ps_proto::SendSignalRequest { process, signal: 15 };
+                send(p, "signal", binary("process.Process/SendSignal", &signal)).await?;
+                p.finish("run", open).await;
+                Ok(())
+            })
+        },
+        judge: |o| {
+            for label in ["update", "signal"] {
+                o.at(label)?.status(200)?;
+                o.at(label)?.body_is(b"")?;
+            }
+            let seen = o.at("run")?;
+            let text = String::from_utf8_lossy(&seen.succeeded()?.pty).into_owned();
+            seen.holds(text.contains("33 99"), "33 99 as the size", text)
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "wire/forms/error-is-json",
+        source: "contract 1 and Connect",
+        reqs: &["1.error-mapping"],
+        requirement: "the error of a binary call is JSON, with its content type",
+        why: "clients read errors as JSON whatever they sent",
+        twin: Some(twins::ok),
+        act: |p| {
+            Box::pin(async move {
+                twins::stat(p).await?;
+                let message = fs_proto::StatRequest { path: "/envd-conformance-no-such".into() };
+                send(p, "stat", binary("filesystem.Filesystem/Stat", &message)).await
+            })
+        },
+        judge: |o| {
+            o.at("stat")?.error(404, "not_found", "file not found")?;
+            o.at("stat")?.header_is("content-type", "application/json")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "wire/forms/unknown-binary-field",
+        source: "contract 0.1 and protobuf",
+        reqs: &["0.1.no-process-user", "1.content-types"],
+        requirement: "an unknown field of a binary message is passed over",
+        why: "a newer host must be able to talk to an older guest",
+        act: |p| {
+            Box::pin(async move {
+                let known = fs_proto::StatRequest { path: "/usr".into() }.encode_to_vec();
+                let unknown = [0xf2, 0x3f, 0x03, b'n', b'e', b'w', 0x98, 0x06, 0x2a];
+                let ask = Ask::new("POST", "/filesystem.Filesystem/Stat")
+                    .header("content-type", "application/proto");
+                send(p, "stat", ask.body([known, unknown.to_vec()].concat())).await
+            })
+        },
+        judge: |o| {
+            let entry = decoded::<StatResponse>(o, "stat")?.entry.unwrap_or_default();
+            o.at("stat")?.same("path", entry.path.as_str(), "/usr")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "wire/forms/last-wins",
+        source: "protobuf encoding, last one wins",
+        reqs: &["1.content-types"],
+        requirement: "of a field that is given twice in binary the last counts",
+        why: "it is how proxies override a field",
+        act: |p| {
+            Box::pin(async move {
+                let message = |path: &str| fs_proto::StatRequest { path: path.into() }.encode_to_vec();
+                let ask = Ask::new("POST", "/filesystem.Filesystem/Stat")
+                    .header("content-type", "application/proto");
+                send(p, "stat", ask.body([message("/etc"), message("/usr")].concat())).await
+            })
+        },
+        judge: |o| {
+            let entry = decoded::<StatResponse>(o, "stat")?.entry.unwrap_or_default();
+            o.at("stat")?.same("path", entry.path.as_str(), "/usr")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "wire/forms/json-spelling",
+        source: "contract 1 and protobuf JSON",
+        reqs: &["1.json-int64"],
+        requirement: "JSON requests take lowerCamel and the proto's own names",
+        why: "both are JSON of that message",
+        needs: &["filesystem/watcher/drains"],
+        twin: Some(twins::ok),
+        act: |p| {
+            Box::pin(async move {
+                twins::list(p).await?;
+                fs(p, "camel", "GetWatcherEvents", json!({ "watcherId": "w-none" })).await?;
+                fs(p, "snake", "GetWatcherEvents", json!({ "watcher_id": "w-none" })).await.map(drop)
+            })
+        },
+        judge: |o| {
+            ["camel", "snake"]
+                .iter()
+                .try_for_each(|label| o.at(label)?.error(404, "not_found", "watcher not found: w-none"))
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "wire/forms/json-null",
+        source: "protobuf JSON",
+        reqs: &["1.unknown-json-field"],
+        requirement: "null in JSON is an absent field",
+        why: "clients without optional fields send it",
+        needs: EVENTS,
+        act: |p| {
+            Box::pin(async move {
+                let request = json!({ "process": { "cmd": "/bin/echo", "args": ["it"], "envs": null, "cwd": null }, "pty": null, "stdin": null });
+                p.run("run", request).await
+            })
+        },
+        judge: |o| printed(o, "run", "it\n"),
+        ..Case::BASE
+    },
+    Case {
+        id: "wire/forms/base64",
+        source: "contract 1 and protobuf JSON",
+        reqs: &["1.json-int64"],
+        requirement: "bytes in JSON are taken in the standard and the URL alphabet, with and without padding",
+        why: "base64 has many writers",
+        needs: &["process/send-input/reaches"],
+        act: |p| {
+            Box::pin(async move {
+                let open = p.start_sh("run", "head -c 8 | od -An -tx1").await?;
+                let process = json!({ "tag": p.tag("run") });
+                for (label, text) in
+                    [("padded", "+/8="), ("bare", "+/8"), ("url", "-_8="), ("url bare", "-_8")]
+                {
+                    ps(p, label, "SendInput", json!({ "process": process, "input": { "stdin": text } }))
+                        .await?;
+                }
+                p.finish("run", open).await;
+                Ok(())
+            })
+        },
+        judge: |o| {
+            all_ok(o, &["padded", "bare", "url", "url bare"])?;
+            printed(o, "run", " fb ff fb ff fb ff fb ff\n")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "wire/forms/bad-base64",
+        source: "contract 1",
+        reqs: &["1.bad-json"],
+        requirement: "bytes that are no base64 are a decode error",
+        why: "half-decoded input is other input",
+        twin: Some(|o| o.at("twin")?.error(404, "not_found", "")),
+        act: |p| {
+            Box::pin(async move {
+                let process = json!({ "tag": "envd-conformance-no-such" });
+                ps(p, "twin", "SendInput", json!({ "process": process, "input": { "stdin": "eA==" } }))
+                    .await?;
+                ps(p, "bad", "SendInput", json!({ "process": process, "input": { "stdin": "!!" } }))
+                    .await
+                    .map(drop)
+            })
+        },
+        judge: |o| o.at("bad")?.error(400, "invalid_argument", "failed to decode JSON request"),
+        ..Case::BASE
+    },
+    Case {
+        id: "wire/forms/oneof-twice",
+        source: "protobuf JSON",
+        reqs: &["1.bad-json"],
+        requirement: "two fields of one oneof in JSON are a decode error",
+        why: "by pid or by tag: which was meant must not be guessed",
+        twin: Some(|o| o.at("twin")?.error(404, "not_found", "")),
+        act: |p| {
+            Box::pin(async move {
+                ps(p, "twin", "CloseStdin", json!({ "process": { "pid": 4_194_302 } })).await?;
+                ps(p, "both", "CloseStdin", json!({ "process": { "pid": 4_194_302, "tag": "x" } }))
+                    .await
+                    .map(drop)
+            })
+        },
+        judge: |o| o.at("both")?.error(400, "invalid_argument", "failed to decode JSON request"),
+        ..Case::BASE
+    },
+    Case {
+        id: "wire/forms/out-of-range",
+        source: "protobuf JSON",
+        reqs: &["1.bad-json"],
+        requirement: "a pid below 0 or beyond 32 bits is a decode error; one as a text is fine",
+        why: "a number that is cut is another process",
+        twin: Some(|o| o.at("text")?.error(404, "not_found", "process with pid 4194302 not found")),
+        act: |p| {
+            Box::pin(async move {
+                for (label, pid) in
+                    [("text", json!("4194302")), ("below", json!(-1)), ("beyond", json!(4_294_967_296_u64))]
+                {
+                    ps(p, label, "CloseStdin", json!({ "process": { "pid": pid } })).await?;
+                }
+                Ok(())
+            })
+        },
+        judge: |o| {
+            ["below", "beyond"].iter().try_for_each(|label| {
+                o.at(label)?.error(400, "invalid_argument", "failed to decode JSON request")
+            })
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "wire/forms/deep-json",
+        source: "contract 1",
+        reqs: &["1.unknown-json-field"],
+        requirement: "JSON of ten thousand nested lists is answered, and the guest goes on",
+        why: "a recursion without an end kills the daemon",
+        tags: &["security"],
+        act: |p| {
+            Box::pin(async move {
+                let body =
+                    format!("{{\"path\":\"/usr\",\"odd\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+                let ask = Ask::new("POST", "/filesystem.Filesystem/Stat")
+                    .header("content-type", "application/json");
+                send(p, "deep", ask.body(body)).await?;
+                fs(p, "after", "Stat", json!({ "path": "/usr" })).await.map(drop)
+            })
+        },
+        judge: |o| {
+            let seen = o.at("deep")?;
+            seen.whole()?;
+            let status = seen.exchange.status.unwrap_or_default();
+            seen.holds([200, 400].contains(&status), "status 200 or 400", status)?;
+            all_ok(o, &["after"])
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "wire/forms/not-utf-8",
+        source: "protobuf",
+        reqs: &["1.bad-proto", "1.bad-json"],
+        requirement: "a text that is no UTF-8 is a decode error in both forms",
+        why: "a path that is repaired is another path",
+        twin: Some(twins::ok),
+        act: |p| {
+            Box::pin(async move {
+                twins::stat(p).await?;
+                let ask = |kind| Ask::new("POST", "/filesystem.Filesystem/Stat").header("content-type", kind);
+                send(p, "binary", ask("application/proto").body(vec![0x0a, 0x02, 0xff, 0xfe])).await?;
+                send(p, "json", ask("application/json").body(b"{\"path\":\"\xff\"}".to_vec())).await
+            })
+        },
+        judge: |o| {
+            ["binary", "json"]
+                .iter()
+                .try_for_each(|label| o.at(label)?.error(400, "invalid_argument", "failed to decode"))
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "wire/forms/keepalive-absent",
+        source: "contract 1",
+        reqs: &["1.json-defaults"],
+        requirement: "an empty answer is {} in JSON and no bytes in binary",
+        why: "a client that expects null, or nothing, fails",
+        act: |p| {
+            Box::pin(async move {
+                fs(p, "json", "RemoveWatcher", json!({})).await?;
+                send(
+                    p,
+                    "binary",
+                    binary("filesystem.Filesystem/RemoveWatcher", &fs_proto::RemoveWatcherRequest::default()),
+                )
+                .await
+            })
+        },
+        judge: |o| {
+            o.at("json")?.same::<Value>("answer", o.at("json")?.ok()?, json!({}))?;
+            o.at("binary")?.status(200)?;
+            o.at("binary")?.body_is(b"")
+        },
+        ..Case::BASE
+    },
+];
