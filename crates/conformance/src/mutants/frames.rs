@@ -51,6 +51,17 @@ impl Frames {
         out
     }
 
+    /// Whether any message of a body is not passed on at once and as it is.
+    pub(super) fn changes(&mut self, body: &[u8]) -> bool {
+        let whole = envelope::read(body).0;
+        whole.iter().any(|frame| {
+            let message: Option<Value> = serde_json::from_slice(&frame.data).ok();
+            let same =
+                message.map(|message| chunked(&envelope::write(frame.flag, message.to_string().as_bytes())));
+            same.is_some_and(|same| self.frame(frame) != same)
+        })
+    }
+
     fn frame(&mut self, frame: &envelope::Frame) -> Vec<u8> {
         let Ok(message) = serde_json::from_slice::<Value>(&frame.data) else {
             return chunked(&envelope::write(frame.flag, &frame.data));

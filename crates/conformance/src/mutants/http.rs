@@ -2,11 +2,14 @@
 //! Knows no socket, and only what the kit sends.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
 use crate::probe::envelope;
+
+/// What a mutant keeps from one call to the next.
+pub(super) type Kept = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
 
 /// What a change may know of the call.
 #[derive(Debug, Default)]
@@ -15,15 +18,14 @@ pub struct Call {
     pub method: String,
     /// The request's target: path and query.
     pub target: String,
-    /// What the mutant keeps from one call to the next.
-    pub kept: std::sync::Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    kept: Kept,
 }
 
 impl Call {
-    pub(super) fn of(head: &str, kept: &std::sync::Arc<Mutex<BTreeMap<String, Vec<u8>>>>) -> Self {
+    pub(super) fn of(head: &str, kept: &Kept) -> Self {
         let mut words = head.split(' ').map(str::to_owned);
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        Self { method, target, kept: std::sync::Arc::clone(kept) }
+        Self { method, target, kept: Arc::clone(kept) }
     }
 
     /// What the mutant keeps.

@@ -1,7 +1,6 @@
 //! Runs the suite against mutants, and writes down which cases catch which. Judges nothing itself.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
@@ -9,15 +8,19 @@ use futures::stream::{self, StreamExt as _};
 use super::matrix::{Matrix, Row};
 use super::mutant::{Change, Mutant};
 use super::proxy::Mutated;
+use super::recorded::Recorded;
 use crate::case::Case;
 use crate::library::{self, Report};
 use crate::observation::Ended;
 use crate::profile::Claims;
-use crate::runner::{Config, Outcome};
+use crate::runner::{self, Config, Event, Outcome};
 use crate::verdict::Verdict;
 
 /// Cases that take longer than this alone are slow.
 const SLOW: Duration = Duration::from_millis(250);
+
+/// A mutant that so many cases notice is known well enough.
+const GROSS: usize = 60;
 
 /// What a hunt needs.
 #[derive(Debug)]
@@ -31,8 +34,8 @@ pub struct Hunt {
 pub struct Target {
     /// The case.
     pub case: Case,
-    /// Method and path of each of its calls.
-    pub calls: BTreeSet<(String, String)>,
+    /// Its calls.
+    pub calls: Vec<Recorded>,
     /// Whether it took long.
     pub slow: bool,
 }
@@ -66,7 +69,7 @@ impl Hunt {
 
     /// Without a look: every case is run at every mutant, in vain where the mutant does not reach it.
     pub fn blind(cases: &[Case], jobs: usize) -> Self {
-        let target = |case: &Case| Target { case: *case, calls: BTreeSet::new(), slow: false };
+        let target = |case: &Case| Target { case: *case, calls: Vec::new(), slow: false };
         Self { targets: cases.iter().map(target).collect(), jobs }
     }
 
@@ -89,19 +92,20 @@ impl Hunt {
     }
 
     async fn at(&self, mutant: &Mutant) -> Row {
-        let reached =
-            |target: &&Target| target.calls.iter().any(|(method, path)| mutant.change.reaches(method, path));
-        let cases: Vec<Case> = self.targets.iter().filter(reached).map(|target| target.case).collect();
+        let shows = |target: &&Target| mutant.change.shows_in(&target.calls);
+        let cases: Vec<Case> = self.targets.iter().filter(shows).map(|target| target.case).collect();
         let mut row = Row { id: mutant.id.to_owned(), ..Row::default() };
-        for outcome in run(mutant.change, cases).await.outcomes {
-            let id = outcome.case.id.to_owned();
-            match &outcome.verdict {
-                Verdict::Pass | Verdict::Unsupported(_) => {}
-                Verdict::Fail(_) if by_claim(&outcome) => drop(row.caught.insert(id)),
-                Verdict::Fail(_) => drop(row.late.insert(id)),
-                _ => drop(row.untold.insert(id)),
+        let config = config(Mutated::by(mutant.change), cases);
+        let stop = config.stop.clone();
+        runner::run(config, &mut |event| {
+            if let Event::Finished(outcome) = event {
+                row.add(outcome);
+                if row.noticed() > GROSS {
+                    stop.cancel();
+                }
             }
-        }
+        })
+        .await;
         row
     }
 
@@ -134,26 +138,36 @@ impl Hunt {
 }
 
 async fn run(change: Change, cases: Vec<Case>) -> Report {
-    let config =
-        Config { claims: Claims::generation(2), ..Config::new(Arc::new(Mutated::by(change)), cases) };
-    library::run(config).await
+    library::run(config(Mutated::by(change), cases)).await
+}
+
+fn config(mutated: Mutated, cases: Vec<Case>) -> Config {
+    Config { claims: Claims::generation(2), ..Config::new(Arc::new(mutated), cases) }
 }
 
 async fn look(case: Case) -> Result<Target, String> {
-    let mutated = Mutated::by(Change::Nothing);
-    let config =
-        Config { claims: Claims::generation(2), ..Config::new(Arc::new(mutated.clone()), vec![case]) };
-    let report = library::run(config).await;
+    let (mutated, record) = Mutated::recording();
+    let report = library::run(config(mutated, vec![case])).await;
     let outcome = report.outcomes.first().ok_or_else(|| format!("{}: not run", case.id))?;
     if !matches!(outcome.verdict, Verdict::Pass | Verdict::Unsupported(_)) {
         return Err(format!("{}: {}: {}", case.id, outcome.verdict.word(), outcome.verdict.message()));
     }
-    let seen = outcome.observation.steps.iter().map(|step| {
-        let path = step.exchange.target.split('?').next().unwrap_or_default();
-        (step.exchange.method.clone(), path.to_owned())
-    });
-    let calls = mutated.called().into_iter().chain(seen).collect();
+    let mut calls = record.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let seen = outcome.observation.steps.iter().map(|step| &step.exchange);
+    calls.extend(seen.map(|exchange| Recorded::bare(&exchange.method, &exchange.target)));
     Ok(Target { case, calls, slow: outcome.took > SLOW })
+}
+
+impl Row {
+    fn add(&mut self, outcome: &Outcome) {
+        let id = outcome.case.id.to_owned();
+        match &outcome.verdict {
+            Verdict::Pass | Verdict::Unsupported(_) => {}
+            Verdict::Fail(_) if by_claim(outcome) => drop(self.caught.insert(id)),
+            Verdict::Fail(_) => drop(self.late.insert(id)),
+            _ => drop(self.untold.insert(id)),
+        }
+    }
 }
 
 /// Whether it failed, and not because something did not come in time.

@@ -41,9 +41,13 @@ pub struct Row {
 }
 
 impl Row {
+    /// How many cases did not pass.
+    pub(super) fn noticed(&self) -> usize {
+        self.caught.len() + self.late.len() + self.untold.len()
+    }
+
     fn subtle(&self, cases: usize) -> bool {
-        let noticed = self.caught.len() + self.late.len() + self.untold.len();
-        !self.caught.is_empty() && noticed * SUBTLE < cases
+        !self.caught.is_empty() && self.noticed() * SUBTLE < cases
     }
 }
 

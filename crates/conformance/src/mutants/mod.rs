@@ -9,6 +9,7 @@ mod like;
 mod matrix;
 mod mutant;
 mod proxy;
+mod recorded;
 mod table;
 
 pub use cover::cover;
@@ -17,4 +18,5 @@ pub use like::{Like, Nearest};
 pub use matrix::{Matrix, Row, fingerprint, measured};
 pub use mutant::{Change, Mutant};
 pub use proxy::Mutated;
+pub use recorded::Recorded;
 pub use table::all;

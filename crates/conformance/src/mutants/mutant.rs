@@ -17,11 +17,11 @@ pub struct Mutant {
 }
 
 /// A change of requests on their way to the mock.
-pub type OnRequest = fn(&Call, &mut Request);
+pub(super) type OnRequest = fn(&Call, &mut Request);
 /// A change of whole answers on their way back.
-pub type OnAnswer = fn(&Call, &mut Answer);
+pub(super) type OnAnswer = fn(&Call, &mut Answer);
 /// What goes on in the place of one message of a JSON stream, with its flag.
-pub type OnFrame = fn(&mut Passing, u8, Value) -> Vec<(u8, Value)>;
+pub(super) type OnFrame = fn(&mut Passing, u8, Value) -> Vec<(u8, Value)>;
 
 /// What is changed, and for which calls: those whose method, a blank and target begin with the text, or whose target
 /// does if the text begins with a slash.

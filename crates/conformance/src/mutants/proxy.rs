@@ -1,10 +1,9 @@
 //! A proxy of a few lines that carries a mutant's change out in front of a true mock. It changes one request on a
 //! connection, and lets HTTP/2 pass.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, copy, copy_bidirectional};
@@ -13,8 +12,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::frames::Frames;
-use super::http::{Answer, Call, Request, chunk, find, header};
+use super::http::{Answer, Call, Kept, Request, chunk, find, header};
 use super::mutant::Change;
+use super::recorded::{Record, Recorded};
 use crate::probe::{Trouble, envelope};
 use crate::subject::{Embedded, Subject, Subjects};
 
@@ -25,21 +25,19 @@ const LONGEST: usize = 16 << 20;
 #[derive(Debug, Clone)]
 pub struct Mutated {
     change: Change,
-    called: Called,
+    record: Option<Record>,
 }
-
-/// The calls that came, as method and path.
-pub(super) type Called = Arc<Mutex<BTreeSet<(String, String)>>>;
 
 impl Mutated {
     /// Mocks that are changed so.
     pub fn by(change: Change) -> Self {
-        Self { change, called: Called::default() }
+        Self { change, record: None }
     }
 
-    /// The calls that came so far.
-    pub(super) fn called(&self) -> BTreeSet<(String, String)> {
-        self.called.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// True mocks, and what they are asked and answer.
+    pub(super) fn recording() -> (Self, Record) {
+        let record = Record::default();
+        (Self { change: Change::Nothing, record: Some(Arc::clone(&record)) }, record)
     }
 }
 
@@ -56,8 +54,8 @@ impl Subjects for Mutated {
             let way = Way {
                 mock: behind.address,
                 change: self.change,
-                called: Arc::clone(&self.called),
-                kept: Arc::default(),
+                record: self.record.clone(),
+                kept: Kept::default(),
             };
             let mut serving = JoinSet::new();
             serving.spawn(way.serve(listener));
@@ -75,8 +73,8 @@ impl Subjects for Mutated {
 struct Way {
     mock: SocketAddr,
     change: Change,
-    called: Called,
-    kept: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    record: Option<Record>,
+    kept: Kept,
 }
 
 impl Way {
@@ -102,17 +100,17 @@ impl Way {
         }
         let text = String::from_utf8_lossy(&head).into_owned();
         let call = Call::of(&text, &self.kept);
-        self.note(&call);
+        let place = self.note(&call, &head);
         let (mut from_client, to_client) = client.split();
         let (from_mock, mut to_mock) = mock.split();
-        let (begun, paths) = self.request(&call, head, rest, &mut from_client).await?;
+        let (begun, paths) = self.request((&call, place), head, rest, &mut from_client).await?;
         to_mock.write_all(&begun).await?;
         let up = async {
             copy(&mut from_client, &mut to_mock).await?;
             to_mock.shutdown().await?;
             std::future::pending::<io::Result<()>>().await
         };
-        let down = self.down(&call, &paths, from_mock, to_client);
+        let down = self.down((&call, place), &paths, from_mock, to_client);
         tokio::pin!(down);
         tokio::select! {
             done = &mut down => done,
@@ -121,14 +119,25 @@ impl Way {
         }
     }
 
-    fn note(&self, call: &Call) {
-        let path = call.target.split('?').next().unwrap_or_default().to_owned();
-        self.called.lock().unwrap_or_else(PoisonError::into_inner).insert((call.method.clone(), path));
+    /// Writes the call down; gives its place in the record.
+    fn note(&self, call: &Call, head: &[u8]) -> usize {
+        let Some(record) = &self.record else { return 0 };
+        let mut all = record.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(Recorded { head: head.to_vec(), ..Recorded::bare(&call.method, &call.target) });
+        all.len() - 1
+    }
+
+    /// Adds to what is written down of a call.
+    fn add(&self, place: usize, edit: impl FnOnce(&mut Recorded)) {
+        let Some(record) = &self.record else { return };
+        if let Some(recorded) = record.lock().unwrap_or_else(PoisonError::into_inner).get_mut(place) {
+            edit(recorded);
+        }
     }
 
     async fn request(
         &self,
-        call: &Call,
+        (call, place): (&Call, usize),
         head: Vec<u8>,
         mut body: Vec<u8>,
         client: &mut ReadHalf<'_>,
@@ -136,11 +145,16 @@ impl Way {
         let text = String::from_utf8_lossy(&head).into_owned();
         let length = header(&text, "content-length").and_then(|value| value.parse().ok()).unwrap_or(0);
         let wanted = matches!(self.change, Change::Request(..) | Change::Aside(..));
-        if !wanted || length > LONGEST || !self.change.reaches(&call.method, &call.target) {
+        let wanted = wanted && self.change.reaches(&call.method, &call.target) || self.record.is_some();
+        let chunked = header(&text, "transfer-encoding").is_some();
+        if !wanted || length > LONGEST {
             return Ok(([head, body].concat(), Default::default()));
         }
         fill(client, &mut body, length).await?;
         let rest = body.split_off(length.min(body.len()));
+        if !chunked {
+            self.add(place, |recorded| recorded.body = Some(body.clone()));
+        }
         let (unchanged, mut request) = (body.len(), Request::new(head, body));
         let paths = request.paths();
         match self.change {
@@ -173,11 +187,14 @@ impl Way {
 
     async fn down(
         &self,
-        call: &Call,
+        (call, place): (&Call, usize),
         paths: &[String; 2],
         mut mock: ReadHalf<'_>,
         mut client: WriteHalf<'_>,
     ) -> io::Result<()> {
+        if self.record.is_some() {
+            return self.recorded(place, mock, client).await;
+        }
         let passes = matches!(self.change, Change::Nothing | Change::Request(..) | Change::Fault(_));
         if passes || !self.change.reaches(&call.method, &call.target) {
             copy(&mut mock, &mut client).await?;
@@ -214,6 +231,23 @@ impl Way {
         }
         copy(&mut mock, &mut client).await?;
         client.shutdown().await
+    }
+
+    async fn recorded(
+        &self,
+        place: usize,
+        mut mock: ReadHalf<'_>,
+        mut client: WriteHalf<'_>,
+    ) -> io::Result<()> {
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let n = mock.read(&mut buffer).await?;
+            self.add(place, |recorded| recorded.take(&buffer[..n]));
+            match n {
+                0 => return client.shutdown().await,
+                n => client.write_all(&buffer[..n]).await?,
+            }
+        }
     }
 }
 

@@ -36,3 +36,9 @@ async fn started(builder: Builder) -> Result<Subject, Trouble> {
     let address = mock.addr();
     Ok(Subject { address, host: address.to_string(), guard: Some(Box::new(mock)) })
 }
+
+/// Whether `text` is a rule of a fault script.
+#[cfg(test)]
+pub(crate) fn is_rule(text: &str) -> bool {
+    text.parse::<envd_mock::fault::CallRule>().is_ok()
+}
