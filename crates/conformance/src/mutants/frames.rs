@@ -54,24 +54,22 @@ impl Frames {
     /// Whether any message of a body is not passed on at once and as it is.
     pub(super) fn changes(&mut self, body: &[u8]) -> bool {
         let whole = envelope::read(body).0;
-        whole.iter().any(|frame| {
-            let message: Option<Value> = serde_json::from_slice(&frame.data).ok();
-            let same =
-                message.map(|message| chunked(&envelope::write(frame.flag, message.to_string().as_bytes())));
-            same.is_some_and(|same| self.frame(frame) != same)
-        })
+        whole.iter().any(|frame| self.frame(frame) != chunked(&envelope::write(frame.flag, &frame.data)))
     }
 
     fn frame(&mut self, frame: &envelope::Frame) -> Vec<u8> {
         let Ok(message) = serde_json::from_slice::<Value>(&frame.data) else {
             return chunked(&envelope::write(frame.flag, &frame.data));
         };
-        let is_data = message.pointer("/event/data").is_some();
+        let (before, is_data) = (message.clone(), message.pointer("/event/data").is_some());
         let edited = (self.edit)(&mut self.passing, frame.flag, message);
         self.passing.count += 1;
         self.passing.data += usize::from(is_data);
-        let write =
-            |(flag, message): &(u8, Value)| chunked(&envelope::write(*flag, message.to_string().as_bytes()));
+        let write = |(flag, message): &(u8, Value)| {
+            let same = *flag == frame.flag && *message == before;
+            let text = if same { frame.data.clone() } else { message.to_string().into_bytes() };
+            chunked(&envelope::write(*flag, &text))
+        };
         edited.iter().flat_map(write).collect()
     }
 }

@@ -91,31 +91,32 @@ impl Request {
 
     /// Each message in JSON, changed: the body, or what is in its envelopes.
     pub fn json(&mut self, edit: impl Fn(&mut Value)) {
-        if let Ok(mut message) = serde_json::from_slice(&self.body) {
-            edit(&mut message);
-            self.body = message.to_string().into_bytes();
+        if serde_json::from_slice::<Value>(&self.body).is_ok() {
+            self.body = changed(&self.body, &edit);
             return;
         }
         let (frames, rest) = envelope::read(&self.body);
         let tail = self.body.split_off(self.body.len() - rest);
-        let edited = |frame: &envelope::Frame| match serde_json::from_slice(&frame.data) {
-            Ok(mut message) if frame.flag == 0 => {
-                edit(&mut message);
-                envelope::write(0, message.to_string().as_bytes())
-            }
-            _ => envelope::write(frame.flag, &frame.data),
-        };
-        if !frames.is_empty() {
-            self.body = frames.iter().flat_map(edited).chain(tail).collect();
-        }
+        let edited = frames.iter().flat_map(|frame| match frame.flag {
+            0 => envelope::write(0, &changed(&frame.data, &edit)),
+            flag => envelope::write(flag, &frame.data),
+        });
+        self.body = edited.chain(tail).collect();
     }
 
     /// The messages of a stream in JSON, changed as a whole.
     pub fn messages(&mut self, edit: impl Fn(&mut Vec<Value>)) {
-        let frames = envelope::read(&self.body).0;
+        let (frames, rest) = envelope::read(&self.body);
+        if frames.is_empty() || rest > 0 {
+            return;
+        }
         let read = frames.iter().map(|frame| serde_json::from_slice(&frame.data).ok());
         let Some(mut messages) = read.collect::<Option<Vec<Value>>>() else { return };
+        let before = messages.clone();
         edit(&mut messages);
+        if messages == before {
+            return;
+        }
         let write = |message: &Value| envelope::write(0, message.to_string().as_bytes());
         self.body = messages.iter().flat_map(write).collect();
     }
@@ -201,10 +202,7 @@ impl Answer {
 
     /// The body as JSON, changed.
     pub fn json(&mut self, edit: impl Fn(&mut Value)) {
-        if let Ok(mut message) = serde_json::from_slice(&self.body) {
-            edit(&mut message);
-            self.body = message.to_string().into_bytes();
-        }
+        self.body = changed(&self.body, &edit);
     }
 
     pub(super) fn into_bytes(self, unchanged: usize) -> Vec<u8> {
@@ -226,6 +224,14 @@ impl Answer {
 /// One char for each byte, so that what is no text comes back as it was.
 fn latin(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
+}
+
+/// A message after a change; what the change leaves alone, and what is no JSON, keeps its bytes.
+fn changed(bytes: &[u8], edit: &impl Fn(&mut Value)) -> Vec<u8> {
+    let Ok(before) = serde_json::from_slice::<Value>(bytes) else { return bytes.to_vec() };
+    let mut after = before.clone();
+    edit(&mut after);
+    if after == before { bytes.to_vec() } else { after.to_string().into_bytes() }
 }
 
 /// A head that tells this length.

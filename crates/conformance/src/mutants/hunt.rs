@@ -22,6 +22,13 @@ const SLOW: Duration = Duration::from_millis(250);
 /// A mutant that so many cases notice is known well enough.
 const GROSS: usize = 60;
 
+/// How long a case may take at a mutant; a case that waits 5 s by nature needs more than the usual time.
+const DEADLINE: Duration = Duration::from_secs(14);
+/// How long a case may take when it is looked at.
+const PATIENT: Duration = Duration::from_secs(60);
+/// How often a case that does not pass is looked at.
+const LOOKS: usize = 3;
+
 /// What a hunt needs.
 #[derive(Debug)]
 pub struct Hunt {
@@ -75,13 +82,9 @@ impl Hunt {
 
     /// Every case that can be reached, at every mutant; `tell` hears of each.
     pub async fn whole(&self, mutants: &[Mutant], mut tell: impl FnMut(&Mutant, &Row)) -> Matrix {
-        let mut matrix = Matrix::default();
-        matrix.slow = self
-            .targets
-            .iter()
-            .filter(|target| target.slow)
-            .map(|target| target.case.id.to_owned())
-            .collect();
+        let slow = self.targets.iter().filter(|target| target.slow);
+        let slow = slow.map(|target| target.case.id.to_owned()).collect();
+        let mut matrix = Matrix { slow, ..Matrix::default() };
         let rows = stream::iter(mutants).map(|mutant| async move { (mutant, self.at(mutant).await) });
         let mut rows = std::pin::pin!(rows.buffer_unordered(self.jobs.max(1)));
         while let Some((mutant, row)) = rows.next().await {
@@ -142,12 +145,25 @@ async fn run(change: Change, cases: Vec<Case>) -> Report {
 }
 
 fn config(mutated: Mutated, cases: Vec<Case>) -> Config {
-    Config { claims: Claims::generation(2), ..Config::new(Arc::new(mutated), cases) }
+    let claims = Claims::generation(2);
+    Config { claims, case_deadline: DEADLINE, ..Config::new(Arc::new(mutated), cases) }
 }
 
+/// Looks at a case, again if it does not pass: on a busy machine one of hundreds may be too late.
 async fn look(case: Case) -> Result<Target, String> {
+    let mut last = String::new();
+    for _ in 0..LOOKS {
+        match look_once(case).await {
+            Ok(target) => return Ok(target),
+            Err(why) => last = why,
+        }
+    }
+    Err(last)
+}
+
+async fn look_once(case: Case) -> Result<Target, String> {
     let (mutated, record) = Mutated::recording();
-    let report = library::run(config(mutated, vec![case])).await;
+    let report = library::run(Config { case_deadline: PATIENT, ..config(mutated, vec![case]) }).await;
     let outcome = report.outcomes.first().ok_or_else(|| format!("{}: not run", case.id))?;
     if !matches!(outcome.verdict, Verdict::Pass | Verdict::Unsupported(_)) {
         return Err(format!("{}: {}: {}", case.id, outcome.verdict.word(), outcome.verdict.message()));

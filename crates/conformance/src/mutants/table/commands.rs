@@ -20,19 +20,19 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
                 p,
                 "cwd",
                 |cwd| if cwd.starts_with(['/', '~']) { cwd.into() } else { format!("/{cwd}") },
-            )
+            );
         });
     }),
     request("command/cwd-no-tilde", "a tilde in cwd is not expanded", START, |_, r| {
         process(r, |p| {
-            edit_text(p, "cwd", |cwd| if cwd.starts_with('~') { format!("./{cwd}") } else { cwd.into() })
+            edit_text(p, "cwd", |cwd| if cwd.starts_with('~') { format!("./{cwd}") } else { cwd.into() });
         });
     }),
     request("command/cwd-tilde-name", "~name in cwd is taken as ~", START, |_, r| {
         process(r, |p| edit_text(p, "cwd", |cwd| if cwd.starts_with('~') { "~".into() } else { cwd.into() }));
     }),
     request("command/cwd-lexical", "dots in cwd are taken away before links are followed", START, |_, r| {
-        process(r, |p| edit_text(p, "cwd", |cwd| lexical(cwd)));
+        process(r, |p| edit_text(p, "cwd", lexical));
     }),
     request("command/cwd-of-file", "a file as cwd is taken as its directory", START, |_, r| {
         process(r, |p| edit_text(p, "cwd", |cwd| cwd.replace("/file", "/")));
@@ -127,12 +127,12 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     }),
     request("command/empty-cmd-succeeds", "an empty cmd is a success", START, |_, r| {
         process(r, |p| {
-            edit_text(p, "cmd", |cmd| if cmd.is_empty() { "/bin/true".into() } else { cmd.into() })
+            edit_text(p, "cmd", |cmd| if cmd.is_empty() { "/bin/true".into() } else { cmd.into() });
         });
     }),
     request("command/no-path-lookup", "a program without a slash is not looked up in PATH", START, |_, r| {
         process(r, |p| {
-            edit_text(p, "cmd", |cmd| if cmd.contains('/') { cmd.into() } else { format!("/nowhere/{cmd}") })
+            edit_text(p, "cmd", |cmd| if cmd.contains('/') { cmd.into() } else { format!("/nowhere/{cmd}") });
         });
     }),
     request("command/user-refused", "the field user is heeded", START, |_, r| {
@@ -144,7 +144,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     }),
     request("command/nice", "commands run at niceness 5", START, |_, r| wrap(r, "exec nice -n 5 \"$@\"")),
     request("command/umask", "commands run with a umask of 077", START, |_, r| {
-        wrap(r, "umask 077; exec \"$@\"")
+        wrap(r, "umask 077; exec \"$@\"");
     }),
     request("command/group-of-daemon", "commands have a group of their own choice", START, |_, r| {
         wrap(r, "exec setpriv --regid 1 --clear-groups \"$@\"");
@@ -156,10 +156,10 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         wrap(r, "exec 9</dev/null; exec \"$@\"");
     }),
     request("command/term-ignored", "commands ignore SIGTERM", START, |_, r| {
-        wrap(r, "trap '' TERM; exec \"$@\"")
+        wrap(r, "trap '' TERM; exec \"$@\"");
     }),
     request("command/stderr-merged", "stderr goes where stdout goes", START, |_, r| {
-        wrap(r, "exec \"$@\" 2>&1")
+        wrap(r, "exec \"$@\" 2>&1");
     }),
     request("command/orphan", "a command leaves a process behind that holds its output", START, |_, r| {
         wrap(r, "sleep 0.3 & exec \"$@\"");
@@ -168,7 +168,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         r.json(|m| edit_bool(m, "stdin", true));
     }),
     request("command/stdin-always-off", "stdin is never on", START, |_, r| {
-        r.json(|m| m["stdin"] = false.into())
+        r.json(|m| m["stdin"] = false.into());
     }),
     request("command/stdin-default-off", "without the field there is no stdin", START, |_, r| {
         r.json(|m| {

@@ -33,7 +33,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         }
     }),
     answer("download/directory-text", "a directory is told otherwise", GET, |_, a| {
-        a.body("is a directory", "is no file")
+        a.body("is a directory", "is no file");
     }),
     answer("download/special-text", "a fifo is told otherwise", GET, |_, a| {
         a.body("is not a regular file", "cannot be read");
@@ -58,7 +58,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         a.head("content-type: text/plain\r\n", "content-type: text/plain; charset=utf-8\r\n");
     }),
     answer("download/attachment", "a download is an attachment", GET, |_, a| {
-        a.head("inline;", "attachment;")
+        a.head("inline;", "attachment;");
     }),
     answer("download/name-unquoted", "the name of a download has no quotes", GET, |_, a| {
         let plain = a.header("content-disposition").map(|value| value.replace('"', ""));
@@ -75,13 +75,13 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         }
     }),
     answer("download/disposition-lost", "a download has no name", GET, |_, a| {
-        a.without("content-disposition")
+        a.without("content-disposition");
     }),
     answer("download/vary-lost", "a download does not vary", GET, |_, a| {
-        a.head("vary: Accept-Encoding\r\n", "")
+        a.head("vary: Accept-Encoding\r\n", "");
     }),
     answer("download/ranges-unsaid", "a download does not say that it takes ranges", GET, |_, a| {
-        a.without("accept-ranges")
+        a.without("accept-ranges");
     }),
     answer("download/head-with-other-length", "HEAD says another length than GET", "HEAD /files", |_, a| {
         if a.header("content-length").is_some() {
@@ -112,7 +112,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     ),
     request("range/ignored", "Range is ignored", GET, |_, r| r.head("\r\nrange: ", "\r\nx-range: ")),
     request("range/suffix-ignored", "a suffix range is ignored", GET, |_, r| {
-        r.head("\r\nrange: bytes=-", "\r\nx-range: bytes=-")
+        r.head("\r\nrange: bytes=-", "\r\nx-range: bytes=-");
     }),
     request("range/open-ignored", "a range without an end is ignored", GET, |_, r| {
         if r.heads("-\r\n") {
@@ -178,10 +178,10 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         }
     }),
     request("condition/none-match-ignored", "If-None-Match is ignored", GET, |_, r| {
-        r.head("if-none-match: ", "x-none: ")
+        r.head("if-none-match: ", "x-none: ");
     }),
     request("condition/star-ignored", "If-None-Match: * is ignored", GET, |_, r| {
-        r.head("if-none-match: *", "x-none: *")
+        r.head("if-none-match: *", "x-none: *");
     }),
     request("condition/list-ignored", "of If-None-Match only the first is looked at", GET, |_, r| {
         r.head("if-none-match: \"other\", ", "if-none-match: \"other\"\r\nx-none: ");
@@ -190,7 +190,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     }),
     request("condition/weak-ignored", "a weak ETag never matches", GET, |_, r| r.head("W/\"", "W/\"not")),
     request("condition/date-ignored", "If-Modified-Since is ignored", GET, |_, r| {
-        r.head("if-modified-since: ", "x-since: ")
+        r.head("if-modified-since: ", "x-since: ");
     }),
     request("condition/date-wins", "If-Modified-Since wins over If-None-Match", GET, |_, r| {
         if r.heads("if-modified-since: ") {
@@ -204,7 +204,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     }),
     request("condition/if-range-ignored", "If-Range is ignored", GET, |_, r| r.head("if-range: ", "x-if: ")),
     request("condition/if-range-refused", "If-Range never holds", GET, |_, r| {
-        r.head("if-range: \"", "if-range: \"not")
+        r.head("if-range: \"", "if-range: \"not");
     }),
     request("condition/if-range-date-ignored", "If-Range with a date is ignored", GET, |_, r| {
         if !r.heads("if-range: \"") {
@@ -234,7 +234,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         }
     }),
     answer("condition/modified-lost", "a download has no Last-Modified", GET, |_, a| {
-        a.without("last-modified")
+        a.without("last-modified");
     }),
     answer("condition/modified-is-now", "Last-Modified is the time of the download", GET, |_, a| {
         let date = a.header("date").map(str::to_owned);
@@ -243,7 +243,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         }
     }),
     request("encoding/gzip-never", "gzip is never used", GET, |_, r| {
-        r.head("accept-encoding: ", "x-accept: ")
+        r.head("accept-encoding: ", "x-accept: ");
     }),
     request("encoding/weights-ignored", "weights of encodings are ignored", GET, |_, r| {
         r.head(";q=0.1", "");
@@ -251,7 +251,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         r.head(";q=0", "");
     }),
     request("encoding/star-is-gzip", "* is gzip", GET, |_, r| {
-        r.head("accept-encoding: *", "accept-encoding: gzip")
+        r.head("accept-encoding: *", "accept-encoding: gzip");
     }),
     answer("encoding/small-plain", "gzip is not said for what is small", GET, |_, a| {
         if a.bytes_mut().len() < 1000 {

@@ -23,7 +23,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         entries(a, |e| {
             edit_text(e, "modifiedTime", |t| {
                 t.split('.').next().map_or(String::new(), |t| format!("{}Z", t.trim_end_matches('Z')))
-            })
+            });
         });
     }),
     answer("entry/time-offset", "timestamps end in +00:00", FS, |_, a| {
@@ -51,7 +51,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         entries(a, |e| {
             edit_text(e, "size", |size| {
                 size.parse::<f64>().map_or(String::new(), |size| format!("{size:.0}"))
-            })
+            });
         });
     }),
     answer("entry/size-zero", "a size of 0 is written out", FS, |_, a| {
@@ -98,14 +98,14 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
                 e,
                 "permissions",
                 |p| if p.starts_with('d') { p.replacen('d', "-", 1) } else { p.into() },
-            )
+            );
         });
     }),
     answer("entry/letter-special", "permissions of what is special begin with ?", FS, |_, a| {
         entries(a, |e| {
             edit_text(e, "permissions", |p| {
                 if p.starts_with(['p', 'c', 'b', 's']) { format!("?{}", &p[1..]) } else { p.into() }
-            })
+            });
         });
     }),
     answer("entry/sticky-shown", "the sticky bit is shown in permissions", FS, |_, a| {
@@ -157,10 +157,10 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         });
     }),
     answer("entry/group-is-owner", "the group is the owner", FS, |_, a| {
-        entries(a, |e| e["group"] = e["owner"].clone())
+        entries(a, |e| e["group"] = e["owner"].clone());
     }),
     answer("entry/name-is-path", "the name is the path", FS, |_, a| {
-        entries(a, |e| e["name"] = e["path"].clone())
+        entries(a, |e| e["name"] = e["path"].clone());
     }),
     answer("entry/root-name", "the root is called /", FS, |_, a| {
         entries(a, |e| {
@@ -179,7 +179,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         entries(a, |e| edit_text(e, "path", lexical));
     }),
     answer("entry/target-lost", "the target of a link is not told", FS, |_, a| {
-        entries(a, |e| lose(e, "symlinkTarget"))
+        entries(a, |e| lose(e, "symlinkTarget"));
     }),
     answer("entry/target-base", "of a link's target only the last part is told", FS, |_, a| {
         entries(a, |e| edit_text(e, "symlinkTarget", |t| t.rsplit('/').next().unwrap_or_default().into()));
@@ -195,7 +195,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         r.json(|m| edit_text(m, "path", |path| format!("{path}/.")));
     }),
     answer("stat/missing-as-internal", "Stat of a missing path is internal", STAT, |_, a| {
-        refusal(a, NOT_FOUND, INTERNAL)
+        refusal(a, NOT_FOUND, INTERNAL);
     }),
     answer(
         "stat/missing-text",
@@ -210,21 +210,21 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     }),
     answer("stat/invalid-as-internal", "~name is internal", STAT, |_, a| refusal(a, INVALID, INTERNAL)),
     answer("stat/user-as-internal", "an unknown default user is internal", STAT, |_, a| {
-        refusal(a, UNAUTHENTICATED, INTERNAL)
+        refusal(a, UNAUTHENTICATED, INTERNAL);
     }),
     request("fs/nul-cut", "paths are cut at a NUL", FS, |_, r| {
         r.json(|m| edit_text(m, "path", |path| path.split('\0').next().unwrap_or_default().into()));
     }),
     request("fs/tilde-kept", "a tilde is a name", FS, |_, r| {
         r.json(|m| {
-            edit_text(m, "path", |path| if path.starts_with('~') { format!("./{path}") } else { path.into() })
+            edit_text(m, "path", |path| if path.starts_with('~') { format!("./{path}") } else { path.into() });
         });
     }),
     request("fs/tilde-name", "~name is the home", FS, |_, r| {
         r.json(|m| edit_text(m, "path", |path| if path.starts_with('~') { "~".into() } else { path.into() }));
     }),
     answer("fs/404-as-400", "the code is not_found, the status 400", FS, |_, a| {
-        a.head("404 Not Found", "400 Bad Request")
+        a.head("404 Not Found", "400 Bad Request");
     }),
     answer("fs/messages-lost", "errors have no text", FS, |_, a| {
         if a.says("\"code\":") {
@@ -234,7 +234,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     answer("fs/os-error-lost", "the system's number is cut from errors", FS, |_, a| {
         if a.says("\"code\":") {
             a.json(|m| {
-                edit_text(m, "message", |text| text.split(" (os error").next().unwrap_or_default().into())
+                edit_text(m, "message", |text| text.split(" (os error").next().unwrap_or_default().into());
             });
         }
     }),
@@ -245,7 +245,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         *a.bytes_mut() = first;
     }),
     request("list/depth-one", "the depth of a listing is always 1", LIST, |_, r| {
-        r.json(|m| lose(m, "depth"))
+        r.json(|m| lose(m, "depth"));
     }),
     request("list/depth-more", "listings go one level too deep", LIST, |_, r| {
         r.json(|m| m["depth"] = (m["depth"].as_u64().unwrap_or(0).max(1) + 1).min(4_294_967_295).into());
@@ -275,10 +275,10 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         listed(a, |entry| !entry["name"].as_str().is_some_and(|name| name.starts_with('.')));
     }),
     answer("list/links-lost", "links are not listed", LIST, |_, a| {
-        listed(a, |entry| entry.get("symlinkTarget").is_none())
+        listed(a, |entry| entry.get("symlinkTarget").is_none());
     }),
     answer("list/special-lost", "what has no type is not listed", LIST, |_, a| {
-        listed(a, |entry| entry.get("type").is_some())
+        listed(a, |entry| entry.get("type").is_some());
     }),
     answer("list/not-utf-8-lost", "one odd name spoils a listing", LIST, |_, a| {
         if a.says("\u{fffd}") {
@@ -330,16 +330,16 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     }),
     answer("list/size-lost", "listings do not tell sizes", LIST, |_, a| entries(a, |e| lose(e, "size"))),
     answer("list/base-paths", "the paths of a listing are names", LIST, |_, a| {
-        entries(a, |e| e["path"] = e["name"].clone())
+        entries(a, |e| e["path"] = e["name"].clone());
     }),
     answer("list/missing-as-internal", "ListDir of a missing path is internal", LIST, |_, a| {
-        refusal(a, NOT_FOUND, INTERNAL)
+        refusal(a, NOT_FOUND, INTERNAL);
     }),
     answer("list/missing-as-empty", "ListDir of a missing path is empty", LIST, |_, a| {
-        forgiven(a, "not_found")
+        forgiven(a, "not_found");
     }),
     answer("list/file-as-internal", "ListDir of a file is internal", LIST, |_, a| {
-        refusal(a, INVALID, INTERNAL)
+        refusal(a, INVALID, INTERNAL);
     }),
     answer("list/unresolvable-as-missing", "ListDir of what cannot be is not_found", LIST, |_, a| {
         refusal(a, INTERNAL, NOT_FOUND);
@@ -365,16 +365,16 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         "test -L \"$1\" && ! test -e \"$1\" && rm \"$1\"",
     ),
     answer("make/exists-as-ok", "MakeDir of a directory that is there is fine", MAKE, |_, a| {
-        forgiven(a, "already_exists")
+        forgiven(a, "already_exists");
     }),
     answer("make/exists-as-internal", "MakeDir of a directory that is there is internal", MAKE, |_, a| {
-        refusal(a, EXISTS, INTERNAL)
+        refusal(a, EXISTS, INTERNAL);
     }),
     answer("make/file-as-exists", "MakeDir over a file is already_exists", MAKE, |_, a| {
-        refusal(a, INVALID, EXISTS)
+        refusal(a, INVALID, EXISTS);
     }),
     answer("make/below-file-as-invalid", "MakeDir below a file is invalid_argument", MAKE, |_, a| {
-        refusal(a, INTERNAL, INVALID)
+        refusal(a, INTERNAL, INVALID);
     }),
     answer("make/entry-lost", "MakeDir does not tell the entry", MAKE, |_, a| {
         if a.is("200") {
@@ -431,14 +431,14 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         entries(a, |e| e["name"] = "moved".into());
     }),
     answer("move/missing-as-internal", "Move of a missing source is internal", MOVE, |_, a| {
-        refusal(a, NOT_FOUND, INTERNAL)
+        refusal(a, NOT_FOUND, INTERNAL);
     }),
     answer("move/missing-text", "Move of a missing source is told otherwise", MOVE, |_, a| {
-        a.body("source not found", "not found")
+        a.body("source not found", "not found");
     }),
     answer("move/missing-as-ok", "Move of a missing source is fine", MOVE, |_, a| forgiven(a, "not_found")),
     answer("move/refused-as-invalid", "a Move that cannot be is invalid_argument", MOVE, |_, a| {
-        refusal(a, INTERNAL, INVALID)
+        refusal(a, INTERNAL, INVALID);
     }),
     after("remove/comes-back", "Remove leaves an empty directory", REMOVE, "mkdir -p \"$1\""),
     before(
@@ -460,13 +460,13 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         "rmdir \"${1%/*}\" 2>/dev/null; true",
     ),
     answer("remove/missing-as-ok", "Remove of a missing path is fine", REMOVE, |_, a| {
-        forgiven(a, "not_found")
+        forgiven(a, "not_found");
     }),
     answer("remove/missing-as-internal", "Remove of a missing path is internal", REMOVE, |_, a| {
-        refusal(a, NOT_FOUND, INTERNAL)
+        refusal(a, NOT_FOUND, INTERNAL);
     }),
     answer("remove/tilde-as-internal", "Remove of ~name is internal", REMOVE, |_, a| {
-        refusal(a, INVALID, INTERNAL)
+        refusal(a, INVALID, INTERNAL);
     }),
     before(
         "remove/odd-names-refused",

@@ -14,7 +14,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         a.json(|m| m["version"] = "".into());
     }),
     answer("health/version-number", "the version is no text", "/health", |_, a| {
-        a.json(|m| m["version"] = 2.into())
+        a.json(|m| m["version"] = 2.into());
     }),
     answer("health/no-head", "HEAD is not served", "HEAD /health", |_, a| a.status("405 Method Not Allowed")),
     fault("health/unavailable", "health is 503", "GET /health: status 503"),
@@ -37,14 +37,14 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         });
     }),
     answer("routes/no-cors", "REST answers have no CORS headers", "/health", |_, a| {
-        a.without("access-control-allow-origin")
+        a.without("access-control-allow-origin");
     }),
     answer("rpc/no-cors", "RPCs have no CORS headers", "/process.Process/", |_, a| {
-        a.without("access-control-allow-origin")
+        a.without("access-control-allow-origin");
     }),
     answer("metrics/cached", "metrics may be cached", "/metrics", |_, a| a.without("cache-control")),
     answer("metrics/field-lost", "a metric has another name", "/metrics", |_, a| {
-        a.body("\"mem_used\"", "\"mem_usage\"")
+        a.body("\"mem_used\"", "\"mem_usage\"");
     }),
     answer("metrics/as-text", "metrics are texts", "/metrics", |_, a| {
         a.json(|m| m["mem_total"] = m["mem_total"].to_string().into());
@@ -53,35 +53,35 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         a.json(|m| m["mem_used"] = (m["mem_total"].as_u64().unwrap_or(0) * 1024).into());
     }),
     answer("envs/sandbox-lost", "WRENN_SANDBOX is not told", "/envs", |_, a| {
-        a.json(|m| lose(m, "WRENN_SANDBOX"))
+        a.json(|m| lose(m, "WRENN_SANDBOX"));
     }),
     answer("envs/cached", "the environment may be cached", "/envs", |_, a| a.without("cache-control")),
     answer("envs/nested", "the environment is not flat", "/envs", |_, a| {
-        a.json(|m| *m = json!({ "envs": m }))
+        a.json(|m| *m = json!({ "envs": m }));
     }),
     answer("activity/field-lost", "an activity has another name", "/activity", |_, a| {
-        a.body("\"net_bps\"", "\"net\"")
+        a.body("\"net_bps\"", "\"net\"");
     }),
     answer("activity/cached", "the activity may be cached", "/activity", |_, a| a.without("cache-control")),
     answer("init/200", "init says 200", "/init", |_, a| a.head("204 No Content", "200 OK")),
     answer("init/cached", "init may be cached", "/init", |_, a| a.without("cache-control")),
     answer("init/422-as-400", "a wrong type is 400", "/init", |_, a| {
-        a.head("422 Unprocessable Entity", "400 Bad Request")
+        a.head("422 Unprocessable Entity", "400 Bad Request");
     }),
     answer("init/400-as-422", "bad JSON is 422", "/init", |_, a| {
-        a.head("400 Bad Request", "422 Unprocessable Entity")
+        a.head("400 Bad Request", "422 Unprocessable Entity");
     }),
     answer("init/415-as-400", "another content type is 400", "/init", |_, a| {
         a.head("415 Unsupported Media Type", "400 Bad Request");
     }),
     answer("init/401-as-403", "a wrong token is 403", "/init", |_, a| {
-        a.head("401 Unauthorized", "403 Forbidden")
+        a.head("401 Unauthorized", "403 Forbidden");
     }),
     request("init/type-ignored", "the content type does not matter", "/init", |_, r| {
         r.head("content-type: text/plain", "content-type: application/json");
     }),
     request("init/envs-ignored", "the default environment is ignored", "/init", |_, r| {
-        r.body("\"envVars\"", "\"envVarz\"")
+        r.body("\"envVars\"", "\"envVarz\"");
     }),
     request("init/envs-first-wins", "a default variable never changes", "/init", |call, r| {
         let mut kept = call.kept();
@@ -114,7 +114,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         });
     }),
     request("init/timestamp-ignored", "old timestamps are applied", "/init", |_, r| {
-        r.body("\"timestamp\"", "\"timestamq\"")
+        r.body("\"timestamp\"", "\"timestamq\"");
     }),
     request("init/timestamp-equal", "an equal timestamp is applied", "/init", |call, r| {
         let mut kept = call.kept();
@@ -147,7 +147,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         r.json(|m| edit_text(m, "lifecycle_id", |_| nth.clone()));
     }),
     request("init/token-ignored", "tokens are not set", "/init", |_, r| {
-        r.body("\"access_token\"", "\"access_tokex\"")
+        r.body("\"access_token\"", "\"access_tokex\"");
     }),
     request("init/token-any", "once a token is set any other is accepted", "/init", |call, r| {
         with_token(call, r, |m, first| m["access_token"] = first.into());
@@ -197,7 +197,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         }
     }),
     answer("token/401-text", "without the token it is told otherwise", "/", |_, a| {
-        a.body("unauthorized access", "go away")
+        a.body("unauthorized access", "go away");
     }),
     answer("prepare/200", "prepare says 200", "/snapshot/prepare", |_, a| a.head("204 No Content", "200 OK")),
     answer("prepare/cached", "prepare may be cached", "/snapshot/prepare", |_, a| a.without("cache-control")),
@@ -208,7 +208,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         }
     }),
     answer("preload/error-empty", "no error is an empty text", PRELOAD, |_, a| {
-        a.body("\"error\":null", "\"error\":\"\"")
+        a.body("\"error\":null", "\"error\":\"\"");
     }),
     answer("preload/counters-as-text", "counters are texts", PRELOAD, |_, a| {
         a.json(|m| {
@@ -226,13 +226,13 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     }),
     answer("preload/idle-unnamed", "idle has no name", PRELOAD, |_, a| a.body("\"idle\"", "\"\"")),
     answer("preload/done-as-complete", "done has another name", PRELOAD, |_, a| {
-        a.body("\"done\"", "\"complete\"")
+        a.body("\"done\"", "\"complete\"");
     }),
     answer("preload/cancelled-of-go", "cancelled is spelt canceled", PRELOAD, |_, a| {
-        a.body("\"cancelled\"", "\"canceled\"")
+        a.body("\"cancelled\"", "\"canceled\"");
     }),
     answer("preload/post-says-idle", "POST answers idle", "POST /memory/preload", |_, a| {
-        a.body("\"running\"", "\"idle\"")
+        a.body("\"running\"", "\"idle\"");
     }),
     answer("preload/runs-again", "a POST after the end says running", "POST /memory/preload", |_, a| {
         a.body("\"done\"", "\"running\"");
@@ -253,7 +253,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         r.head(" /memory/preload/cancel ", " /snapshot/prepare ");
     }),
     answer("preload/cancel-200", "cancel says 200", "POST /memory/preload/cancel", |_, a| {
-        a.head("204 No Content", "200 OK")
+        a.head("204 No Content", "200 OK");
     }),
     answer("preload/cancel-sticky", "cancel after the end, or while idle, counts", PRELOAD, |call, a| {
         if call.target.ends_with("cancel") {

@@ -40,16 +40,16 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         each(a, |process| process["pid"] = (process["pid"].as_u64().unwrap_or(0) + 1).into());
     }),
     answer("list/envs-lost", "List does not tell envs", LIST, |_, a| {
-        each(a, |p| lose(&mut p["config"], "envs"))
+        each(a, |p| lose(&mut p["config"], "envs"));
     }),
     answer("list/envs-all", "List tells the whole environment", LIST, |_, a| {
         each(a, |process| process["config"]["envs"]["PATH"] = "/usr/bin:/bin".into());
     }),
     answer("list/args-lost", "List does not tell arguments", LIST, |_, a| {
-        each(a, |p| lose(&mut p["config"], "args"))
+        each(a, |p| lose(&mut p["config"], "args"));
     }),
     answer("list/cwd-lost", "List does not tell the cwd", LIST, |_, a| {
-        each(a, |p| lose(&mut p["config"], "cwd"))
+        each(a, |p| lose(&mut p["config"], "cwd"));
     }),
     answer("list/cwd-unresolved", "List tells the cwd with a slash at its end", LIST, |_, a| {
         each(a, |process| super::edit::edit_text(&mut process["config"], "cwd", |cwd| format!("{cwd}/")));
@@ -70,7 +70,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         });
     }),
     request("signal/term-as-kill", "TERM is sent as KILL", SIGNAL, |_, r| {
-        signal(r, |s| is_term(s).then(|| 9.into()))
+        signal(r, |s| is_term(s).then(|| 9.into()));
     }),
     request("signal/kill-as-term", "KILL is sent as TERM", SIGNAL, |_, r| {
         signal(r, |s| (!is_term(s) && !s.is_null()).then(|| 15.into()));
@@ -93,15 +93,15 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         r.head("/process.Process/SendSignal ", "/process.Process/Update ");
     }),
     request("signal/pid-ignored", "a selector by pid is none", SIGNAL, |_, r| {
-        r.json(|m| lose(&mut m["process"], "pid"))
+        r.json(|m| lose(&mut m["process"], "pid"));
     }),
     fault("signal/waits", "SendSignal answers after a while", "process.Process/SendSignal: delay 1200ms"),
     answer("signal/not-found-as-ok", "a signal for nobody is fine", SIGNAL, |_, a| forgiven(a, "not_found")),
     answer("signal/not-found-as-internal", "a signal for nobody is internal", SIGNAL, |_, a| {
-        refusal(a, NOT_FOUND, INTERNAL)
+        refusal(a, NOT_FOUND, INTERNAL);
     }),
     answer("signal/invalid-as-internal", "a bad signal is internal", SIGNAL, |_, a| {
-        refusal(a, INVALID, INTERNAL)
+        refusal(a, INVALID, INTERNAL);
     }),
     answer("signal/invalid-as-ok", "a bad signal is fine", SIGNAL, |_, a| forgiven(a, "invalid_argument")),
     answer(
@@ -146,10 +146,10 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     request("input/ignored", "SendInput sends nothing", INPUT, |_, r| r.json(|m| lose(m, "input"))),
     request("input/twice", "input is sent twice", INPUT, |_, r| stdin(r, |b| b.extend_from_within(..))),
     request("input/last-byte-lost", "the last byte of input is lost", INPUT, |_, r| {
-        stdin(r, |b| b.truncate(b.len().saturating_sub(1)))
+        stdin(r, |b| b.truncate(b.len().saturating_sub(1)));
     }),
     request("input/64-kib", "of an input only 64 KiB are sent", INPUT, |_, r| {
-        stdin(r, |b| b.truncate(65_536))
+        stdin(r, |b| b.truncate(65_536));
     }),
     request("input/4-kib", "of an input only 4 KiB are sent", INPUT, |_, r| stdin(r, |b| b.truncate(4096))),
     request("input/as-text", "input that is no text is replaced", INPUT, |_, r| {
@@ -177,7 +177,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         });
     }),
     answer("input/precondition-as-ok", "input of the wrong kind is fine", INPUT, |_, a| {
-        forgiven(a, "failed_precondition")
+        forgiven(a, "failed_precondition");
     }),
     answer("input/precondition-as-invalid", "input of the wrong kind is invalid_argument", INPUT, |_, a| {
         refusal(a, PRECONDITION, INVALID);
@@ -186,7 +186,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         a.body("stdin not enabled or closed", "stdin closed");
     }),
     answer("input/broken-pipe-as-ok", "input for a closed pipe is fine", INPUT, |_, a| {
-        forgiven(a, "internal")
+        forgiven(a, "internal");
     }),
     answer(
         "input/broken-pipe-as-precondition",
@@ -238,7 +238,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         r.messages(|all| all.truncate(if all.len() > 2 { all.len() - 1 } else { all.len() }));
     }),
     request("stream-input/pty-as-stdin", "pty bytes are sent as stdin", STREAM, |_, r| {
-        r.body("\"pty\"", "\"stdin\"")
+        r.body("\"pty\"", "\"stdin\"");
     }),
     frames("stream-input/answer-lost", "StreamInput ends without an answer", STREAM, |_, flag, m| {
         super::edit::unless(flag == 0, flag, m)
@@ -269,7 +269,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         size(r, |size| *size = json!({ "cols": size["rows"], "rows": size["cols"] }));
     }),
     request("update/size-capped", "sizes over sixteen bits are capped in Update", UPDATE, |_, r| {
-        size(r, capped)
+        size(r, capped);
     }),
     request("update/off-by-one", "Update gives one column too many", UPDATE, |_, r| {
         size(r, |size| size["cols"] = (size["cols"].as_u64().unwrap_or(0) + 1).into());
@@ -296,10 +296,10 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         r.head("/process.Process/CloseStdin ", "/process.Process/Update ");
     }),
     answer("close-stdin/terminal-ok", "CloseStdin of a terminal is fine", CLOSE, |_, a| {
-        forgiven(a, "failed_precondition")
+        forgiven(a, "failed_precondition");
     }),
     answer("close-stdin/dash", "the em dash in CloseStdin's error is a hyphen", CLOSE, |_, a| {
-        a.body("\u{2014}", "-")
+        a.body("\u{2014}", "-");
     }),
     answer("close-stdin/once", "CloseStdin is refused when repeated", CLOSE, |call, a| {
         let process = String::from_utf8_lossy(a.bytes_mut()).into_owned();

@@ -202,7 +202,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     }),
     frames("start/big-chunk-cut", "the end of a big chunk is lost", START, |_, flag, message| {
         output(flag, message, |bytes| {
-            bytes.truncate(if bytes.len() > 3000 { bytes.len() - 1 } else { bytes.len() })
+            bytes.truncate(if bytes.len() > 3000 { bytes.len() - 1 } else { bytes.len() });
         })
     }),
     frames(
@@ -233,7 +233,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     }),
     frames("start/nul-cut", "output is cut at a NUL", START, |_, flag, message| {
         output(flag, message, |bytes| {
-            bytes.truncate(bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len()))
+            bytes.truncate(bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len()));
         })
     }),
     frames("start/base64-url", "bytes are in the base64 of URLs", START, |_, flag, mut message| {

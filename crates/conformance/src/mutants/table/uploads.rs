@@ -8,7 +8,7 @@ const POST: &str = "POST /files";
 
 pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     request("upload/path-ignored", "the query's path loses to the filename", POST, |_, r| {
-        target(r, |t| without(t, "path"))
+        target(r, |t| without(t, "path"));
     }),
     request("upload/user-ignored", "the username of an upload is ignored", POST, |_, r| {
         target(r, |t| {
@@ -18,7 +18,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     request("upload/any-part", "every part is a file", POST, |_, r| part_names(r)),
     request("upload/filename-base", "of a filename only the last part counts", POST, |_, r| base_names(r)),
     request("upload/encoding-ignored", "Content-Encoding is ignored", POST, |_, r| {
-        r.head("content-encoding:", "x-encoding:")
+        r.head("content-encoding:", "x-encoding:");
     }),
     request(
         "upload/other-encodings-ignored",
@@ -54,7 +54,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         });
     }),
     answer("upload/type-lost", "the answer does not tell a type", POST, |_, a| {
-        a.body(",\"type\":\"file\"", "")
+        a.body(",\"type\":\"file\"", "");
     }),
     answer("upload/name-is-path", "the answer's name is the path", POST, |_, a| {
         a.json(|m| {
@@ -173,7 +173,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         "test -e \"$1\" || { mkdir -p \"${1%/*}\" && echo half > \"$1\"; }",
     ),
     answer("upload/500-as-400", "errors of a form are 400", POST, |_, a| {
-        a.head("500 Internal Server Error", "400 Bad Request")
+        a.head("500 Internal Server Error", "400 Bad Request");
     }),
     answer("upload/400-as-500", "mistakes of the caller are 500", POST, |_, a| {
         a.head("400 Bad Request", "500 Internal Server Error");
@@ -191,7 +191,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         }
     }),
     answer("upload/gzip-text", "broken gzip is told otherwise", POST, |_, a| {
-        a.body("gzip decompression failed", "bad gzip")
+        a.body("gzip decompression failed", "bad gzip");
     }),
     answer("upload/encoding-text", "an encoding that is not known is told otherwise", POST, |_, a| {
         a.body(", supported:", ", known:");
@@ -200,7 +200,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         a.body("Invalid `boundary`", "no boundary");
     }),
     answer("upload/field-text", "a cut form is told otherwise", POST, |_, a| {
-        a.body("error reading field", "error")
+        a.body("error reading field", "error");
     }),
     answer("upload/directories-text", "a file among the parents is told otherwise", POST, |_, a| {
         a.body("error ensuring directories", "error making directories");
@@ -239,10 +239,10 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         });
     }),
     answer("files/tilde-text", "~name is told otherwise", "/files", |_, a| {
-        a.body("user-specific home dir", "that")
+        a.body("user-specific home dir", "that");
     }),
     request("files/tilde-kept", "a tilde is a name", "/files", |_, r| {
-        target(r, |t| t.replace("path=~", "path=./~").replace("path=%7E", "path=./~"))
+        target(r, |t| t.replace("path=~", "path=./~").replace("path=%7E", "path=./~"));
     }),
     request("files/dots-taken", "dots are taken out of paths", "/files", |_, r| {
         target(r, |t| {
@@ -250,13 +250,13 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
             let (path, more) =
                 rest.split_once('&').map_or((rest, String::new()), |(path, more)| (path, format!("&{more}")));
             format!("{head}path={}{more}", super::commands::lexical(&format!("/{path}")))
-        })
+        });
     }),
     request("files/decoded-twice", "the query is decoded twice", "/files", |_, r| {
-        target(r, |t| t.replace("%25", "%"))
+        target(r, |t| t.replace("%25", "%"));
     }),
     request("files/plus-is-plus", "a plus in the query is a plus", "/files", |_, r| {
-        target(r, |t| t.replace('+', "%2B"))
+        target(r, |t| t.replace('+', "%2B"));
     }),
     request("files/relative-to-root", "relative paths start at /", "/files", |_, r| {
         target(r, |t| match t.split_once("path=") {
@@ -326,7 +326,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         target(r, |t| t.replace("%3D", "").replace("%3d", ""));
     }),
     request("signature/case", "v1_ may be in capitals", "/files", |_, r| {
-        target(r, |t| t.replace("=V1_", "=v1_"))
+        target(r, |t| t.replace("=V1_", "=v1_"));
     }),
     request("signature/header-last", "a signature wins over the header", "/files", |_, r| {
         if r.heads("signature=") {

@@ -17,7 +17,7 @@ const WATCH: &str = "/filesystem.Filesystem/WatchDir";
 pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     answer("watcher/twice", "every event comes twice", EVENTS, |_, a| {
         edit(a, |all| {
-            *all = std::mem::take(all).into_iter().flat_map(|event| [event.clone(), event]).collect()
+            *all = std::mem::take(all).into_iter().flat_map(|event| [event.clone(), event]).collect();
         });
     }),
     answer("watcher/never-drained", "events come again with the next call", EVENTS, |call, a| {
@@ -32,11 +32,11 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         kept.insert("events".to_owned(), now["events"].to_string().into_bytes());
     }),
     answer("watcher/backwards", "events come in the wrong order", EVENTS, |_, a| {
-        edit(a, |all| all.reverse())
+        edit(a, |all| all.reverse());
     }),
     answer("watcher/names-relative", "events have relative names", EVENTS, |_, a| {
         edit(a, |all| {
-            each(all, |e| edit_text(e, "name", |name| name.rsplit('/').next().unwrap_or_default().into()))
+            each(all, |e| edit_text(e, "name", |name| name.rsplit('/').next().unwrap_or_default().into()));
         });
     }),
     answer("watcher/create-lost", "CREATE is not told", EVENTS, |_, a| without(a, "CREATE")),
@@ -45,20 +45,20 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     answer("watcher/chmod-lost", "CHMOD is not told", EVENTS, |_, a| without(a, "CHMOD")),
     answer("watcher/rename-lost", "RENAME is not told", EVENTS, |_, a| without(a, "RENAME")),
     answer("watcher/rename-as-create", "a rename is a CREATE", EVENTS, |_, a| {
-        a.body("EVENT_TYPE_RENAME", "EVENT_TYPE_CREATE")
+        a.body("EVENT_TYPE_RENAME", "EVENT_TYPE_CREATE");
     }),
     answer("watcher/chmod-as-write", "a CHMOD is a WRITE", EVENTS, |_, a| {
-        a.body("EVENT_TYPE_CHMOD", "EVENT_TYPE_WRITE")
+        a.body("EVENT_TYPE_CHMOD", "EVENT_TYPE_WRITE");
     }),
     answer("watcher/create-as-write", "a CREATE is a WRITE", EVENTS, |_, a| {
-        a.body("EVENT_TYPE_CREATE", "EVENT_TYPE_WRITE")
+        a.body("EVENT_TYPE_CREATE", "EVENT_TYPE_WRITE");
     }),
     answer("watcher/types-as-numbers", "types of events are numbers", EVENTS, |_, a| {
-        a.body("\"EVENT_TYPE_CREATE\"", "1")
+        a.body("\"EVENT_TYPE_CREATE\"", "1");
     }),
     answer("watcher/hundred", "a hundred events are kept", EVENTS, |_, a| edit(a, |all| all.truncate(100))),
     answer("watcher/writes-merged", "writes in a row are one WRITE", EVENTS, |_, a| {
-        edit(a, |all| all.dedup())
+        edit(a, |all| all.dedup());
     }),
     answer("watcher/open-told", "opening a file is told as a WRITE", EVENTS, |_, a| {
         edit(a, |all| {
@@ -90,36 +90,36 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
             edit(a, |all| {
                 all.retain(|e| {
                     e["name"].as_str().is_some_and(|name| !name.ends_with("/d") && !name.ends_with("/dir"))
-                })
+                });
             });
         },
     ),
     answer("watcher/unknown-as-empty", "an unknown watcher has no events", EVENTS, |_, a| {
-        forgiven(a, "not_found")
+        forgiven(a, "not_found");
     }),
     answer("watcher/unknown-as-invalid", "an unknown watcher is invalid_argument", EVENTS, |_, a| {
-        refusal(a, NOT_FOUND, INVALID)
+        refusal(a, NOT_FOUND, INVALID);
     }),
     answer("watcher/unknown-text", "an unknown watcher is told otherwise", EVENTS, |_, a| {
-        a.body("watcher not found", "unknown")
+        a.body("watcher not found", "unknown");
     }),
     answer("watcher/id-plain", "the id of a watcher has another form", CREATE, |_, a| {
-        a.body("\"w-", "\"watcher-")
+        a.body("\"w-", "\"watcher-");
     }),
     answer("watcher/missing-as-internal", "a watcher of a missing path is internal", CREATE, |_, a| {
-        refusal(a, NOT_FOUND, INTERNAL)
+        refusal(a, NOT_FOUND, INTERNAL);
     }),
     answer("watcher/file-as-internal", "a watcher of a file is internal", CREATE, |_, a| {
-        refusal(a, INVALID, INTERNAL)
+        refusal(a, INVALID, INTERNAL);
     }),
     request("watcher/recursive-ignored", "recursive is ignored", CREATE, |_, r| {
-        r.json(|m| lose(m, "recursive"))
+        r.json(|m| lose(m, "recursive"));
     }),
     request("watcher/recursive-always", "every watcher is recursive", CREATE, |_, r| {
-        r.json(|m| m["recursive"] = true.into())
+        r.json(|m| m["recursive"] = true.into());
     }),
     request("watcher/remove-ignored", "RemoveWatcher removes nothing", DROP, |_, r| {
-        r.json(|m| m["watcherId"] = "w-0".into())
+        r.json(|m| m["watcherId"] = "w-0".into());
     }),
     answer("watcher/remove-twice", "RemoveWatcher is refused the second time", DROP, |call, a| {
         if call.nth("remove") > 1 {
@@ -192,7 +192,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         )]
     }),
     request("watch/recursive-ignored", "recursive is ignored by WatchDir", WATCH, |_, r| {
-        r.json(|m| lose(m, "recursive"))
+        r.json(|m| lose(m, "recursive"));
     }),
 ];
 

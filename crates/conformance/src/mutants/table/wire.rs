@@ -9,7 +9,7 @@ const PROCESS: &str = "/process.Process/";
 
 pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     answer("wire/binary-as-json", "binary answers are called JSON", "/", |_, a| {
-        a.head("application/proto", "application/json")
+        a.head("application/proto", "application/json");
     }),
     answer("wire/stream-as-json", "streams are called JSON", "/", |_, a| {
         a.head("content-type: application/connect+json", "content-type: application/json");
@@ -18,7 +18,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         a.head("application/connect+json\r\n", "application/connect+json; charset=utf-8\r\n");
     }),
     answer("wire/offer-lost", "streams do not offer their encodings", START, |_, a| {
-        a.without("connect-accept-encoding")
+        a.without("connect-accept-encoding");
     }),
     request("wire/version-ignored", "Connect-Protocol-Version is not looked at", "/", |_, r| {
         r.head("connect-protocol-version", "x-protocol-version");
@@ -29,10 +29,10 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         }
     }),
     request("wire/charset-refused", "a charset in the content type is refused", "/", |_, r| {
-        r.head("; charset=", "-charset-")
+        r.head("; charset=", "-charset-");
     }),
     request("wire/deadline-ignored", "deadlines are ignored", "/", |_, r| {
-        r.head("connect-timeout-ms", "x-timeout-ms")
+        r.head("connect-timeout-ms", "x-timeout-ms");
     }),
     request("wire/deadline-zero", "a deadline of 0 is one", "/", |_, r| {
         r.head("connect-timeout-ms: 0\r\n", "connect-timeout-ms: 1\r\n");
@@ -75,7 +75,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         }
     }),
     answer("wire/method-text", "an unknown RPC is told otherwise", "/", |_, a| {
-        a.body("method not found", "no such method")
+        a.body("method not found", "no such method");
     }),
     answer("wire/get-404", "GET on an RPC is 404", "GET /", |_, a| {
         if a.says("GET requests") {
