@@ -50,21 +50,27 @@ impl Mutants {
     async fn whole(&self, all: &[Case], cases: &[Case], chosen: &[Mutant]) -> Result<ExitCode, Refusal> {
         let since = Instant::now();
         let hunt = Hunt::prepare(cases, self.jobs.into()).await.map_err(untold)?;
-        let mut found = hunt.whole(chosen, |mutant, row| println!("{}", line(mutant, row))).await;
         let mut matrix = Matrix::last();
         let ids: BTreeSet<&str> = cases.iter().map(|case| case.id).collect();
         matrix.slow.retain(|id| !ids.contains(id.as_str()));
-        matrix.slow.append(&mut found.slow);
-        for row in found.mutants {
+        matrix.slow.extend(hunt.slow());
+        hunt.whole(chosen, |mutant, row| {
+            println!("{}", line(mutant, &row));
             matrix.put(row, &ids);
-        }
+            // With the old fingerprint it counts as stale until all is measured; a failure is told at the end.
+            let _ = self.write(&matrix);
+        })
+        .await;
         matrix.tidy(all, &mutants::all());
-        if let Some(path) = &self.json {
-            let failed = |error| untold(format!("cannot write {}: {error}", path.display()));
-            std::fs::write(path, matrix.text()).map_err(failed)?;
-        }
+        self.write(&matrix)?;
         print(&format!("{}in {:.0} s\n", told(&matrix, all), since.elapsed().as_secs_f64()))?;
         Ok(ExitCode::from(u8::from(!matrix.survivors().is_empty() || !matrix.idle(all).is_empty())))
+    }
+
+    fn write(&self, matrix: &Matrix) -> Result<(), Refusal> {
+        let Some(path) = &self.json else { return Ok(()) };
+        let failed = |error| untold(format!("cannot write {}: {error}", path.display()));
+        std::fs::write(path, matrix.text()).map_err(failed)
     }
 
     async fn first(&self, cases: &[Case], chosen: &[Mutant]) -> Result<ExitCode, Refusal> {

@@ -80,18 +80,18 @@ impl Hunt {
         Self { targets: cases.iter().map(target).collect(), jobs }
     }
 
-    /// Every case that can be reached, at every mutant; `tell` hears of each.
-    pub async fn whole(&self, mutants: &[Mutant], mut tell: impl FnMut(&Mutant, &Row)) -> Matrix {
-        let slow = self.targets.iter().filter(|target| target.slow);
-        let slow = slow.map(|target| target.case.id.to_owned()).collect();
-        let mut matrix = Matrix { slow, ..Matrix::default() };
+    /// The cases that take too long for a smoke run.
+    pub fn slow(&self) -> impl Iterator<Item = String> {
+        self.targets.iter().filter(|target| target.slow).map(|target| target.case.id.to_owned())
+    }
+
+    /// Every case in which it shows, at every mutant; `tell` gets what comes of each.
+    pub async fn whole(&self, mutants: &[Mutant], mut tell: impl FnMut(&Mutant, Row)) {
         let rows = stream::iter(mutants).map(|mutant| async move { (mutant, self.at(mutant).await) });
         let mut rows = std::pin::pin!(rows.buffer_unordered(self.jobs.max(1)));
         while let Some((mutant, row)) = rows.next().await {
-            tell(mutant, &row);
-            matrix.mutants.push(row);
+            tell(mutant, row);
         }
-        matrix
     }
 
     async fn at(&self, mutant: &Mutant) -> Row {

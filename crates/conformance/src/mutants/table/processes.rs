@@ -18,12 +18,17 @@ const UPDATE: &str = "/process.Process/Update";
 const CLOSE: &str = "/process.Process/CloseStdin";
 
 pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
-    answer("list/empty", "List is always empty", LIST, |_, a| *a.bytes_mut() = b"{}".to_vec()),
+    answer("list/empty", "List is always empty", LIST, |_, a| a.json(|m| lose(m, "processes"))),
     answer("list/stale", "List is the one of a while ago", LIST, |call, a| {
-        let old = call.kept().insert("list".to_owned(), a.bytes_mut().clone());
-        *a.bytes_mut() = old.unwrap_or_else(|| b"{}".to_vec());
+        if is_json(a) {
+            let old = call.kept().insert("list".to_owned(), a.bytes_mut().clone());
+            *a.bytes_mut() = old.unwrap_or_else(|| b"{}".to_vec());
+        }
     }),
     answer("list/dead-stay", "processes that have ended stay on the list", LIST, |call, a| {
+        if !is_json(a) {
+            return;
+        }
         let seen = a.bytes_mut().clone();
         let known = call.kept().get("list").cloned().unwrap_or_default();
         let read = |bytes: &[u8]| -> Value { serde_json::from_slice(bytes).unwrap_or_default() };
@@ -310,6 +315,10 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         }
     }),
 ];
+
+fn is_json(answer: &Answer) -> bool {
+    answer.is("200") && answer.header("content-type") == Some("application/json")
+}
 
 fn each(answer: &mut Answer, edit: impl Fn(&mut Value)) {
     answer.json(|message| {
