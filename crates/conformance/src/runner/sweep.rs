@@ -9,12 +9,12 @@ use crate::probe::{Ask, Probe, Swept};
 use crate::subject::Subject;
 
 /// How long all of it may take.
-pub(super) const SWEEP: Duration = Duration::from_secs(5);
+pub(super) const SWEEP: Duration = Duration::from_secs(15);
 
 /// Ends every process that was started under a tag in `swept`, and removes the directory of `mark`.
 pub(crate) async fn sweep(subject: &Subject, mark: &str, swept: &Swept) {
     let at = (subject.address, subject.host.clone());
-    let mut probe = Probe::new(at, mark, "sweep", SWEEP / 5, Swept::default());
+    let mut probe = Probe::new(at, mark, "sweep", SWEEP / 2, Swept::default());
     let tags = std::mem::take(&mut *swept.lock().unwrap_or_else(PoisonError::into_inner));
     let listed = probe.unary("list", "process.Process/List", json!({})).await.unwrap_or_default();
     let text = listed.to_string();

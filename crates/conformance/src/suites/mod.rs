@@ -44,6 +44,7 @@ const TABLES: &[&[Case]] = &[
     wire::forms::CASES,
     wire::http1::CASES,
     wire::http2::CASES,
+    wire::grpc::CASES,
     life::snapshot::CASES,
     rest::routes::CASES,
     rest::browsers::CASES,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conformance::Report;
+use conformance::case::Case;
 use conformance::mutants::{self, Mutated};
 use conformance::profile::Claims;
 use conformance::runner::{Config, Outcome, Summary};
@@ -20,11 +21,20 @@ pub(crate) async fn outcomes(subjects: Arc<dyn Subjects>, only: &[&str]) -> Vec<
     run(subjects, only).await.0
 }
 
+/// All cases but those that move big data.
+pub(crate) async fn small(subjects: Arc<dyn Subjects>) -> Vec<Outcome> {
+    judged(subjects, suites::all().into_iter().filter(|case| !case.bulk).collect()).await.0
+}
+
 async fn run(subjects: Arc<dyn Subjects>, only: &[&str]) -> (Vec<Outcome>, Summary) {
     let all = suites::all();
     let only = only.iter().map(|&text| text.to_owned()).collect();
     let cases = Selection { only, skip: Vec::new() }.of(&all).unwrap().into_iter().copied().collect();
-    let config = Config { claims: Claims::generation(2), ..Config::new(subjects, cases) };
+    judged(subjects, cases).await
+}
+
+async fn judged(subjects: Arc<dyn Subjects>, cases: Vec<Case>) -> (Vec<Outcome>, Summary) {
+    let config = Config { claims: Claims::generation(2), disposable: true, ..Config::new(subjects, cases) };
     let Report { outcomes, summary } = conformance::run(config).await;
     (outcomes, summary)
 }

@@ -50,7 +50,9 @@ async fn mutants_of_each_kind_are_caught_as_the_matrix_says() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_proxy_alone_is_not_caught() {
-    for outcome in outcomes(Arc::new(Mutated::by(Change::Nothing)), &["*"]).await {
+    let chosen = mutants::cover(&Matrix::last(), &suites::all(), 95);
+    let ids: Vec<_> = chosen.iter().map(|case| case.id).collect();
+    for outcome in outcomes(Arc::new(Mutated::by(Change::Nothing)), &ids).await {
         assert_eq!(outcome.verdict, Verdict::Pass, "{}", outcome.case.id);
     }
 }

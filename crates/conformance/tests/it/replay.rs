@@ -8,11 +8,11 @@ use conformance::subject::Embedded;
 use conformance::suites;
 use conformance::verdict::{Verdict, judge};
 
-use crate::mock::outcomes;
+use crate::mock::small;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_saved_observation_is_judged_the_same() {
-    for outcome in outcomes(Arc::new(Embedded), &["*"]).await {
+    for outcome in small(Arc::new(Embedded)).await {
         let saved = serde_json::to_string(&outcome.observation).unwrap();
         let read: Observation = serde_json::from_str(&saved).unwrap();
         assert_eq!(judge(&outcome.case, &read), Verdict::Pass, "{}", outcome.case.id);
@@ -54,15 +54,23 @@ fn the_saved_observations_have_the_saved_verdicts() {
 /// A judge that does not care whether its answers came is none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_case_passes_without_answers() {
-    for outcome in outcomes(Arc::new(Embedded), &["*"]).await {
+    for outcome in small(Arc::new(Embedded)).await {
         let mut silent = outcome.observation.clone();
         for step in &mut silent.steps {
             let exchange = &mut step.exchange;
             (exchange.status, exchange.ended) = (None, Ended::Cut("closed".into()));
             exchange.headers.clear();
             exchange.body.clear();
+            exchange.after.clear();
+            exchange.sum = None;
         }
-        assert!(matches!(judge(&outcome.case, &silent), Verdict::Fail(_)), "{}", outcome.case.id);
+        // Where the repaired request is not answered either, nothing can be said.
+        let verdict = judge(&outcome.case, &silent);
+        let right = match outcome.case.twin {
+            Some(_) => matches!(verdict, Verdict::Inconclusive(_)),
+            None => matches!(verdict, Verdict::Fail(_)),
+        };
+        assert!(right, "{}: {verdict:?}", outcome.case.id);
         let never = judge(&outcome.case, &Observation::default());
         assert!(matches!(never, Verdict::Inconclusive(_)), "{}", outcome.case.id);
     }

@@ -135,7 +135,7 @@ fn no_report_holds_a_token() {
 
 #[test]
 fn a_bundle_is_judged_again_without_a_subject() {
-    let run = Reports::of(&["--skip", "preload/*"]);
+    let run = Reports::of(&["--disposable", "--skip", "preload/*"]);
     assert_eq!(run.output.status.code(), Some(0), "{}", text(&run.output));
     let bundle = run.path("bundle");
     let output = kit(&["regrade", bundle.to_str().unwrap()]);

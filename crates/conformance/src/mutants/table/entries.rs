@@ -217,7 +217,11 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     }),
     request("fs/tilde-kept", "a tilde is a name", FS, |_, r| {
         r.json(|m| {
-            edit_text(m, "path", |path| if path.starts_with('~') { format!("./{path}") } else { path.into() });
+            edit_text(
+                m,
+                "path",
+                |path| if path.starts_with('~') { format!("./{path}") } else { path.into() },
+            );
         });
     }),
     request("fs/tilde-name", "~name is the home", FS, |_, r| {

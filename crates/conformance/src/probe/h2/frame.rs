@@ -78,7 +78,7 @@ mod tests {
         for cut in 0..bytes.len() {
             assert_eq!(Frame::take(&mut bytes[..cut].to_vec()), None);
         }
-        assert_eq!(Frame::take(&mut bytes.clone()), Some(frame));
+        assert_eq!(Frame::take(&mut bytes.to_vec()), Some(frame));
     }
 
     #[test]

@@ -327,6 +327,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "WatchDir of a missing path is not_found, of a file invalid_argument",
         why: "a watch on nothing waits for ever",
         twin: Some(twins::began),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::watch(p).await?;

@@ -69,7 +69,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.makedir-exists", "5.makedir-dangling"],
         requirement: "over a link to a directory it is already_exists, over a dangling link internal \"File exists\"",
         why: "a link that leads nowhere is in the way",
-        needs: MAKE,
+        needs: &["process/start/events", "filesystem/make-dir/parents"],
         twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
@@ -99,7 +99,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.makedir-under-file", "5.makedir-file"],
         requirement: "below a file it is internal \"error getting file info: Not a directory\", over a link to a file invalid_argument",
         why: "two mistakes that the caller repairs in different places",
-        needs: MAKE,
+        needs: &["process/start/events", "filesystem/make-dir/parents"],
         twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
@@ -121,7 +121,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.makedir-parents"],
         requirement: "a hundred levels are made in one call",
         why: "dependency trees are deep",
-        needs: MAKE,
+        needs: &["process/start/events", "filesystem/make-dir/parents"],
         act: |p| {
             Box::pin(async move {
                 let deep = "x/".repeat(100);

@@ -125,7 +125,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.event-create", "5.event-names", "0.filesystem.event-enum"],
         requirement: "touch of a new file is CREATE and then CHMOD, with the full path",
         why: "tools tell a new file from a changed one",
-        needs: DRAINS,
+        needs: &["process/start/events", "filesystem/watcher/drains"],
         act: |p| Box::pin(watched(p, false, "true", "touch f")),
         judge: |o| told(o, &["CREATE /f", "CHMOD /f"]),
         ..Case::BASE
@@ -136,7 +136,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.event-write"],
         requirement: "each write to a file is a WRITE; opening it to truncate gives no event beside it",
         why: "a rebuild for nothing costs time, one that is missed costs more",
-        needs: DRAINS,
+        needs: &["process/start/events", "filesystem/watcher/drains"],
         act: |p| Box::pin(watched(p, false, ": > f", "echo one > f")),
         judge: |o| {
             let all = events(o)?;
@@ -151,7 +151,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.event-chmod"],
         requirement: "a change of mode is CHMOD, of the watched directory too, with the directory's path",
         why: "a script that became runnable has changed",
-        needs: DRAINS,
+        needs: &["process/start/events", "filesystem/watcher/drains"],
         act: |p| Box::pin(watched(p, false, ": > f", "chmod 700 f; chmod 750 .")),
         judge: |o| told(o, &["CHMOD /f", "CHMOD "]),
         ..Case::BASE
@@ -162,7 +162,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.event-remove"],
         requirement: "a deleted file and a deleted directory are REMOVE",
         why: "an editor closes what is gone",
-        needs: DRAINS,
+        needs: &["process/start/events", "filesystem/watcher/drains"],
         act: |p| Box::pin(watched(p, false, ": > f && mkdir a", "rm f; rmdir a")),
         judge: |o| told(o, &["REMOVE /f", "REMOVE /a"]),
         ..Case::BASE
@@ -173,7 +173,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.event-rename"],
         requirement: "a rename inside the tree tells both names as RENAME, the old one first",
         why: "a file that is renamed must not be lost from sight",
-        needs: DRAINS,
+        needs: &["process/start/events", "filesystem/watcher/drains"],
         act: |p| Box::pin(watched(p, false, ": > a", "mv a b")),
         judge: |o| {
             let all = events(o)?;
@@ -190,7 +190,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.event-rename"],
         requirement: "a move out of the tree, and one into it, is one RENAME each",
         why: "an upload is moved into place so",
-        needs: DRAINS,
+        needs: &["process/start/events", "filesystem/watcher/drains"],
         act: |p| Box::pin(watched(p, false, ": > out && : > ../in", "mv out ../out; mv ../in in")),
         judge: |o| told(o, &["RENAME /out", "RENAME /in"]),
         ..Case::BASE
@@ -201,7 +201,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.event-link"],
         requirement: "a symlink and a hard link that are made are CREATE",
         why: "package managers place files so",
-        needs: DRAINS,
+        needs: &["process/start/events", "filesystem/watcher/drains"],
         act: |p| Box::pin(watched(p, false, ": > ../f", "ln -s ../f soft; ln ../f hard")),
         judge: |o| {
             let all = events(o)?;
@@ -220,7 +220,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.event-flat"],
         requirement: "without recursive nothing from below a directory is told",
         why: "a watch on the home would drown in what its caches do",
-        needs: DRAINS,
+        needs: &["process/start/events", "filesystem/watcher/drains"],
         act: |p| Box::pin(watched(p, false, "mkdir -p a/b", "echo x > a/f; mkdir a/c; rm a/f")),
         judge: |o| {
             let all = events(o)?;
@@ -235,7 +235,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.event-recursive", "0.filesystem.watch-fields"],
         requirement: "with recursive what happens below is told, in directories that were there and in new ones",
         why: "a project is a tree",
-        needs: DRAINS,
+        needs: &["process/start/events", "filesystem/watcher/drains"],
         act: |p| Box::pin(watched(p, true, "mkdir -p a/b", "touch a/b/f; mkdir n; sleep 0.1; touch n/g")),
         judge: |o| {
             let all = events(o)?;
@@ -252,7 +252,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["10.watch-chain"],
         requirement: "a chain of directories that is made at once loses no event, and each comes once",
         why: "an unpacked archive is seen only by its top otherwise",
-        needs: &["filesystem/watcher/recursive"],
+        needs: &["process/start/events", "filesystem/watcher/recursive"],
         act: |p| Box::pin(watched(p, true, "true", "mkdir -p a/b/c/d/e; : > a/b/c/d/e/f")),
         judge: |o| {
             let all = events(o)?;
@@ -272,7 +272,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.watcher-drain"],
         requirement: "of two hundred files that are made and removed no event is lost, and their order is kept",
         why: "a checkout is this large",
-        needs: DRAINS,
+        needs: &["process/start/events", "filesystem/watcher/drains"],
         act: |p| Box::pin(watched(p, false, "true", "for n in $(seq 200); do : > f$n; done; rm -f f*")),
         judge: |o| {
             let all = events(o)?;
@@ -294,7 +294,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.watcher-drain"],
         requirement: "what happened before the watcher was made is not told",
         why: "a tool would rebuild at each start",
-        needs: DRAINS,
+        needs: &["process/start/events", "filesystem/watcher/drains"],
         act: |p| Box::pin(watched(p, true, "mkdir -p a/b && : > a/f && rm a/f", "true")),
         judge: |o| told(o, &[]),
         ..Case::BASE
@@ -305,7 +305,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.watcher-drain"],
         requirement: "two watchers on one directory each get every event",
         why: "one tool would take the other's events",
-        needs: DRAINS,
+        needs: &["process/start/events", "filesystem/watcher/drains"],
         act: |p| {
             Box::pin(async move {
                 let dir = p.path("d");
@@ -326,7 +326,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.watcher-inode"],
         requirement: "a watcher stays with its directory when that is moved, and tells nothing of a new one in its place",
         why: "a watch follows the thing, not the name",
-        needs: DRAINS,
+        needs: &["process/start/events", "filesystem/watcher/drains"],
         act: |p| {
             Box::pin(async move {
                 let dir = p.path("d");
@@ -353,7 +353,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["5.event-root-removed"],
         requirement: "removal of the watched directory is REMOVE of it, and the watcher stays askable",
         why: "a tool notices that its project is gone",
-        needs: DRAINS,
+        needs: &["process/start/events", "filesystem/watcher/drains"],
         act: |p| {
             Box::pin(async move {
                 let dir = p.path("d");
@@ -443,6 +443,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "the start is on the wire before anything happens",
         why: "a tool begins its work when the watch stands",
         features: STREAM,
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 let open = watch_dir(p, false, &[]).await?;
@@ -575,14 +576,14 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "filesystem/watch-dir/leaves",
         source: "contract 10",
         reqs: &["10.watchdir-start"],
-        requirement: "a stream that is dropped ends its watch, and others go on: fifty times over",
+        requirement: "a stream that is dropped ends its watch, and others go on: fifteen times over",
         why: "the kernel has few watches, and a page that is reloaded takes one each time",
         features: STREAM,
         needs: STREAMS,
         act: |p| {
             Box::pin(async move {
                 let mut stays = watch_dir(p, false, &[]).await?;
-                for _ in 0..50 {
+                for _ in 0..15 {
                     drop(watch_dir(p, true, &[]).await?);
                 }
                 fs(p, "change", "MakeDir", json!({ "path": p.path("d/a") })).await?;
@@ -606,6 +607,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         why: "the mistake must look like that of the other calls",
         features: STREAM,
         twin: Some(twins::began),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::watch(p).await?;

@@ -125,6 +125,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.4.unknown-null"],
         requirement: "null is an absent field, everywhere",
         why: "clients without optional fields send it",
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 let body = json!({

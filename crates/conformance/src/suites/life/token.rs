@@ -315,7 +315,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["10.token-rpc"],
         requirement: "a refused Start runs nothing, and a refused upload and MakeDir write nothing",
         why: "a check that comes after the deed is none",
-        needs: GUARDS,
+        needs: &["process/start/events", "init/token/guards"],
         twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
@@ -345,7 +345,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["10.token-guards"],
         requirement: "a stream that runs when the token is set goes on",
         why: "setting the token at resume must not cut every terminal",
-        needs: GUARDS,
+        needs: &["process/start/events", "init/token/guards"],
         act: |p| {
             Box::pin(async move {
                 let open = p.start_sh("run", "read line; echo got $line").await?;

@@ -90,6 +90,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "an unknown pid is not_found and names it; no selector is invalid_argument",
         why: "the host looks for \"not found\" in the text",
         twin: Some(twins::ok),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::input(p).await?;
@@ -141,6 +142,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "data before a start is failed_precondition \"no start event received\"",
         why: "input without a receiver must not be taken",
         twin: Some(twins::ok),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::input(p).await?;

@@ -245,7 +245,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "no message of a flood is over 4 MiB",
         why: "clients refuse larger ones, and the command's output with them",
         needs: BIG,
-        act: |p| Box::pin(async move { p.sh("run", "seq 1 200000").await }),
+        act: |p| Box::pin(async move { p.sh("run", "seq 1 600000").await }),
         judge: |o| {
             let seen = o.at("run")?;
             let largest = seen.frames()?.iter().map(|frame| frame.data.len()).max().unwrap_or_default();

@@ -194,6 +194,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a missing selector is told first, then an unknown process, then a bad signal",
         why: "a caller that corrects its request meets one error after the other",
         twin: Some(twins::ok),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::input(p).await?;
@@ -216,6 +217,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "each RPC that selects says \"process selector required\" without one, and not_found for an unknown tag",
         why: "the same mistake must look the same everywhere",
         twin: Some(twins::ok),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::input(p).await?;

@@ -223,6 +223,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a cwd that does not exist is invalid_argument",
         why: "the host tells its caller which argument is wrong",
         twin: Some(twins::ran),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::run(p).await?;
@@ -244,6 +245,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "Start without a process is invalid_argument, in the END_STREAM envelope alone",
         why: "an error before the first event must end the stream",
         twin: Some(twins::ran),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::run(p).await?;
@@ -363,6 +365,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "Connect to an unknown tag is not_found: HTTP 200 and an error in END_STREAM",
         why: "the host tells by it that a process is over",
         twin: Some(twins::began),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::connect(p).await?;

@@ -163,6 +163,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "Connect without a selector is invalid_argument in the one END_STREAM envelope",
         why: "the error must not come after a start that nobody asked for",
         twin: Some(twins::began),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::connect(p).await?;
@@ -439,7 +440,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         needs: CAT,
         act: |p| {
             Box::pin(async move {
-                let open = p
+                let mut open = p
                     .start_sh(
                         "run",
                         "trap 'head -c 1000 | wc -c; exit 0' TERM; echo up; while :; do sleep 0.05; done",
@@ -455,7 +456,8 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 p.measure("gave up after", since.elapsed());
                 ps(p, "term", "SendSignal", json!({ "process": { "tag": p.tag("run") }, "signal": 15 }))
                     .await?;
-                p.finish("run", open).await;
+                open.until_with(GIVES_UP * 2, |_| false).await;
+                p.keep("run", open);
                 Ok(())
             })
         },
@@ -509,6 +511,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         why: "input for nobody must not be taken",
 
         twin: Some(twins::ok),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::input(p).await?;
@@ -550,6 +553,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["4.5.empty", "4.5.keepalive", "0.process.empty-answers"],
         requirement: "a stream without messages, or of keepalives alone, is answered by one empty message",
         why: "a terminal that was never typed into is closed so",
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 stream_input(p, "none", &[]).await?;

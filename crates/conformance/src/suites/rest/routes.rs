@@ -166,6 +166,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "POST of an unknown path is 404 with a unary type, and 200 with one END_STREAM of unimplemented with a streaming one",
         why: "a client of another generation learns that the method is not there",
         twin: Some(twins::ok),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::list(p).await?;
@@ -307,7 +308,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         ..Case::BASE
     },
     Case {
-        id: "health/get/query",
+        id: "routes/health/query",
         source: "contract 3.1",
         reqs: &["3.1.query", "3.1.version", "10.version", "3.1.no-store"],
         requirement: "the query is ignored, and the answer has the version and nothing else",
@@ -334,6 +335,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.2.units", "3.2.fields", "3.2.used", "3.2.no-store"],
         requirement: "the MiB fields are the byte fields in MiB, and ts is the time in Date",
         why: "two fields that differ make two graphs that differ",
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 p.get("metrics", "/metrics").await?;

@@ -206,6 +206,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         why: "a few kilobytes must not fill the memory of the guest",
         tags: &["security", "limits"],
         twin: Some(|o| o.at("twin")?.ok().map(drop)),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 let ask = || {
@@ -302,6 +303,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a stream in an unknown encoding is unimplemented \"unsupported compression encoding: br\"",
         why: "a client falls back when it hears that",
         twin: Some(twins::ran),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::run(p).await?;

@@ -44,6 +44,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.stream-200", "1.http1"],
         requirement: "an envelope that comes in two pieces is understood, wherever it is cut",
         why: "networks cut where they like, in the five bytes too",
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 let body = nobody();
@@ -119,6 +120,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a server stream without a message is unimplemented \"server streaming request requires a message\"",
         why: "a client that forgot its message must not wait",
         twin: Some(twin),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 send(p, "twin", stream(CONNECT, nobody())).await?;
@@ -135,6 +137,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a server stream with two messages is unimplemented \"must have exactly one message\", and nothing runs",
         why: "which of two commands was meant must not be guessed",
         twin: Some(twin),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 send(p, "twin", stream(CONNECT, nobody())).await?;
@@ -160,6 +163,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a stream that ends inside the five bytes is invalid_argument \"incomplete request envelope\"",
         why: "three bytes are no message",
         twin: Some(twin),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 send(p, "twin", stream(CONNECT, nobody())).await?;
@@ -176,6 +180,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a length of more than what follows is invalid_argument \"incomplete request envelope\"",
         why: "what is missing must not be filled with zeros",
         twin: Some(twin),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 send(p, "twin", stream(CONNECT, nobody())).await?;
@@ -192,6 +197,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "an envelope of no bytes is a decode error in JSON and a message in binary",
         why: "in binary it is how an empty request looks",
         twin: Some(twins::ran),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::run(p).await?;
@@ -214,6 +220,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a message that cannot be decoded ends the stream with invalid_argument, in JSON and in binary",
         why: "a mistake of the caller must not look like one of the guest",
         twin: Some(twin),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 send(p, "twin", stream(CONNECT, nobody())).await?;
@@ -236,6 +243,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a stream's body of exactly 4 MiB is taken, a message of one byte more than that is resource_exhausted",
         why: "off by one is found here first",
         tags: &["limits"],
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 for (label, length) in [("at", LIMIT - 5), ("over", LIMIT + 1)] {
@@ -297,6 +305,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.stream-error-alone", "1.stream-200"],
         requirement: "an error before the first event is HTTP 200 and one envelope of flag 2 with {\"error\":{\"code\",\"message\"}} alone",
         why: "clients read the error from there and nowhere else",
+        needs: &["process/start/events"],
         act: |p| Box::pin(async move { send(p, "error", stream(CONNECT, nobody())).await }),
         judge: |o| {
             let seen = o.at("error")?;
@@ -337,6 +346,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a Start whose message is cut by the end of the connection runs nothing",
         why: "half a command must never run",
         tags: &["cut"],
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 let file = p.path("ran");

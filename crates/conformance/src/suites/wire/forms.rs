@@ -73,7 +73,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["0.filesystem.entry-fields", "0.filesystem.list-fields", "0.filesystem.rpcs"],
         requirement: "ListDir answers the same in both forms, for files, directories and links",
         why: "the host speaks binary, people and scripts speak JSON",
-        needs: SAME,
+        needs: &["process/start/events", "wire/unary/json-is-binary"],
         act: |p| {
             Box::pin(async move {
                 p.sh(

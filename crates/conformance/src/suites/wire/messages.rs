@@ -57,6 +57,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.content-types", "0.process.event-fields"],
         requirement: "a binary stream has binary messages and an END_STREAM of JSON",
         why: "it is what the host speaks",
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 let args = ["-c", "echo out; exit 3"].map(str::to_owned).to_vec();
@@ -209,6 +210,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "an envelope whose message is cut is invalid_argument",
         why: "half a command must never run",
         twin: Some(twins::ran),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::run(p).await?;
@@ -227,6 +229,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a length over 4 MiB is resource_exhausted at once, even when nothing follows",
         why: "a length is a promise of memory that nobody has to keep",
         twin: Some(twins::ran),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::run(p).await?;
@@ -247,6 +250,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a compressed envelope without connect-content-encoding is internal",
         why: "guessing an encoding reads garbage",
         twin: Some(twins::ran),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::run(p).await?;
@@ -301,6 +305,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a stream called as unary is 501 unimplemented; a unary RPC called as a stream ends in an error",
         why: "a client with the wrong idea must not wait for what never comes",
         twin: Some(twins::ran),
+        needs: &["process/start/events"],
         act: |p| {
             Box::pin(async move {
                 twins::run(p).await?;

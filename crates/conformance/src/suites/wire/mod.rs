@@ -3,6 +3,7 @@
 pub(super) mod encodings;
 pub(super) mod envelopes;
 pub(super) mod forms;
+pub(super) mod grpc;
 pub(super) mod http1;
 pub(super) mod http2;
 pub(super) mod messages;

@@ -49,8 +49,10 @@ impl Tree {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(MakeDirError::Look(error)),
         }
-        match self.make_dirs(path.as_bytes(), owner) {
-            Ok(_) => Ok(()),
+        match self.make_missing(path.as_bytes(), owner) {
+            Ok((_, true)) => Ok(()),
+            // Somebody else has made it since it was looked for.
+            Ok((_, false)) => Err(MakeDirError::Exists),
             Err(DirsError::IsFile(_)) => Err(MakeDirError::Make(Errno::EXIST.into())),
             Err(DirsError::Io(error)) => Err(MakeDirError::Make(error)),
         }
@@ -79,6 +81,11 @@ impl Tree {
 
     /// Makes every directory of `path` that is missing, each 0755 and given to `owner`, and opens the last.
     pub(super) fn make_dirs(&self, path: &[u8], owner: Owner) -> Result<OwnedFd, DirsError> {
+        self.make_missing(path, owner).map(|(dir, _)| dir)
+    }
+
+    /// As [`Tree::make_dirs`], and whether the last was made by this call.
+    fn make_missing(&self, path: &[u8], owner: Owner) -> Result<(OwnedFd, bool), DirsError> {
         let ends = ends(path);
         let mut depth = ends.len();
         let mut dir = loop {
@@ -91,24 +98,30 @@ impl Tree {
                 Err(error) => return Err(error.into()),
             }
         };
+        let mut made = false;
         for &end in &ends[depth..] {
-            dir = self.make_one(dir.as_fd(), &path[..end], owner)?;
+            (dir, made) = self.make_one(dir.as_fd(), &path[..end], owner)?;
         }
-        Ok(dir)
+        Ok((dir, made))
     }
 
     /// Makes the last directory of `path` in `parent`; one that has appeared meanwhile is as good.
-    fn make_one(&self, parent: BorrowedFd<'_>, path: &[u8], owner: Owner) -> Result<OwnedFd, DirsError> {
+    fn make_one(
+        &self,
+        parent: BorrowedFd<'_>,
+        path: &[u8],
+        owner: Owner,
+    ) -> Result<(OwnedFd, bool), DirsError> {
         let (_, name, _) = parts(path);
         if name == b".." {
-            return Ok(self.open_dir(path)?);
+            return Ok((self.open_dir(path)?, true));
         }
         let name = c_name(name)?;
         guard(parent)?;
         match self.making(|| rustix::fs::mkdirat(parent, name.as_c_str(), Mode::from_raw_mode(NEW_DIR))) {
-            Ok(()) => Ok(self.adopt_dir(parent, &name, owner)?),
+            Ok(()) => Ok((self.adopt_dir(parent, &name, owner)?, true)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match self.open_dir(path) {
-                Ok(dir) => Ok(dir),
+                Ok(dir) => Ok((dir, false)),
                 Err(_) => Err(error.into()),
             },
             Err(error) => Err(error.into()),
