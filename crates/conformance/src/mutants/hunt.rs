@@ -11,9 +11,8 @@ use super::proxy::Mutated;
 use super::recorded::Recorded;
 use crate::case::Case;
 use crate::library::{self, Report};
-use crate::observation::Ended;
 use crate::profile::Claims;
-use crate::runner::{self, Config, Event, Outcome};
+use crate::runner::{self, Config, Event, Outcome, UNFINISHED};
 use crate::verdict::Verdict;
 
 /// Cases that take longer than this alone are slow.
@@ -186,10 +185,10 @@ impl Row {
     }
 }
 
-/// Whether it failed, and not because something did not come in time.
+/// Whether it failed, and not because the case waited for an answer in vain.
 fn by_claim(outcome: &Outcome) -> bool {
     let Verdict::Fail(finding) = &outcome.verdict else { return false };
-    let step = outcome.observation.steps.iter().find(|step| step.label == finding.step);
-    step.is_some_and(|step| !matches!(step.exchange.ended, Ended::Late(_)))
-        && !finding.observed.contains("did not all come within")
+    let waited =
+        finding.expected.contains(" within ") || finding.observed.contains("did not all come within");
+    !waited && !finding.step.is_empty() && finding.expected != UNFINISHED
 }

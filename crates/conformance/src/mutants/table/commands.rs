@@ -35,7 +35,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         process(r, |p| edit_text(p, "cwd", lexical));
     }),
     request("command/cwd-of-file", "a file as cwd is taken as its directory", START, |_, r| {
-        process(r, |p| edit_text(p, "cwd", |cwd| cwd.replace("/file", "/")));
+        process(r, |p| edit_text(p, "cwd", |cwd| cwd.strip_suffix("/f").unwrap_or(cwd).into()));
     }),
     request("command/envs-ignored", "envs are ignored", START, |_, r| process(r, |p| lose(p, "envs"))),
     request("command/env-empty-lost", "variables with an empty value are left out", START, |_, r| {

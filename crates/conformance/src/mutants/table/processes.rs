@@ -25,22 +25,6 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
             *a.bytes_mut() = old.unwrap_or_else(|| b"{}".to_vec());
         }
     }),
-    answer("list/dead-stay", "processes that have ended stay on the list", LIST, |call, a| {
-        if !is_json(a) {
-            return;
-        }
-        let seen = a.bytes_mut().clone();
-        let known = call.kept().get("list").cloned().unwrap_or_default();
-        let read = |bytes: &[u8]| -> Value { serde_json::from_slice(bytes).unwrap_or_default() };
-        let (known, seen) = (read(&known), read(&seen));
-        let mut all = known["processes"].as_array().cloned().unwrap_or_default();
-        let new = seen["processes"].as_array().into_iter().flatten().filter(|process| !all.contains(process));
-        let new: Vec<Value> = new.cloned().collect();
-        all.extend(new);
-        let all = json!({ "processes": all }).to_string().into_bytes();
-        call.kept().insert("list".to_owned(), all.clone());
-        *a.bytes_mut() = all;
-    }),
     answer("list/pid-wrong", "the pids in List are one too many", LIST, |_, a| {
         each(a, |process| process["pid"] = (process["pid"].as_u64().unwrap_or(0) + 1).into());
     }),

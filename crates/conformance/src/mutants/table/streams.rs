@@ -367,7 +367,7 @@ fn rename(flag: u8, mut message: Value, from: &str, to: &str) -> Out {
 /// Keeps the output of a process that prints much, until it is big or over.
 fn merged(passing: &mut Passing, flag: u8, message: Value) -> Out {
     const ENOUGH: usize = 7 << 20;
-    if passing.data < 8 || message.pointer("/event/data/stdout").is_none() {
+    if passing.data < 2 || message.pointer("/event/data/stdout").is_none() {
         return std::mem::take(&mut passing.held).into_iter().chain([(flag, message)]).collect();
     }
     let mut all = Vec::new();

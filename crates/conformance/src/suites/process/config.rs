@@ -228,10 +228,16 @@ pub(in crate::suites) const CASES: &[Case] = &[
             Box::pin(async move {
                 p.sh("make", &format!("mkdir -p {}", p.path("d"))).await?;
                 let up = "../".repeat(9);
-                pwd_in(p, "run", &format!("{up}{}", p.path("d").trim_start_matches('/'))).await
+                pwd_in(p, "run", &format!("{up}{}", p.path("d").trim_start_matches('/'))).await?;
+                p.sh("home", "cd && pwd -P").await?;
+                pwd_in(p, "here", ".").await
             })
         },
-        judge: |o| printed_with_dir(o, "run", "{dir}/d\n"),
+        judge: |o| {
+            printed_with_dir(o, "run", "{dir}/d\n")?;
+            let (home, here) = (o.at("home")?.succeeded()?.text(), o.at("here")?);
+            here.same("output", here.succeeded()?.text(), home)
+        },
         ..Case::BASE
     },
     Case {
@@ -245,7 +251,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             Box::pin(async move {
                 let dir = p.path("a");
                 p.sh("make", &format!("mkdir -p {dir}/b && ln -s a/b {}", p.path("l"))).await?;
-                pwd_in(p, "dots", &format!("{dir}/b/..")).await?;
+                pwd_in(p, "dots", &format!("{}/..", p.path("l"))).await?;
                 pwd_in(p, "link", &p.path("l")).await
             })
         },
