@@ -54,7 +54,7 @@ impl Row {
 /// The cases that are run at mutants.
 pub fn measured(all: &[Case]) -> Vec<Case> {
     let fits = |case: &&Case| case.generations.is_empty() || case.generations.contains(&GENERATION);
-    all.iter().filter(|case| !case.bulk && !case.disposable).filter(fits).copied().collect()
+    all.iter().filter(|case| !case.bulk).filter(fits).copied().collect()
 }
 
 /// Of the ids of all that is measured, in no order.

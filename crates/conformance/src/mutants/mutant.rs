@@ -54,30 +54,30 @@ impl Change {
             | Self::Frames(calls, _)
             | Self::Held(calls)
             | Self::Aside(calls, _, _) => of(calls, method, target),
-            Self::Fault(rule) => of(operation(rule), method, target),
+            Self::Fault(rule) => is_of(operation(rule), method, target),
         }
     }
+}
+
+fn is_of(operation: &str, method: &str, target: &str) -> bool {
+    target.trim_start_matches('/').starts_with(operation) || of(operation, method, target)
 }
 
 fn of(calls: &str, method: &str, target: &str) -> bool {
-    if calls.starts_with('/') {
-        target.starts_with(calls)
-    } else {
-        format!("{method} {target}").starts_with(calls)
-    }
+    target.starts_with(calls) || format!("{method} {target}").starts_with(calls)
 }
 
-/// The calls of a fault rule, as far as its operation is no glob; RPCs are written without their slash there.
+/// The calls of a fault rule, as far as its operation is no glob: a route, or an RPC without its slash. The empty text is
+/// of all calls.
 fn operation(rule: &'static str) -> &'static str {
-    let end = rule.find([':', '#', '%', '@', '*']).unwrap_or(rule.len());
-    let operation = &rule[..end];
-    let words: Vec<&str> = operation.split_whitespace().collect();
-    match words.as_slice() {
-        [first, second, ..] if second.starts_with('/') => {
-            operation.get(..first.len() + 1 + second.len()).unwrap_or("")
-        }
-        _ => "",
-    }
+    let words: Vec<&str> = rule.split_whitespace().collect();
+    let operation = match words.as_slice() {
+        [method, path, ..] if path.starts_with('/') => rule.get(..method.len() + 1 + path.len()),
+        [rpc, ..] if rpc.contains('/') => rule.get(..rpc.len()),
+        _ => None,
+    };
+    let operation = operation.unwrap_or_default();
+    operation[..operation.find('*').unwrap_or(operation.len())].trim_end_matches(':')
 }
 
 #[cfg(test)]

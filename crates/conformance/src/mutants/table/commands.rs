@@ -216,11 +216,11 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     request("terminal/no-translation", "a terminal leaves LF as it is", START, |_, r| {
         wrap_terminal(r, "stty -onlcr; exec \"$@\"");
     }),
-    request("terminal/not-canonical", "a terminal does not know Ctrl+D", START, |_, r| {
-        wrap_terminal(r, "stty eof undef; exec \"$@\"");
+    request("terminal/end-interrupts", "Ctrl+D interrupts", START, |_, r| {
+        wrap_terminal(r, "stty eof undef intr ^D; exec \"$@\"");
     }),
-    request("terminal/no-interrupt", "a terminal does not know Ctrl+C", START, |_, r| {
-        wrap_terminal(r, "stty intr undef; exec \"$@\"");
+    request("terminal/interrupt-quits", "Ctrl+C is SIGQUIT", START, |_, r| {
+        wrap_terminal(r, "stty intr undef quit ^C; exec \"$@\"");
     }),
     request("terminal/no-session", "a terminal controls nobody", START, |_, r| {
         wrap_terminal(r, "exec setsid -w \"$@\"");

@@ -115,10 +115,10 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
             a.head("404 Not Found", "400 Bad Request");
         },
     ),
-    request("process/empty-tag-any", "an empty tag selects pid 1", "/process.Process/", |_, r| {
+    request("process/empty-tag-none", "an empty tag is none", "/process.Process/", |_, r| {
         r.json(|m| {
             if m["process"]["tag"] == "" {
-                m["process"] = json!({ "pid": 2 });
+                lose(&mut m["process"], "tag");
             }
         });
     }),
@@ -197,14 +197,14 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     }),
     request("stream-input/first-lost", "the first message with data is lost", STREAM, |_, r| {
         r.messages(|all| {
-            if let Some(at) = all.iter().position(|m| m.pointer("/event/data").is_some()) {
+            if let Some(at) = all.iter().position(|m| m.pointer("/data").is_some()) {
                 all.remove(at);
             }
         });
     }),
     request("stream-input/backwards", "messages arrive in the wrong order", STREAM, |_, r| {
         r.messages(|all| {
-            let data = |m: &Value| m.pointer("/event/data").is_some();
+            let data = |m: &Value| m.pointer("/data").is_some();
             if all.len() > 2 && data(&all[1]) && data(&all[2]) {
                 all.swap(1, 2);
             }
@@ -213,13 +213,13 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     request("stream-input/selects-once", "only the first start selects", STREAM, |_, r| {
         r.messages(|all| {
             let mut first = true;
-            all.retain(|m| m.pointer("/event/start").is_none() || std::mem::take(&mut first));
+            all.retain(|m| m.pointer("/start").is_none() || std::mem::take(&mut first));
         });
     }),
     request("stream-input/keepalive-refused", "keepalives end the stream", STREAM, |_, r| {
         r.messages(|all| {
-            if let Some(at) = all.iter().position(|m| m.pointer("/event/keepalive").is_some()) {
-                all[at] = json!({ "event": { "data": { "input": { "stdin": "eA==" } } } });
+            if let Some(at) = all.iter().position(|m| m.pointer("/keepalive").is_some()) {
+                all[at] = json!({ "data": { "input": { "stdin": "eA==" } } });
             }
         });
     }),

@@ -207,7 +207,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     fault("fault/listing-cut", "a big listing is cut", "filesystem.Filesystem/ListDir @500000: cut"),
     fault(
         "fault/content-type-lost",
-        "RPCs have no content type",
-        "process.Process/List: header-remove content-type",
+        "Stat has no content type",
+        "filesystem.Filesystem/Stat: header-remove content-type",
     ),
 ];

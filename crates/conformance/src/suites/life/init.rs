@@ -314,7 +314,8 @@ pub(in crate::suites) const CASES: &[Case] = &[
             o.at("again")?.field_is("/state", "done")?;
             o.at("kept")?.field_is("/state", "done")?;
             o.at("other")?.status(204)?;
-            o.at("reset")?.field_is("/state", "idle")
+            o.at("reset")?.field_is("/state", "idle")?;
+            o.at("reset")?.field_is("/pages", 0)
         },
         ..OWN
     },

@@ -354,7 +354,8 @@ pub(in crate::suites) const CASES: &[Case] = &[
         judge: |o| {
             let still = Run::of(&o.at("run")?.exchange.body);
             o.at("run")?.holds(still.end.is_none(), "no end before the kill", &still.order)?;
-            o.at("close")?.error(400, "failed_precondition", "cannot close stdin for PTY process")
+            let words = "cannot close stdin for PTY process \u{2014} send Ctrl+D (0x04) instead";
+            o.at("close")?.error(400, "failed_precondition", words)
         },
         ..Case::BASE
     },
