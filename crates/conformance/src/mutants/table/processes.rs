@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::commands::capped;
 use super::edit::{
-    EXHAUSTED, INTERNAL, INVALID, NOT_FOUND, PRECONDITION, answer, bytes, fault, forgiven, frames, lose,
-    refusal, request, text,
+    EXHAUSTED, INTERNAL, INVALID, NOT_FOUND, PRECONDITION, answer, bytes, forgiven, frames, lose, refusal,
+    request, text,
 };
 use crate::mutants::http::{Answer, Request};
 use crate::mutants::mutant::Mutant;
@@ -84,7 +84,6 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     request("signal/pid-ignored", "a selector by pid is none", SIGNAL, |_, r| {
         r.json(|m| lose(&mut m["process"], "pid"));
     }),
-    fault("signal/waits", "SendSignal answers after a while", "process.Process/SendSignal: delay 1200ms"),
     answer("signal/not-found-as-ok", "a signal for nobody is fine", SIGNAL, |_, a| forgiven(a, "not_found")),
     answer("signal/not-found-as-internal", "a signal for nobody is internal", SIGNAL, |_, a| {
         refusal(a, NOT_FOUND, INTERNAL);
@@ -202,19 +201,16 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
             }
         });
     }),
-    request("stream-input/backwards", "messages arrive in the wrong order", STREAM, |_, r| {
+    request("stream-input/selects-once", "a later start is refused", STREAM, |_, r| {
         r.messages(|all| {
-            let data = |m: &Value| m.pointer("/data").is_some();
-            if all.len() > 2 && data(&all[1]) && data(&all[2]) {
-                all.swap(1, 2);
+            let starts: Vec<usize> = (0..all.len()).filter(|at| all[*at].get("start").is_some()).collect();
+            if let Some(second) = starts.get(1) {
+                all[*second] = json!({ "start": { "process": { "tag": "nobody" } } });
             }
         });
     }),
-    request("stream-input/selects-once", "only the first start selects", STREAM, |_, r| {
-        r.messages(|all| {
-            let mut first = true;
-            all.retain(|m| m.pointer("/start").is_none() || std::mem::take(&mut first));
-        });
+    request("stream-input/twice", "every message is sent twice", STREAM, |_, r| {
+        r.messages(|all| *all = std::mem::take(all).into_iter().flat_map(|m| [m.clone(), m]).collect());
     }),
     request("stream-input/keepalive-refused", "keepalives end the stream", STREAM, |_, r| {
         r.messages(|all| {
@@ -222,9 +218,6 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
                 all[at] = json!({ "data": { "input": { "stdin": "eA==" } } });
             }
         });
-    }),
-    request("stream-input/last-lost", "the last of several messages is lost", STREAM, |_, r| {
-        r.messages(|all| all.truncate(if all.len() > 2 { all.len() - 1 } else { all.len() }));
     }),
     request("stream-input/pty-as-stdin", "pty bytes are sent as stdin", STREAM, |_, r| {
         r.body("\"pty\"", "\"stdin\"");

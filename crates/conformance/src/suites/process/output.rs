@@ -11,9 +11,9 @@ use serde_json::json;
 use super::start::EVENTS;
 use crate::case::Case;
 use crate::observation::Observation;
-use crate::probe::{Ask, Open, Probe, Trouble, What, envelope, pid, shell};
+use crate::probe::{Ask, Open, Probe, Trouble, What, envelope, shell};
 use crate::suites::helpers::{all_succeeded, fs, numbered, printed, so_far};
-use crate::verdict::{Judged, Run};
+use crate::verdict::Judged;
 
 const BIG: &[&str] = &["process/start/big-output"];
 const CODE: &[&str] = &["process/start/exit-code"];
@@ -403,32 +403,6 @@ pub(in crate::suites) const CASES: &[Case] = &[
         judge: |o| {
             let seen = o.at("run")?;
             seen.same("events", seen.succeeded()?.order.as_str(), "sde")
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "process/end/told-when-over",
-        source: "contract 4.1",
-        reqs: &["4.1.event-order"],
-        requirement: "when a process has left and closed its output, the end event is there",
-        why: "a host that waits for the end of a command waits until its own time is over",
-        act: |p| {
-            Box::pin(async move {
-                let mut open = p.start_sh("run", "exit 3").await?;
-                let wait = format!("while kill -0 {}; do :; done 2>&-; echo gone; read line", pid(&open)?);
-                let mut look = p.start_sh("look", &wait).await?;
-                look.until_output("gone").await;
-                open.until(|seen| Run::of(&seen.body).end.is_some()).await;
-                p.keep("run", open);
-                p.keep("look", look);
-                p.kill("look").await
-            })
-        },
-        judge: |o| {
-            let look = o.at("look")?;
-            look.holds(so_far(&look).shows("gone"), "the process is gone", so_far(&look).text())?;
-            let seen = o.at("run")?;
-            seen.same("order of events", so_far(&seen).order.as_str(), "se")
         },
         ..Case::BASE
     },
