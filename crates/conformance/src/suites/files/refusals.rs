@@ -1,23 +1,12 @@
 //! Uploads that are refused, and what they leave behind (contract 3.8 and 10).
 
-use super::uploads::POST;
-use super::uploads::TRIP;
-use super::uploads::content_is;
-use super::uploads::get;
-use super::uploads::gzip;
-use super::uploads::part;
-use super::uploads::refused;
-use super::uploads::send;
-use super::uploads::taken;
-use crate::case::Case;
-use crate::feature::Feature;
-use crate::observation::Observation;
-use crate::probe::{Ask, Part, Probe, Trouble, What};
-use crate::suites::helpers::{all_succeeded, entry_is, form, fs, printed};
-use crate::suites::twins;
-use crate::verdict::Judged;
 use serde_json::{Value, json};
-use std::io::Write as _;
+
+use super::uploads::{POST, TRIP, content_is, get, gzip, part, refused, send, taken};
+use crate::case::Case;
+use crate::probe::Ask;
+use crate::suites::helpers::{form, fs};
+use crate::suites::twins;
 
 pub(in crate::suites) const CASES: &[Case] = &[
     Case {

@@ -2,14 +2,13 @@
 
 use std::io::Write as _;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::case::Case;
 use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::{Ask, Part, Probe, Trouble, What};
 use crate::suites::helpers::{all_succeeded, entry_is, form, fs, printed};
-use crate::suites::twins;
 use crate::verdict::Judged;
 
 pub(super) const TRIP: &[&str] = &["files/upload/round-trip"];

@@ -1,20 +1,17 @@
 //! WatchDir: its start, its events as they happen, its keepalives and its end (contract 10).
 
-use super::watches::LAST;
-use super::watches::POLLS;
-use super::watches::collect;
-use super::watches::contains;
-use super::watches::events;
-use super::watches::short;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::watches::{contains, short};
 use crate::case::Case;
 use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::{Ask, Open, Probe, Trouble, envelope};
-use crate::suites::helpers::{MISSING, all_succeeded, fs};
+use crate::suites::helpers::fs;
 use crate::suites::twins;
-use crate::verdict::{Judged, Objection};
-use serde_json::{Value, json};
-use std::time::Duration;
+use crate::verdict::Objection;
 
 const STREAMS: &[&str] = &["filesystem/watch-dir/events"];
 const STREAM: &[Feature] = &[Feature::WatchDir];

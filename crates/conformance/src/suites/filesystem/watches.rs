@@ -5,11 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::case::Case;
-use crate::feature::Feature;
 use crate::observation::Observation;
-use crate::probe::{Ask, Open, Probe, Trouble, envelope};
+use crate::probe::{Probe, Trouble};
 use crate::suites::helpers::{MISSING, all_succeeded, fs};
-use crate::suites::twins;
 use crate::verdict::{Judged, Objection};
 
 const DRAINS: &[&str] = &["filesystem/watcher/drains"];

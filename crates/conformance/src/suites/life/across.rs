@@ -1,20 +1,12 @@
 //! What a new life changes: the preload, the clock, signatures and settings across a snapshot (contract 3.4, 3.7, 10).
 
-use super::init::settled;
-use super::snapshot::ALIVE;
-use super::snapshot::OWN;
-use super::snapshot::PREPARES;
-use super::snapshot::across;
-use super::snapshot::boot;
-use super::snapshot::crossed;
-use crate::case::{Case, Ground};
-use crate::feature::Feature;
-use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble, shell};
-use crate::suites::helpers::{fs, keys, printed, ps};
-use crate::verdict::Judged;
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+
+use super::init::settled;
+use super::snapshot::{ALIVE, OWN, PREPARES, across, boot, crossed};
+use crate::case::Case;
+use crate::probe::{Ask, shell};
+use crate::suites::helpers::printed;
 
 pub(in crate::suites) const CASES: &[Case] = &[
     Case {

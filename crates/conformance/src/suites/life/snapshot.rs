@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::init::settled;
 use crate::case::{Case, Ground};
 use crate::feature::Feature;
 use crate::observation::Observation;
@@ -316,6 +315,3 @@ pub(in crate::suites) const CASES: &[Case] = &[
         ..OWN
     },
 ];
-
-/// For reading /tmp/envd-conformance/f as root with token s3cret until 2030-01-01T12:00:00Z.
-const LINK: &str = "v1_vmVBcihNiOx2CyI4JsmSVzOgLJvEu3T+cAl8D6ZtnYc";

@@ -1,18 +1,11 @@
 //! The timestamp of `/init`, and the order in which its parts count (contract 3.4).
 
-use super::gates::OWN;
-use super::gates::TOKEN;
-use super::gates::a_is;
-use super::gates::envs;
-use super::gates::text;
-use crate::case::{Case, Ground};
-use crate::feature::Feature;
-use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble};
-use crate::suites::helpers::all_are;
-use crate::suites::twins;
-use crate::verdict::Judged;
 use serde_json::{Value, json};
+
+use super::gates::{OWN, TOKEN, a_is, envs, text};
+use crate::case::Case;
+use crate::probe::Ask;
+use crate::suites::helpers::all_are;
 
 const GATE: &[&str] = &["init/timestamp/gate"];
 
@@ -216,16 +209,4 @@ pub(in crate::suites) const CASES: &[Case] = &[
         disposable: true,
         ..OWN
     },
-];
-
-const POISONED: [&str; 9] = [
-    "access_token",
-    "defaultUser",
-    "defaultWorkdir",
-    "hyperloop_ip",
-    "timestamp",
-    "sandbox_id",
-    "template_id",
-    "proxy_domain",
-    "lifecycle_id",
 ];

@@ -1,17 +1,13 @@
 //! The end of processes: what it says, when it comes, and what is gone then (contract 4.1 and 10).
 
+use serde_json::json;
+
 use super::start::EVENTS;
 use crate::case::Case;
 use crate::observation::Observation;
-use crate::probe::{Ask, Open, Probe, Trouble, What, envelope, shell};
-use crate::suites::helpers::{all_succeeded, fs, numbered, printed, so_far};
+use crate::probe::shell;
+use crate::suites::helpers::{all_succeeded, printed};
 use crate::verdict::Judged;
-use envd_proto::process::process_selector::Selector;
-use envd_proto::process::{ConnectRequest, ProcessConfig, ProcessSelector, StartRequest};
-use futures::future::join_all;
-use prost::Message as _;
-use serde_json::json;
-use std::time::Duration;
 
 const CODE: &[&str] = &["process/start/exit-code"];
 const JOINS: &[&str] = &["process/connect/joins"];

@@ -11,8 +11,8 @@ use serde_json::json;
 use super::start::EVENTS;
 use crate::case::Case;
 use crate::observation::Observation;
-use crate::probe::{Ask, Open, Probe, Trouble, What, envelope, shell};
-use crate::suites::helpers::{all_succeeded, fs, numbered, printed, so_far};
+use crate::probe::{Ask, Open, Probe, Trouble, What, envelope};
+use crate::suites::helpers::{fs, numbered, printed, so_far};
 use crate::verdict::Judged;
 
 const BIG: &[&str] = &["process/start/big-output"];

@@ -1,14 +1,15 @@
 //! Input in its finer points: SendInput, StreamInput, CloseStdin and where stdin comes from (contract 4.1, 4.4, 4.5, 4.7).
 
-use super::start::{EVENTS, own, tag_of};
-use super::streams::connect;
-use crate::case::Case;
-use crate::probe::{Ask, Open, Probe, Trouble, base64, shell};
-use crate::suites::helpers::{all_ok, numbered, printed, ps, so_far};
-use crate::suites::twins;
+use std::time::{Duration, Instant};
+
 use futures::future::join_all;
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+
+use super::start::EVENTS;
+use crate::case::Case;
+use crate::probe::{Ask, Probe, Trouble, base64, shell};
+use crate::suites::helpers::{all_ok, printed, ps};
+use crate::suites::twins;
 
 const CAT: &[&str] = &["process/send-input/reaches"];
 const STREAM: &[&str] = &["process/stream-input/reaches"];

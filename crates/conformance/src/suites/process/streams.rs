@@ -1,14 +1,12 @@
 //! Connect, List, and input in its finer points (contract 4.2 to 4.5 and 4.7).
 
-use std::time::{Duration, Instant};
-
 use futures::future::join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::start::{EVENTS, own, tag_of};
+use super::start::{own, tag_of};
 use crate::case::Case;
-use crate::probe::{Ask, Open, Probe, Trouble, base64, shell};
-use crate::suites::helpers::{all_ok, numbered, printed, ps, so_far};
+use crate::probe::{Ask, Open, Probe, Trouble, shell};
+use crate::suites::helpers::{numbered, printed, ps, so_far};
 use crate::suites::twins;
 
 const JOINS: &[&str] = &["process/connect/joins"];

@@ -10,14 +10,12 @@ use envd_proto::process::process_event::Event;
 use envd_proto::process::process_selector::Selector;
 use envd_proto::process::{ListResponse, StartResponse};
 use prost::{Message, Name};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::case::Case;
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble, envelope, shell};
-use crate::suites::helpers::{all_ok, fs, printed, ps};
-use crate::suites::process::start::EVENTS;
-use crate::suites::twins;
+use crate::suites::helpers::{fs, ps};
 use crate::verdict::{Judged, Objection};
 
 const SAME: &[&str] = &["wire/unary/json-is-binary"];

@@ -1,27 +1,16 @@
 //! What JSON and binary messages may look like, and what is refused in them (contract 1; protobuf JSON).
 
-use super::forms::binary;
-use super::forms::decoded;
-use super::forms::same;
-use super::forms::send;
+use envd_proto::filesystem as fs_proto;
+use envd_proto::filesystem::StatResponse;
+use prost::Message;
+use serde_json::{Value, json};
+
+use super::forms::{binary, decoded, send};
 use crate::case::Case;
-use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble, envelope, shell};
+use crate::probe::Ask;
 use crate::suites::helpers::{all_ok, fs, printed, ps};
 use crate::suites::process::start::EVENTS;
 use crate::suites::twins;
-use crate::verdict::{Judged, Objection};
-use envd_proto::filesystem as fs_proto;
-use envd_proto::filesystem::{
-    CreateWatcherResponse, GetWatcherEventsResponse, ListDirResponse, MakeDirResponse, MoveResponse,
-    StatResponse,
-};
-use envd_proto::process as ps_proto;
-use envd_proto::process::process_event::Event;
-use envd_proto::process::process_selector::Selector;
-use envd_proto::process::{ListResponse, StartResponse};
-use prost::{Message, Name};
-use serde_json::{Value, json};
 
 pub(in crate::suites) const CASES: &[Case] = &[
     Case {
