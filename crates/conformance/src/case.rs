@@ -1,5 +1,7 @@
 //! What a case is: a requirement with its source, what is done to see it, and the judge. Runs nothing.
 
+use std::time::Duration;
+
 use futures::future::BoxFuture;
 
 use crate::feature::Feature;
@@ -72,6 +74,9 @@ pub struct Case {
     pub disposable: bool,
     /// Moves big data: left out where mutants are run.
     pub bulk: bool,
+    /// What the subject may take by its nature, such as a time-out of its own: added to every answer's time, and twice to
+    /// the case's.
+    pub waits: Duration,
     /// Its claim is about time: a failure while the harness starves is inconclusive.
     pub timing: bool,
     /// For a negative case: judges the repaired request, which `act` sends under labels of its own. If it does not hold,
@@ -100,6 +105,7 @@ impl Case {
         smoke: false,
         disposable: false,
         bulk: false,
+        waits: Duration::ZERO,
         timing: false,
         twin: None,
         act: |_| Box::pin(async { Ok(()) }),

@@ -38,7 +38,7 @@ const DEAD_AFTER: usize = 3;
 /// So many goes that were waited for in vain make the run hasty, if one of them was alone.
 const HASTY_AFTER: usize = 4;
 /// A hasty run gives cases this part of their deadline.
-const HASTE: u32 = 5;
+const HASTE: u32 = 10;
 /// A case of big data may take so many times the deadline.
 const BULK: u32 = 6;
 
@@ -296,6 +296,7 @@ impl Run {
             shared: Arc::clone(&self.shared),
             fresh: self.config.fresh,
             deadline: self.config.case_deadline * if case.bulk { BULK } else { 1 },
+            waits: case.waits,
             ticks: self.watch.late(),
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::http::chunk;
+use super::http::{chunk, without_nulls};
 use super::mutant::OnFrame;
 use crate::probe::envelope;
 
@@ -62,7 +62,8 @@ impl Frames {
             return chunked(&envelope::write(frame.flag, &frame.data));
         };
         let (before, is_data) = (message.clone(), message.pointer("/event/data").is_some());
-        let edited = (self.edit)(&mut self.passing, frame.flag, message);
+        let mut edited = (self.edit)(&mut self.passing, frame.flag, message);
+        edited.iter_mut().for_each(|(_, message)| without_nulls(message, &Value::Null));
         self.passing.count += 1;
         self.passing.data += usize::from(is_data);
         let write = |(flag, message): &(u8, Value)| {

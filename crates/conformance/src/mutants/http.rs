@@ -114,6 +114,7 @@ impl Request {
         let Some(mut messages) = read.collect::<Option<Vec<Value>>>() else { return };
         let before = messages.clone();
         edit(&mut messages);
+        messages.iter_mut().for_each(|message| without_nulls(message, &Value::Null));
         if messages == before {
             return;
         }
@@ -231,7 +232,22 @@ fn changed(bytes: &[u8], edit: &impl Fn(&mut Value)) -> Vec<u8> {
     let Ok(before) = serde_json::from_slice::<Value>(bytes) else { return bytes.to_vec() };
     let mut after = before.clone();
     edit(&mut after);
+    without_nulls(&mut after, &before);
     if after == before { bytes.to_vec() } else { after.to_string().into_bytes() }
+}
+
+/// A look at a field that is not there makes it null: that is no change.
+pub(super) fn without_nulls(after: &mut Value, before: &Value) {
+    match after {
+        Value::Object(fields) => {
+            fields.retain(|name, value| !value.is_null() || before.get(name).is_some_and(Value::is_null));
+            fields.iter_mut().for_each(|(name, value)| without_nulls(value, &before[name]));
+        }
+        Value::Array(items) => {
+            items.iter_mut().enumerate().for_each(|(at, item)| without_nulls(item, &before[at]));
+        }
+        _ => {}
+    }
 }
 
 /// A head that tells this length.

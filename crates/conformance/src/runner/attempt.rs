@@ -33,6 +33,8 @@ pub(super) struct Go {
     /// Whether it gets an envd of its own, whatever its ground.
     pub(super) fresh: bool,
     pub(super) deadline: Duration,
+    /// What the subject may take beyond it, for one answer; twice that for the case.
+    pub(super) waits: Duration,
     pub(super) ticks: Arc<Late>,
 }
 
@@ -59,14 +61,16 @@ impl Go {
         };
         redact(&mut observation, &mut verdict);
         let (starved, took) = (self.ticks.worst(since), since.elapsed());
-        let late = is_late(&verdict, &observation) || took >= self.deadline;
+        let late = is_late(&verdict, &observation) || took >= self.deadline + self.waits * 2;
         Gone { attempt: Attempt { verdict, observation, took, starved, late }, reached, died }
     }
 
     async fn at(&self, subject: &Subject) -> (Observation, Verdict, bool, Option<String>) {
         let at = (subject.address, subject.host.clone());
-        let probe = Probe::new(at, &self.mark, &self.name, self.deadline / 2, Arc::clone(&self.swept));
-        let (observation, verdict, reached) = one(&self.case, probe, self.deadline).await;
+        let patience = self.deadline / 2 + self.waits;
+        let probe = Probe::new(at, &self.mark, &self.name, patience, Arc::clone(&self.swept));
+        let deadline = self.deadline + self.waits * 2;
+        let (observation, verdict, reached) = one(&self.case, probe, deadline).await;
         let cut = |observation: &Observation| {
             observation.steps.iter().any(|step| matches!(step.exchange.ended, Ended::Cut(_)))
         };

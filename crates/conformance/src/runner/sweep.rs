@@ -9,7 +9,7 @@ use crate::probe::{Ask, Probe, Swept};
 use crate::subject::Subject;
 
 /// How long all of it may take.
-pub(super) const SWEEP: Duration = Duration::from_secs(15);
+pub(super) const SWEEP: Duration = Duration::from_secs(30);
 
 /// Ends every process that was started under a tag in `swept`, and removes the directory of `mark`.
 pub(crate) async fn sweep(subject: &Subject, mark: &str, swept: &Swept) {

