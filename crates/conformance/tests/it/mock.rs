@@ -22,11 +22,6 @@ pub(crate) async fn outcomes(subjects: Arc<dyn Subjects>, only: &[&str]) -> Vec<
     run(subjects, only).await.0
 }
 
-pub(crate) async fn outcomes_of(subjects: Arc<dyn Subjects>, cases: Vec<Case>) -> Vec<Outcome> {
-    let config = Config { claims: Claims::generation(2), disposable: true, ..Config::new(subjects, cases) };
-    conformance::run(config).await.outcomes
-}
-
 /// One run of everything against the mock, for every test that looks at such outcomes.
 pub(crate) async fn all() -> &'static (Vec<Outcome>, Summary) {
     static ALL: OnceCell<(Vec<Outcome>, Summary)> = OnceCell::const_new();

@@ -23,6 +23,15 @@ fn all_mutants_are_caught_and_sixty_of_them_by_few_cases() {
 }
 
 #[test]
+fn the_readme_tells_the_number() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+    let matrix = Matrix::last();
+    let (all, survivors) = (matrix.mutants.len(), matrix.survivors().len());
+    let told = format!("catches {} of {all}", all - survivors);
+    assert!(readme.contains(&told), "expected {told:?} in README.md");
+}
+
+#[test]
 fn every_case_catches_a_mutant_or_says_that_it_is_a_plain_smoke_case() {
     let cases = mutants::measured(&suites::all());
     assert_eq!(Matrix::last().idle(&cases), Vec::<&str>::new());
