@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conformance::Report;
-use conformance::case::Case;
 use conformance::mutants::{self, Mutated};
 use conformance::profile::Claims;
 use conformance::runner::{Config, Outcome, Summary};
