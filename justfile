@@ -75,6 +75,14 @@ faults:
     cargo run --quiet --locked --package envd-mock --bin envd-mock -- faults --markdown > target/faults.md
     mv target/faults.md docs/faults.md
 
+# Runs the suite against mutants, each until a case catches it, as the checked-in matrix says.
+mutants *ARGS:
+    cargo run --quiet --locked --package conformance --bin envd-conformance -- mutants --first-kill {{ ARGS }}
+
+# Measures the whole kill matrix anew; takes long.
+matrix *ARGS:
+    cargo run --quiet --locked --package conformance --bin envd-conformance -- mutants --json crates/conformance/matrix.json {{ ARGS }}
+
 # Measures; compiled by `just clippy`, never part of `just check`.
 bench *ARGS:
     cargo bench --workspace --locked {{ ARGS }}

@@ -3,6 +3,7 @@
 
 mod compare;
 mod look;
+mod mutants;
 mod past;
 mod run;
 
@@ -39,6 +40,8 @@ enum Ask {
     Regrade(past::Regrade),
     /// Compares two JSON reports, or two subjects in lockstep.
     Diff(compare::Diff),
+    /// Runs the suite against mocks with one bug each, and tells which cases catch which.
+    Mutants(mutants::Mutants),
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -59,6 +62,7 @@ pub async fn main(cli: Cli) -> ExitCode {
         Some(Ask::Accept(accept)) => accept.done(),
         Some(Ask::Regrade(regrade)) => regrade.done(),
         Some(Ask::Diff(diff)) => diff.done().await,
+        Some(Ask::Mutants(mutants)) => mutants.done().await,
         None => cli.run.done().await,
     };
     done.unwrap_or_else(|refusal| {

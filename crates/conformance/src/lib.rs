@@ -11,6 +11,7 @@ pub mod compare;
 pub mod feature;
 pub mod known;
 mod library;
+pub mod mutants;
 pub mod observation;
 pub mod probe;
 pub mod profile;

@@ -11,11 +11,15 @@ use tokio_util::sync::CancellationToken;
 use super::{Refusal, Which, untold, usage};
 use crate::case::Case;
 use crate::known::Known;
+use crate::mutants::{self, Matrix};
 use crate::profile::Claims;
 use crate::report::{Files, Terminal, Wanted};
 use crate::runner::{self, Config};
 use crate::subject::{At, Embedded, Spawn, Subjects, adopt_orphans};
 use crate::suites;
+
+/// A smoke run catches so many mutants of a hundred.
+const SMOKE: usize = 95;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Run {
@@ -40,6 +44,9 @@ pub(super) struct Run {
     known: Option<PathBuf>,
     #[command(flatten)]
     which: Which,
+    /// Only the few cases that together catch nearly all mutants.
+    #[arg(long)]
+    smoke: bool,
     /// Runs the cases that change the machine, such as its clock, too.
     #[arg(long)]
     disposable: bool,
@@ -93,7 +100,9 @@ impl Run {
 
     fn config(&self) -> Result<Config, Refusal> {
         let all = suites::all();
-        let cases: Vec<Case> = self.which.selection().of(&all).map_err(usage)?.into_iter().copied().collect();
+        let some = if self.smoke { mutants::cover(&Matrix::last(), &all, SMOKE) } else { all.clone() };
+        let cases: Vec<Case> =
+            self.which.selection().of(&some).map_err(usage)?.into_iter().copied().collect();
         Ok(Config {
             claims: self.claims()?,
             known: self.known(&all)?,

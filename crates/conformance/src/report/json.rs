@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::terminal::evidence;
+use crate::mutants::{Like, Nearest};
 use crate::runner::{Began, Event, Outcome, Summary};
 use crate::verdict::Verdict;
 
@@ -17,6 +18,7 @@ pub const SCHEMA: u32 = 1;
 #[derive(Debug)]
 pub struct Json<W> {
     out: W,
+    like: Like,
 }
 
 /// What a report says of one case.
@@ -89,7 +91,7 @@ impl Record {
 impl<W: Write> Json<W> {
     /// A report to `out`.
     pub fn new(out: W) -> Self {
-        Self { out }
+        Self { out, like: Like::default() }
     }
 
     /// Takes one event.
@@ -97,11 +99,12 @@ impl<W: Write> Json<W> {
     /// # Errors
     /// When `out` cannot be written.
     pub fn event(&mut self, event: &Event) -> io::Result<()> {
+        self.like.event(event);
         let line = match event {
             Event::Began(began) => began_line(began),
             Event::Started { case, again } => json!({ "event": "started", "id": case, "again": again }),
             Event::Finished(outcome) => finished_line(outcome)?,
-            Event::Ended(summary) => ended_line(summary),
+            Event::Ended(summary) => ended_line(summary, &self.like),
         };
         writeln!(self.out, "{line}")?;
         self.out.flush()
@@ -123,13 +126,16 @@ fn finished_line(outcome: &Outcome) -> io::Result<Value> {
     Ok(line)
 }
 
-fn ended_line(summary: &Summary) -> Value {
+fn ended_line(summary: &Summary, like: &Like) -> Value {
+    let nearest = like
+        .nearest()
+        .map(|Nearest { id, bug, likeness }| json!({ "mutant": id, "bug": bug, "likeness": likeness }));
     let Summary { passed, failed, advised, known, inconclusive, blocked, blocked_by_known, .. } = summary;
     json!({
         "event": "ended", "exit_code": summary.exit_code(), "passed": passed, "failed": failed, "advised": advised,
         "known": known, "inconclusive": inconclusive, "blocked": blocked, "blocked_by_known": blocked_by_known,
         "unsupported": summary.unsupported, "skipped": summary.skipped, "stale": summary.stale,
-        "broken": summary.broken, "took_ms": summary.took.as_secs_f64() * 1000.0,
+        "broken": summary.broken, "looks_like": nearest, "took_ms": summary.took.as_secs_f64() * 1000.0,
     })
 }
 

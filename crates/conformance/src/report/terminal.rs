@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use super::progress::Progress;
 use super::wire;
+use crate::mutants::{Like, Nearest};
 use crate::observation::Observation;
 use crate::runner::{Began, Event, Outcome, Summary};
 use crate::verdict::{Finding, Verdict};
@@ -17,12 +18,13 @@ pub struct Terminal<W> {
     progress: Progress,
     /// How many cases were not run, by verdict and reason.
     unrun: BTreeMap<String, usize>,
+    like: Like,
 }
 
 impl<W: Write> Terminal<W> {
     /// A report to `out`.
     pub fn new(out: W) -> Self {
-        Self { out, progress: Progress::new(false), unrun: BTreeMap::new() }
+        Self { out, progress: Progress::new(false), unrun: BTreeMap::new(), like: Like::default() }
     }
 
     /// The same, with a bar on standard error that shows what runs now.
@@ -36,12 +38,13 @@ impl<W: Write> Terminal<W> {
     /// When `out` cannot be written.
     pub fn event(&mut self, event: &Event) -> io::Result<()> {
         self.progress.event(event);
-        let Self { out, progress, unrun } = self;
+        self.like.event(event);
+        let Self { out, progress, unrun, like } = self;
         progress.aside(|| match event {
             Event::Began(began) => self::began(out, began),
             Event::Started { .. } => Ok(()),
             Event::Finished(outcome) => finished(out, unrun, outcome),
-            Event::Ended(summary) => ended(out, unrun, summary),
+            Event::Ended(summary) => ended(out, unrun, like, summary),
         })
     }
 }
@@ -75,7 +78,12 @@ fn finished(out: &mut impl Write, unrun: &mut BTreeMap<String, usize>, outcome: 
     }
 }
 
-fn ended(out: &mut impl Write, unrun: &BTreeMap<String, usize>, summary: &Summary) -> io::Result<()> {
+fn ended(
+    out: &mut impl Write,
+    unrun: &BTreeMap<String, usize>,
+    like: &Like,
+    summary: &Summary,
+) -> io::Result<()> {
     if let Some(why) = &summary.broken {
         writeln!(out, "\nthe run ended early: {why}")?;
     }
@@ -84,6 +92,9 @@ fn ended(out: &mut impl Write, unrun: &BTreeMap<String, usize>, summary: &Summar
     }
     for complaint in &summary.stale {
         writeln!(out, "known failures: {complaint}")?;
+    }
+    if let Some(Nearest { id, bug, likeness }) = like.nearest() {
+        writeln!(out, "\nit looks most like the mutant {id}: {bug} (likeness {likeness:.2} of 1)")?;
     }
     let verdict = match summary.exit_code() {
         0 => "conforms",

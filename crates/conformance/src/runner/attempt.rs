@@ -17,6 +17,9 @@ use crate::probe::{Probe, Swept, Trouble};
 use crate::subject::{Subject, Subjects};
 use crate::verdict::{Finding, Verdict, judge};
 
+/// What is expected of a subject at which a case could not finish.
+pub(crate) const UNFINISHED: &str = "answers with which the case can go on";
+
 /// What one go needs.
 pub(super) struct Go {
     pub(super) case: Case,
@@ -110,7 +113,7 @@ fn unfinished(verdict: Verdict, why: &str, observation: &Observation) -> Verdict
         Verdict::Fail(finding) => Verdict::Fail(finding),
         _ => Verdict::Fail(Finding {
             step: observation.steps.last().map(|step| step.label.clone()).unwrap_or_default(),
-            expected: "answers with which the case can go on".to_owned(),
+            expected: UNFINISHED.to_owned(),
             observed: why.to_owned(),
         }),
     }

@@ -1,6 +1,6 @@
 //! The mock as a subject, in this process.
 
-use envd_mock::MockEnvd;
+use envd_mock::{Builder, MockEnvd};
 use futures::future::BoxFuture;
 
 use super::{Subject, Subjects};
@@ -10,17 +10,35 @@ use crate::probe::Trouble;
 #[derive(Debug, Clone, Copy)]
 pub struct Embedded;
 
+impl Embedded {
+    /// A mock with a rule of its fault script, as an expression.
+    ///
+    /// # Errors
+    /// [`Trouble::Start`], also for a rule that is none.
+    pub async fn start_with(&self, rule: &str) -> Result<Subject, Trouble> {
+        let rule = rule.parse().map_err(|error| Trouble::Start(format!("{error}")))?;
+        started(MockEnvd::builder().fault(rule)).await
+    }
+}
+
 impl Subjects for Embedded {
     fn start(&self) -> BoxFuture<'_, Result<Subject, Trouble>> {
-        Box::pin(async {
-            let mock =
-                MockEnvd::builder().start().await.map_err(|error| Trouble::Start(error.to_string()))?;
-            let address = mock.addr();
-            Ok(Subject { address, host: address.to_string(), guard: Some(Box::new(mock)) })
-        })
+        Box::pin(started(MockEnvd::builder()))
     }
 
     fn name(&self) -> String {
         "embedded mock".to_owned()
     }
+}
+
+async fn started(builder: Builder) -> Result<Subject, Trouble> {
+    let mock = builder.start().await.map_err(|error| Trouble::Start(error.to_string()))?;
+    let address = mock.addr();
+    Ok(Subject { address, host: address.to_string(), guard: Some(Box::new(mock)) })
+}
+
+/// Whether `text` is a rule of a fault script.
+#[cfg(test)]
+pub(crate) fn is_rule(text: &str) -> bool {
+    text.parse::<envd_mock::fault::CallRule>().is_ok()
 }

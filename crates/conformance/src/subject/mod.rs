@@ -13,6 +13,8 @@ use futures::future::BoxFuture;
 use crate::probe::Trouble;
 
 pub use embedded::Embedded;
+#[cfg(test)]
+pub(crate) use embedded::is_rule;
 pub use kin::adopt_orphans;
 pub use spawn::{Spawn, SpawnError};
 

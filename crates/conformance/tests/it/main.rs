@@ -8,7 +8,6 @@ mod hanging;
 mod known;
 mod mock;
 mod mutants;
-mod proxy;
 mod replay;
 mod reports;
 mod runs;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conformance::Report;
-use conformance::case::Case;
 use conformance::fits_embedded;
+use conformance::mutants::{self, Mutated};
 use conformance::profile::Claims;
 use conformance::runner::{Config, Outcome, Summary};
 use conformance::select::Selection;
@@ -14,15 +14,12 @@ use conformance::suites;
 use conformance::verdict::Verdict;
 use tokio::sync::OnceCell;
 
-use crate::proxy::{Change, Mutated};
+pub(crate) fn mutant(id: &str) -> Mutated {
+    Mutated::by(mutants::all().into_iter().find(|mutant| mutant.id == id).unwrap().change)
+}
 
 pub(crate) async fn outcomes(subjects: Arc<dyn Subjects>, only: &[&str]) -> Vec<Outcome> {
     run(subjects, only).await.0
-}
-
-pub(crate) async fn outcomes_of(subjects: Arc<dyn Subjects>, cases: Vec<Case>) -> Vec<Outcome> {
-    let config = Config { claims: Claims::generation(2), disposable: true, ..Config::new(subjects, cases) };
-    conformance::run(config).await.outcomes
 }
 
 /// One run of everything against the mock, for every test that looks at such outcomes.
@@ -65,11 +62,8 @@ async fn a_subject_that_is_not_there_ends_the_run_as_untold() {
 
 #[tokio::test]
 async fn cases_that_rest_on_a_failed_one_are_blocked() {
-    let no_end: crate::proxy::OnFrame =
-        |flag, message| if message["event"]["end"].is_object() { vec![] } else { vec![(flag, message)] };
-    let change = Change::Frames("/process.Process/Start", no_end);
     let only = ["process/start/events", "process/start/cwd"];
-    let (outcomes, summary) = run(Arc::new(Mutated(Arc::new(change))), &only).await;
+    let (outcomes, summary) = run(Arc::new(mutant("start/end-lost")), &only).await;
     assert!(matches!(outcomes[0].verdict, Verdict::Fail(_)));
     assert_eq!(outcomes[1].verdict, Verdict::Blocked("process/start/events"));
     assert_eq!((summary.exit_code(), summary.failed, summary.blocked), (1, 1, 1));

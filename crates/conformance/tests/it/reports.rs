@@ -9,8 +9,8 @@ use conformance::report::json::{self, Record};
 use conformance::subject::{At, Embedded, Subject, Subjects};
 use conformance::suites;
 
+use crate::mock::mutant;
 use crate::mock::outcomes;
-use crate::proxy::{Change, Mutated, OnFrame};
 
 fn kit(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_envd-conformance")).args(args).output().unwrap()
@@ -212,9 +212,7 @@ async fn failure(subject: &Subject, id: &str) -> Record {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_printed_command_shows_the_failure_again() {
-    let lost: OnFrame =
-        |flag, message| if message["event"]["end"].is_object() { vec![] } else { vec![(flag, message)] };
-    let broken = Mutated(Arc::new(Change::Frames("/process.Process/Start", lost))).start().await.unwrap();
+    let broken = mutant("start/end-lost").start().await.unwrap();
     let record = failure(&broken, "process/start/events").await;
     let shown = shell(&commands(&record));
     assert!(shown.contains("\"start\":{\"pid\":") && !shown.contains("\"end\""), "{shown}");
@@ -227,8 +225,7 @@ async fn the_printed_command_shows_the_failure_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_printed_script_does_the_steps_before_it_too() {
-    let edit = |_: &str, answer: &mut crate::proxy::Answer| answer.head("206 Partial Content", "200 OK");
-    let broken = Mutated(Arc::new(Change::Answer("/files", Box::new(edit)))).start().await.unwrap();
+    let broken = mutant("range/as-200").start().await.unwrap();
     let record = failure(&broken, "files/range/part").await;
     let script = commands(&record);
     assert!(script.starts_with("set -x\n"), "{script}");
@@ -279,9 +276,7 @@ async fn two_subjects_are_compared_in_lockstep() {
     let same = lockstep(&url(&a), &url(&b), &cases).await.unwrap();
     assert!(same.iter().all(|case| matches!(case.class, Class::Equal | Class::Timing)), "{same:#?}");
 
-    let lost: OnFrame =
-        |flag, message| if message["event"]["end"].is_object() { vec![] } else { vec![(flag, message)] };
-    let broken = Mutated(Arc::new(Change::Frames("/process.Process/Start", lost))).start().await.unwrap();
+    let broken = mutant("start/end-lost").start().await.unwrap();
     let other = lockstep(&url(&a), &url(&broken), &cases).await.unwrap();
     let events = other.iter().find(|case| case.id == "process/start/events").unwrap();
     assert_eq!(events.class, Class::Breaking, "{events:?}");

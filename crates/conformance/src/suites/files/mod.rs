@@ -3,6 +3,7 @@
 pub(super) mod downloads;
 pub(super) mod paths;
 pub(super) mod ranges;
+pub(super) mod refusals;
 pub(super) mod signatures;
 pub(super) mod transfer;
 pub(super) mod uploads;

@@ -7,6 +7,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::case::{Case, Ground};
+use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble};
 use crate::suites::twins;
@@ -28,6 +29,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "files/upload/round-trip",
         source: "contract 3.8",
         reqs: &["3.8.answer", "0.1.upload-post"],
+        features: &[Feature::PostUpload],
         requirement: "what is uploaded is downloaded byte for byte; the answer names path, name and type",
         why: "files are the way by which code enters a sandbox",
         act: |p| {
@@ -55,6 +57,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "files/upload/large",
         source: "contract 3.8 and 10",
         reqs: &["10.no-upload-limit"],
+        features: &[Feature::PostUpload],
         requirement: "an upload of 3 MiB is taken",
         why: "the host lets its callers send 100 MB",
         needs: TRIP,
@@ -77,6 +80,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "files/upload/replaces",
         source: "contract 3.8",
         reqs: &["3.8.truncates", "3.8.keeps-mode"],
+        features: &[Feature::PostUpload],
         requirement: "an upload over an existing file replaces the whole content and keeps its mode",
         why: "the tail of the old file would stay, or a script would lose its x bit",
         needs: &["files/upload/round-trip", "process/start/events"],
@@ -102,6 +106,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "files/upload/no-file-part",
         source: "contract 10",
         reqs: &["10.no-file-part"],
+        features: &[Feature::PostUpload],
         requirement: "an upload without a part named file is 400",
         why: "a caller that misspells the field believes that its file is there",
         twin: Some(twins::ok),
@@ -119,6 +124,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "files/upload/onto-directory",
         source: "contract 3.8",
         reqs: &["3.8.onto-directory"],
+        features: &[Feature::PostUpload],
         requirement: "an upload onto a directory is 400 and says so",
         why: "the caller has to hear which path is wrong",
         twin: Some(twins::ok),
@@ -220,6 +226,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "files/download/headers",
         source: "contract 3.8",
         reqs: &["3.8.type", "3.8.disposition", "3.8.length"],
+        features: &[Feature::Gzip],
         requirement: "a download has its length, a content type by extension and its name in Content-Disposition",
         why: "browsers and proxies go by them",
         needs: TRIP,
@@ -255,6 +262,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "files/range/part",
         source: "contract 10 and RFC 9110, 14.2",
         reqs: &["10.range"],
+        features: &[Feature::Range],
         requirement: "a byte range is 206 with these bytes and Content-Range",
         why: "an interrupted download goes on by it",
         needs: TRIP,
@@ -275,6 +283,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "files/range/suffix",
         source: "contract 10 and RFC 9110, 14.1.2",
         reqs: &["10.range"],
+        features: &[Feature::Range],
         requirement: "a suffix range is the last bytes",
         why: "archive readers begin at the end",
         needs: &["files/range/part"],
@@ -295,6 +304,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "files/range/beyond",
         source: "contract 10 and RFC 9110, 15.5.17",
         reqs: &["10.range-unsatisfiable"],
+        features: &[Feature::Range],
         requirement: "a range beyond the end is 416 with the length in Content-Range",
         why: "a client that asks for more learns that it has all",
         needs: &["files/range/part"],
@@ -315,6 +325,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "files/condition/etag",
         source: "contract 10 and RFC 9110, 13.1.2",
         reqs: &["10.if-none-match", "10.validators"],
+        features: &[Feature::Range],
         requirement: "If-None-Match with the ETag is 304 without a body, and 200 once the file has changed",
         why: "a cache would serve old code, or fetch it every time",
         needs: TRIP,
@@ -341,6 +352,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "files/encoding/gzip",
         source: "contract 3.8",
         reqs: &["3.8.gzip"],
+        features: &[Feature::Gzip],
         requirement: "a download that accepts gzip is gzip, and unpacks to the file",
         why: "Go's transport always asks for it",
         needs: TRIP,
@@ -365,6 +377,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "files/encoding/none-acceptable",
         source: "contract 3.8",
         reqs: &["3.8.406"],
+        features: &[Feature::Gzip],
         requirement: "406 when neither gzip nor identity is acceptable",
         why: "a body that the client cannot read is worse than none",
         needs: TRIP,

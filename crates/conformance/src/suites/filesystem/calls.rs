@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::case::Case;
+use crate::feature::Feature;
 use crate::probe::{Ask, Probe, Trouble};
 use crate::suites::process::start::EVENTS;
 use crate::suites::twins;
@@ -288,6 +289,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "filesystem/watch-dir/events",
         source: "contract 10",
         reqs: &["10.watchdir-start", "10.watchdir-names"],
+        features: &[Feature::WatchDir],
         requirement: "WatchDir streams a start at once, then each event with its full path",
         why: "editors and dev servers reload by it",
         needs: EVENTS,
@@ -324,6 +326,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "filesystem/watch-dir/missing",
         source: "contract 10",
         reqs: &["10.watch-missing", "10.watch-file"],
+        features: &[Feature::WatchDir],
         requirement: "WatchDir of a missing path is not_found, of a file invalid_argument",
         why: "a watch on nothing waits for ever",
         twin: Some(twins::began),

@@ -4,4 +4,5 @@ pub(super) mod calls;
 pub(super) mod changes;
 pub(super) mod entries;
 pub(super) mod listings;
+pub(super) mod streams;
 pub(super) mod watches;

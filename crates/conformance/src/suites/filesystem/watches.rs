@@ -5,19 +5,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::case::Case;
-use crate::feature::Feature;
 use crate::observation::Observation;
-use crate::probe::{Ask, Open, Probe, Trouble, envelope};
+use crate::probe::{Probe, Trouble};
 use crate::suites::helpers::{MISSING, all_succeeded, fs};
-use crate::suites::twins;
 use crate::verdict::{Judged, Objection};
 
 const DRAINS: &[&str] = &["filesystem/watcher/drains"];
-const STREAMS: &[&str] = &["filesystem/watch-dir/events"];
-const STREAM: &[Feature] = &[Feature::WatchDir];
 /// The last thing that a script does: once its event is there, so are all before it.
-const LAST: &str = "zz-last";
-const POLLS: usize = 300;
+pub(super) const LAST: &str = "zz-last";
+pub(super) const POLLS: usize = 300;
 
 /// Makes a directory with `before`, watches it, does `then` in it, and collects all events up to the last.
 async fn watched(p: &mut Probe, recursive: bool, before: &str, then: &str) -> Result<(), Trouble> {
@@ -29,7 +25,7 @@ async fn watched(p: &mut Probe, recursive: bool, before: &str, then: &str) -> Re
 }
 
 /// Asks for events until one of `last` is there.
-async fn collect(p: &mut Probe, id: &Value, last: &str) -> Result<(), Trouble> {
+pub(super) async fn collect(p: &mut Probe, id: &Value, last: &str) -> Result<(), Trouble> {
     for _ in 0..POLLS {
         let events = fs(p, "events", "GetWatcherEvents", json!({ "watcherId": id })).await?;
         if events["events"].to_string().contains(last) {
@@ -41,7 +37,7 @@ async fn collect(p: &mut Probe, id: &Value, last: &str) -> Result<(), Trouble> {
 }
 
 /// All events in order, as `RENAME /a`, with paths below the case's `d`, without those of the last file.
-fn events(o: &Observation) -> Result<Vec<String>, Objection> {
+pub(super) fn events(o: &Observation) -> Result<Vec<String>, Objection> {
     all_succeeded(o, &["make", "change"])?;
     o.at("events")?.ok()?;
     let polled = o.steps.iter().filter(|step| step.label == "events");
@@ -53,7 +49,7 @@ fn events(o: &Observation) -> Result<Vec<String>, Objection> {
     Ok(all.iter().map(|event| short(o, event)).filter(|event| !event.ends_with(LAST)).collect())
 }
 
-fn short(o: &Observation, event: &Value) -> String {
+pub(super) fn short(o: &Observation, event: &Value) -> String {
     let kind = event["type"].as_str().unwrap_or_default().trim_start_matches("EVENT_TYPE_");
     let name = event["name"].as_str().unwrap_or_default();
     format!("{kind} {}", name.strip_prefix(&format!("{}/d", o.dir)).unwrap_or(name))
@@ -64,30 +60,7 @@ fn told(o: &Observation, expected: &[&str]) -> Judged {
     o.at("events")?.same("events", events(o)?, expected)
 }
 
-/// Opens WatchDir and waits for its start.
-async fn watch_dir(p: &mut Probe, recursive: bool, headers: &[(&str, &str)]) -> Result<Open, Trouble> {
-    fs(p, "make", "MakeDir", json!({ "path": p.path("d") })).await?;
-    let message = json!({ "path": p.path("d"), "recursive": recursive });
-    let ask = Ask::stream("filesystem.Filesystem/WatchDir", &[message]);
-    let ask = headers.iter().fold(ask, |ask, (name, value)| ask.header(name, value));
-    let mut open = p.open(ask).await?;
-    open.until_frames(1).await;
-    Ok(open)
-}
-
-/// The messages of a stream that still runs.
-fn messages(body: &[u8]) -> Vec<Value> {
-    let frames = envelope::read(body).0;
-    frames.iter().filter_map(|frame| serde_json::from_slice(&frame.data).ok()).collect()
-}
-
-fn streamed(o: &Observation) -> Result<Vec<String>, Objection> {
-    let all = messages(&o.at("watch")?.exchange.body);
-    o.at("watch")?.same("first message", all.first().cloned().unwrap_or_default(), json!({ "start": {} }))?;
-    Ok(all.iter().skip(1).map(|message| short(o, &message["filesystem"])).collect())
-}
-
-fn contains(body: &[u8], text: &str) -> bool {
+pub(super) fn contains(body: &[u8], text: &str) -> bool {
     String::from_utf8_lossy(body).contains(text)
 }
 
@@ -434,187 +407,6 @@ pub(in crate::suites) const CASES: &[Case] = &[
             o.at("missing")?.error(404, "not_found", "")?;
             o.at("file")?.error(400, "invalid_argument", "")
         },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/watch-dir/start-at-once",
-        source: "contract 10",
-        reqs: &["10.watchdir-start"],
-        requirement: "the start is on the wire before anything happens",
-        why: "a tool begins its work when the watch stands",
-        features: STREAM,
-        needs: &["process/start/events"],
-        act: |p| {
-            Box::pin(async move {
-                let open = watch_dir(p, false, &[]).await?;
-                p.keep("watch", open);
-                Ok(())
-            })
-        },
-        judge: |o| {
-            let seen = o.at("watch")?;
-            seen.same("status", seen.exchange.status, Some(200))?;
-            seen.same("messages", messages(&seen.exchange.body), vec![json!({ "start": {} })])
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/watch-dir/as-it-happens",
-        source: "contract 10",
-        reqs: &["10.watchdir-names", "5.event-names"],
-        requirement: "each event is streamed while the next thing has not happened yet",
-        why: "a change shows at once, not with the next one",
-        features: STREAM,
-        needs: STREAMS,
-        act: |p| {
-            Box::pin(async move {
-                let mut open = watch_dir(p, false, &[]).await?;
-                for name in ["a", "b", "c"] {
-                    fs(p, name, "MakeDir", json!({ "path": p.path(&format!("d/{name}")) })).await?;
-                    let event = format!("d/{name}\"");
-                    open.until(|seen| contains(&seen.body, &event)).await;
-                }
-                p.keep("watch", open);
-                Ok(())
-            })
-        },
-        judge: |o| {
-            let all = streamed(o)?;
-            let created: Vec<_> = all.iter().filter(|event| event.starts_with("CREATE")).cloned().collect();
-            let expected = ["CREATE /a", "CREATE /b", "CREATE /c"].map(str::to_owned).to_vec();
-            o.at("watch")?.same("CREATE events", created, expected)
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/watch-dir/recursive",
-        source: "contract 10",
-        reqs: &["10.watch-chain", "5.event-recursive"],
-        requirement: "with recursive the stream tells a whole chain of new directories",
-        why: "the two ways to watch must tell the same",
-        features: STREAM,
-        needs: STREAMS,
-        act: |p| {
-            Box::pin(async move {
-                let mut open = watch_dir(p, true, &[]).await?;
-                p.sh("change", &format!("mkdir -p {0}/a/b/c && : > {0}/a/b/c/f", p.path("d"))).await?;
-                open.until(|seen| contains(&seen.body, "/a/b/c/f\"")).await;
-                p.keep("watch", open);
-                Ok(())
-            })
-        },
-        judge: |o| {
-            let all = streamed(o)?;
-            for event in ["CREATE /a", "CREATE /a/b", "CREATE /a/b/c", "CREATE /a/b/c/f"] {
-                o.at("watch")?.holds(all.iter().any(|known| known == event), event, &all)?;
-            }
-            Ok(())
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/watch-dir/keepalive",
-        source: "contract 10",
-        reqs: &["10.watchdir-keepalive"],
-        requirement: "with Keepalive-Ping-Interval: 1 a quiet stream has a keepalive after a second",
-        why: "proxies cut a connection that is silent",
-        features: STREAM,
-        needs: STREAMS,
-        timing: true,
-        act: |p| {
-            Box::pin(async move {
-                let mut open = watch_dir(p, false, &[("keepalive-ping-interval", "1")]).await?;
-                let since = std::time::Instant::now();
-                open.until_frames(2).await;
-                p.measure("keepalive after", since.elapsed());
-                p.keep("watch", open);
-                Ok(())
-            })
-        },
-        judge: |o| {
-            let all = messages(&o.at("watch")?.exchange.body);
-            o.at("watch")?.same("messages", all, vec![json!({ "start": {} }), json!({ "keepalive": {} })])?;
-            let after = o.measured("keepalive after")?.as_secs_f64();
-            o.at("watch")?.holds((0.5..3.0).contains(&after), "a second between start and keepalive", after)
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/watch-dir/keepalive-unreadable",
-        source: "contract 10",
-        reqs: &["10.watchdir-keepalive-default"],
-        requirement: "an interval of 0, below it, or that is no number means the default of 90 s: no keepalive comes soon",
-        why: "0 taken as it stands floods the client",
-        features: STREAM,
-        needs: &["filesystem/watch-dir/keepalive"],
-        act: |p| {
-            Box::pin(async move {
-                let mut opened = Vec::new();
-                for value in ["0", "-1", "soon"] {
-                    opened.push((value, watch_dir(p, false, &[("keepalive-ping-interval", value)]).await?));
-                }
-                tokio::time::sleep(Duration::from_millis(300)).await;
-                fs(p, "change", "MakeDir", json!({ "path": p.path("d/a") })).await?;
-                for (value, mut open) in opened {
-                    open.until(|seen| contains(&seen.body, "d/a\"")).await;
-                    p.keep(value, open);
-                }
-                Ok(())
-            })
-        },
-        judge: |o| {
-            ["0", "-1", "soon"].iter().try_for_each(|value| {
-                let seen = o.at(value)?;
-                let all = messages(&seen.exchange.body);
-                seen.holds(all.len() >= 2, "a start and an event", &all)?;
-                seen.holds(all.iter().all(|message| message.get("keepalive").is_none()), "no keepalive", &all)
-            })
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/watch-dir/leaves",
-        source: "contract 10",
-        reqs: &["10.watchdir-start"],
-        requirement: "a stream that is dropped ends its watch, and others go on: fifteen times over",
-        why: "the kernel has few watches, and a page that is reloaded takes one each time",
-        features: STREAM,
-        needs: STREAMS,
-        act: |p| {
-            Box::pin(async move {
-                let mut stays = watch_dir(p, false, &[]).await?;
-                for _ in 0..15 {
-                    drop(watch_dir(p, true, &[]).await?);
-                }
-                fs(p, "change", "MakeDir", json!({ "path": p.path("d/a") })).await?;
-                stays.until(|seen| contains(&seen.body, "d/a\"")).await;
-                p.keep("watch", stays);
-                Ok(())
-            })
-        },
-        judge: |o| {
-            o.at("change")?.ok()?;
-            let all = streamed(o)?;
-            o.at("watch")?.holds(all.iter().any(|event| event == "CREATE /a"), "CREATE /a", &all)
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/watch-dir/tilde-name",
-        source: "contract 5",
-        reqs: &["5.tilde-error"],
-        requirement: "~name is invalid_argument in END_STREAM",
-        why: "the mistake must look like that of the other calls",
-        features: STREAM,
-        twin: Some(twins::began),
-        needs: &["process/start/events"],
-        act: |p| {
-            Box::pin(async move {
-                twins::watch(p).await?;
-                p.stream("watch", "filesystem.Filesystem/WatchDir", json!({ "path": "~user" })).await
-            })
-        },
-        judge: |o| o.at("watch")?.stream_error("invalid_argument", "cannot expand user-specific home dir"),
         ..Case::BASE
     },
 ];

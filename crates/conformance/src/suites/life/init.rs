@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::case::{Case, Ground};
+use crate::feature::Feature;
 use crate::probe::{Ask, Probe, Trouble};
 use crate::suites::process::start::EVENTS;
 use crate::suites::twins;
@@ -82,6 +83,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "init/envs/poison",
         source: "contract 10",
         reqs: &["10.init-poison"],
+        features: &[Feature::Lifecycle],
         requirement: "a NUL in a value or an empty key is 400, and nothing of the request is applied",
         why: "one bad value would break every command that follows",
         needs: SET,
@@ -105,6 +107,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "init/timestamp/gate",
         source: "contract 3.4",
         reqs: &["3.4.timestamp-gate", "3.4.timestamp-forms"],
+        features: &[Feature::Lifecycle],
         requirement: "an /init that is not newer than the newest is 204 and changes nothing",
         why: "a late retry must not undo what came after it",
         needs: SET,
@@ -132,6 +135,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "init/token/once",
         source: "contract 3.4",
         reqs: &["3.4.token-set", "3.4.token-same", "3.4.token-other", "3.4.token-empty"],
+        features: &[Feature::Lifecycle],
         requirement: "a token that is set stays: the same is 204, another or an empty one 401",
         why: "whoever reaches the guest could take it over",
         act: |p| {
@@ -158,6 +162,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "init/token/guards",
         source: "contract 2 and 10",
         reqs: &["10.token-guards", "10.token-rpc", "10.token-open"],
+        features: &[Feature::TokenGuard],
         requirement: "with a token set, RPCs and /envs are 401 without it and work with it; /health stays open",
         why: "the token is the only wall between the network and a root shell",
         act: |p| {
@@ -186,6 +191,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "init/default-user/applies",
         source: "contract 3.4",
         reqs: &["0.1.defaults-applied", "3.4.user-affects"],
+        features: &[Feature::InitDefaults],
         requirement: "after defaultUser a command runs as that user, with its home",
         why: "files that root owns cannot be changed by the sandbox's user",
         needs: EVENTS,
@@ -206,6 +212,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "init/default-workdir/applies",
         source: "contract 3.4 and 10",
         reqs: &["0.1.defaults-applied", "3.4.workdir", "10.relative-workdir"],
+        features: &[Feature::InitDefaults],
         requirement: "after defaultWorkdir commands start there and relative file paths begin there",
         why: "a project's files would land in the home directory",
         needs: EVENTS,
@@ -251,6 +258,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "preload/get/idle",
         source: "contract 3.7",
         reqs: &["3.7.get", "3.7.error-null"],
+        features: &[Feature::Preload],
         requirement: "before the first POST the state is idle, all counters 0 and error null",
         why: "the host heals a lazy restore that never began by this word",
         act: |p| Box::pin(async move { p.get("idle", "/memory/preload").await }),
@@ -268,6 +276,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "preload/run/to-done",
         source: "contract 3.7",
         reqs: &["3.7.post", "3.7.progress"],
+        features: &[Feature::Preload],
         requirement: "POST answers at once, running; it ends as done, with bytes and 4096 of them to a page",
         why: "the host polls until it is done before it lets a snapshot begin",
         needs: &["preload/get/idle"],
@@ -295,6 +304,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "preload/run/once",
         source: "contract 3.7",
         reqs: &["3.7.once", "3.7.again", "3.7.rearm", "3.4.lifecycle-change", "3.4.lifecycle-same"],
+        features: &[Feature::Preload],
         requirement: "a POST after the end only reports; a changed lifecycle_id makes it idle again",
         why: "memory would be read twice, or never after a resume",
         needs: &["preload/run/to-done"],
@@ -314,7 +324,8 @@ pub(in crate::suites) const CASES: &[Case] = &[
             o.at("again")?.field_is("/state", "done")?;
             o.at("kept")?.field_is("/state", "done")?;
             o.at("other")?.status(204)?;
-            o.at("reset")?.field_is("/state", "idle")
+            o.at("reset")?.field_is("/state", "idle")?;
+            o.at("reset")?.field_is("/pages", 0)
         },
         ..OWN
     },
@@ -322,6 +333,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "preload/cancel/idle",
         source: "contract 3.7 and 10",
         reqs: &["10.cancel-idle", "3.7.cancel-204"],
+        features: &[Feature::Preload],
         requirement: "cancel while idle is 204 and changes nothing: the next run still ends as done",
         why: "a cancel that sticks spoils the run after it",
         needs: &["preload/run/to-done"],
@@ -344,6 +356,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "preload/cancel/running",
         source: "contract 3.7",
         reqs: &["3.7.cancel-running"],
+        features: &[Feature::Preload],
         requirement: "cancel of a running preload is 204, and the state becomes cancelled",
         why: "a host that tears down would wait for memory that nobody needs",
         needs: &["preload/run/to-done"],

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::start::EVENTS;
 use crate::case::Case;
+use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble, pid, shell};
 use crate::suites::helpers::{printed, printed_with_dir};
@@ -33,6 +34,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "process/start/cmd-is-no-line",
         source: "contract 0.1 and 10",
         reqs: &["0.1.exec-as-program", "10.exec-plain"],
+        features: &[Feature::DirectExec],
         requirement: "a cmd without arguments is the name of a program, and no shell reads it",
         why: "a line that a shell reads can be made to do more than it says",
         needs: EVENTS,
@@ -49,6 +51,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "process/start/cmd-tilde",
         source: "contract 10",
         reqs: &["10.exec-plain"],
+        features: &[Feature::DirectExec],
         requirement: "a tilde in cmd is not expanded",
         why: "another program would run than the one that is named",
         needs: EVENTS,
@@ -228,10 +231,16 @@ pub(in crate::suites) const CASES: &[Case] = &[
             Box::pin(async move {
                 p.sh("make", &format!("mkdir -p {}", p.path("d"))).await?;
                 let up = "../".repeat(9);
-                pwd_in(p, "run", &format!("{up}{}", p.path("d").trim_start_matches('/'))).await
+                pwd_in(p, "run", &format!("{up}{}", p.path("d").trim_start_matches('/'))).await?;
+                p.sh("home", "cd && pwd -P").await?;
+                pwd_in(p, "here", ".").await
             })
         },
-        judge: |o| printed_with_dir(o, "run", "{dir}/d\n"),
+        judge: |o| {
+            printed_with_dir(o, "run", "{dir}/d\n")?;
+            let (home, here) = (o.at("home")?.succeeded()?.text(), o.at("here")?);
+            here.same("output", here.succeeded()?.text(), home)
+        },
         ..Case::BASE
     },
     Case {
@@ -245,7 +254,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             Box::pin(async move {
                 let dir = p.path("a");
                 p.sh("make", &format!("mkdir -p {dir}/b && ln -s a/b {}", p.path("l"))).await?;
-                pwd_in(p, "dots", &format!("{dir}/b/..")).await?;
+                pwd_in(p, "dots", &format!("{}/..", p.path("l"))).await?;
                 pwd_in(p, "link", &p.path("l")).await
             })
         },

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::start::EVENTS;
 use crate::case::Case;
+use crate::feature::Feature;
 use crate::probe::{Ask, Open, Probe, Trouble, base64, shell};
 use crate::suites::twins;
 use crate::verdict::Run;
@@ -157,6 +158,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "process/send-signal/group",
         source: "contract 0.1 and 4.6",
         reqs: &["4.6.group", "0.1.signal-group"],
+        features: &[Feature::GroupSignals],
         requirement: "SIGKILL ends the process and its children",
         why: "children that survive hold the pipes, and the end event waits for them",
         needs: &["process/start/events", "process/start/killed"],
@@ -235,6 +237,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "process/pty/size",
         source: "contract 4.1",
         reqs: &["4.1.pty-size", "4.1.pty-only"],
+        features: &[Feature::Pty],
         requirement: "with a pty the process has a terminal of that size, and all output comes as pty bytes",
         why: "editors draw by it",
         needs: EVENTS,
@@ -354,7 +357,8 @@ pub(in crate::suites) const CASES: &[Case] = &[
         judge: |o| {
             let still = Run::of(&o.at("run")?.exchange.body);
             o.at("run")?.holds(still.end.is_none(), "no end before the kill", &still.order)?;
-            o.at("close")?.error(400, "failed_precondition", "cannot close stdin for PTY process")
+            let words = "cannot close stdin for PTY process \u{2014} send Ctrl+D (0x04) instead";
+            o.at("close")?.error(400, "failed_precondition", words)
         },
         ..Case::BASE
     },

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::start::EVENTS;
 use crate::case::Case;
+use crate::feature::Feature;
 use crate::probe::shell;
 use crate::suites::helpers::{all_ok, printed, ps, so_far};
 use crate::suites::twins;
@@ -71,6 +72,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "process/send-signal/term-group",
         source: "contract 4.6",
         reqs: &["4.6.group", "0.1.signal-group", "4.6.term-kill"],
+        features: &[Feature::GroupSignals],
         requirement: "SIGTERM reaches the children too",
         why: "a shell script's child would go on when the script is stopped",
         needs: TERM,

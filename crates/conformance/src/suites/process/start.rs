@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::case::Case;
 use crate::probe::{Ask, pid, shell};
+use crate::suites::helpers::so_far;
 use crate::suites::twins;
 use crate::verdict::{Run, Seen};
 
@@ -14,6 +15,32 @@ pub(in crate::suites) const EVENTS: &[&str] = &["process/start/events"];
 const LINES: u64 = 40_000;
 
 pub(in crate::suites) const CASES: &[Case] = &[
+    Case {
+        id: "process/end/told-when-over",
+        source: "contract 4.1",
+        reqs: &["4.1.event-order"],
+        requirement: "when a process has left and closed its output, the end event is there",
+        why: "a host that waits for the end of a command waits until its own time is over",
+        act: |p| {
+            Box::pin(async move {
+                let mut open = p.start_sh("run", "exit 3").await?;
+                let wait = format!("while kill -0 {}; do :; done 2>&-; echo gone; read line", pid(&open)?);
+                let mut look = p.start_sh("look", &wait).await?;
+                look.until_output("gone").await;
+                open.until(|seen| Run::of(&seen.body).end.is_some()).await;
+                p.keep("run", open);
+                p.keep("look", look);
+                p.kill("look").await
+            })
+        },
+        judge: |o| {
+            let look = o.at("look")?;
+            look.holds(so_far(&look).shows("gone"), "the process is gone", so_far(&look).text())?;
+            let seen = o.at("run")?;
+            seen.same("order of events", so_far(&seen).order.as_str(), "se")
+        },
+        ..Case::BASE
+    },
     Case {
         id: "process/start/events",
         source: "contract 4.1",
@@ -355,6 +382,32 @@ pub(in crate::suites) const CASES: &[Case] = &[
             seen.holds(run.order.starts_with('s'), "start first", &run.order)?;
             seen.same("stdout", run.text(), first.text())?;
             seen.same("stdout", run.text().as_str(), "got it\n")
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "process/connect/prompt",
+        source: "contract 4.2 and 10",
+        reqs: &["4.2.live", "10.prompt"],
+        requirement: "a reader that joins has start and output while the process still runs",
+        why: "a terminal that is joined again shows nothing otherwise",
+        needs: &["process/start/events"],
+        act: |p| {
+            Box::pin(async move {
+                let first = p.start_sh("run", "read line; echo got $line; read line").await?;
+                let message = json!({ "process": { "pid": pid(&first)? } });
+                let mut again = p.open(Ask::stream("process.Process/Connect", &[message])).await?;
+                p.input("input", "run", "it\n").await?;
+                again.until_output("got it").await;
+                p.keep("connect", again);
+                p.kill("run").await
+            })
+        },
+        judge: |o| {
+            let seen = o.at("connect")?;
+            let run = so_far(&seen);
+            seen.holds(run.pid.is_some() && run.end.is_none(), "a start, and no end yet", &run.order)?;
+            o.at("kill")?.ok().map(drop)
         },
         ..Case::BASE
     },

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::case::{Case, Level};
+use crate::feature::Feature;
 use crate::probe::Ask;
 use crate::suites::twins;
 
@@ -148,6 +149,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "activity/get/fields",
         source: "contract 3.6",
         reqs: &["3.6.fields", "3.6.no-store"],
+        features: &[Feature::Activity],
         requirement: "GET /activity is 200, not cached, with four numbers",
         why: "the host keeps a busy sandbox alive by it; an error counts as idle",
         act: |p| Box::pin(async move { p.get("activity", "/activity").await }),

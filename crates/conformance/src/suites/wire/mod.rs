@@ -6,4 +6,5 @@ pub(super) mod forms;
 pub(super) mod grpc;
 pub(super) mod http1;
 pub(super) mod http2;
+pub(super) mod json;
 pub(super) mod messages;

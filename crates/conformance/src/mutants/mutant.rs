@@ -1,0 +1,95 @@
+//! What a mutant is: one seeded bug, as data. Moves no bytes.
+
+use serde_json::Value;
+
+use super::frames::Passing;
+use super::http::{Answer, Call, Request};
+
+/// A mock with one bug.
+#[derive(Debug, Clone, Copy)]
+pub struct Mutant {
+    /// `part/what`; it never changes once published.
+    pub id: &'static str,
+    /// The bug, in one line.
+    pub bug: &'static str,
+    /// How it comes about.
+    pub change: Change,
+}
+
+/// A change of requests on their way to the mock.
+pub(super) type OnRequest = fn(&Call, &mut Request);
+/// A change of whole answers on their way back.
+pub(super) type OnAnswer = fn(&Call, &mut Answer);
+/// What goes on in the place of one message of a JSON stream, with its flag.
+pub(super) type OnFrame = fn(&mut Passing, u8, Value) -> Vec<(u8, Value)>;
+
+/// What is changed, and for which calls: those whose method, a blank and target begin with the text, or whose target
+/// does if the text begins with a slash.
+#[derive(Debug, Clone, Copy)]
+pub enum Change {
+    /// Nothing: the proxy itself must not be what is caught.
+    Nothing,
+    /// Requests.
+    Request(&'static str, OnRequest),
+    /// Answers, each when it is whole; of a stream only the head.
+    Answer(&'static str, OnAnswer),
+    /// Answers and streams are held back until they are whole.
+    Held(&'static str),
+    /// The messages of streams in JSON.
+    Frames(&'static str, OnFrame),
+    /// A shell script in the guest before a call, and one before its answer. `$1` is the path of which the call speaks,
+    /// and `$2` the one that something is moved from.
+    Aside(&'static str, &'static str, &'static str),
+    /// A rule of the mock's own fault script.
+    Fault(&'static str),
+}
+
+impl Change {
+    /// Whether a call with this method and target can show it.
+    pub fn reaches(&self, method: &str, target: &str) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Request(calls, _)
+            | Self::Answer(calls, _)
+            | Self::Frames(calls, _)
+            | Self::Held(calls)
+            | Self::Aside(calls, _, _) => of(calls, method, target),
+            Self::Fault(rule) => is_of(operation(rule), method, target),
+        }
+    }
+}
+
+fn is_of(operation: &str, method: &str, target: &str) -> bool {
+    target.trim_start_matches('/').starts_with(operation) || of(operation, method, target)
+}
+
+fn of(calls: &str, method: &str, target: &str) -> bool {
+    target.starts_with(calls) || format!("{method} {target}").starts_with(calls)
+}
+
+/// The calls of a fault rule, as far as its operation is no glob: a route, or an RPC without its slash. The empty text is
+/// of all calls.
+fn operation(rule: &'static str) -> &'static str {
+    let words: Vec<&str> = rule.split_whitespace().collect();
+    let operation = match words.as_slice() {
+        [method, path, ..] if path.starts_with('/') => rule.get(..method.len() + 1 + path.len()),
+        [rpc, ..] if rpc.contains('/') => rule.get(..rpc.len()),
+        _ => None,
+    };
+    let operation = operation.unwrap_or_default();
+    operation[..operation.find('*').unwrap_or(operation.len())].trim_end_matches(':')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_reaches_the_calls_that_it_names() {
+        let change = Change::Request("POST /files", |_, _| {});
+        assert!(change.reaches("POST", "/files?path=a") && !change.reaches("GET", "/files"));
+        let change = Change::Fault("GET /files @3: cut");
+        assert!(change.reaches("GET", "/files") && !change.reaches("GET", "/health"));
+        assert!(Change::Fault("process.Process/Start #2: hang").reaches("POST", "/process.Process/Start"));
+    }
+}

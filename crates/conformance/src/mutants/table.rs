@@ -1,0 +1,60 @@
+//! The mutants, one file for each part of the contract.
+
+mod commands;
+mod downloads;
+mod edit;
+mod entries;
+mod life;
+mod processes;
+mod streams;
+mod uploads;
+mod watches;
+mod wire;
+
+use super::mutant::Mutant;
+
+/// The tables, in the order in which they are listed.
+const TABLES: &[&[Mutant]] = &[
+    streams::MUTANTS,
+    commands::MUTANTS,
+    processes::MUTANTS,
+    life::MUTANTS,
+    uploads::MUTANTS,
+    downloads::MUTANTS,
+    entries::MUTANTS,
+    watches::MUTANTS,
+    wire::MUTANTS,
+];
+
+/// Every mutant, in the order in which they are listed.
+pub fn all() -> Vec<Mutant> {
+    TABLES.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::mutants::Change;
+
+    #[test]
+    fn every_mutant_says_its_bug_and_is_there_once() {
+        let (mut ids, mut bugs) = (BTreeSet::new(), BTreeSet::new());
+        for mutant in all() {
+            assert!(ids.insert(mutant.id), "{} is there twice", mutant.id);
+            assert!(bugs.insert(mutant.bug), "{} has the bug of another one", mutant.id);
+            assert_eq!(mutant.id.split('/').count(), 2, "{}", mutant.id);
+            assert!(!mutant.bug.is_empty() && !mutant.bug.ends_with('.'), "{}: {:?}", mutant.id, mutant.bug);
+        }
+    }
+
+    #[test]
+    fn every_fault_is_a_rule_of_a_script() {
+        for mutant in all() {
+            if let Change::Fault(rule) = mutant.change {
+                assert!(crate::subject::is_rule(rule), "{}: {rule}", mutant.id);
+            }
+        }
+    }
+}
