@@ -19,7 +19,7 @@ use crate::time::Time;
 
 /// How long what was sent may take to be acknowledged before a connection is ended all the same.
 const LONGEST_SETTLING: Duration = Duration::from_secs(2);
-/// How long the connection's task may take to get to what is due.
+/// How long the connection's task may take to get to what is due, when it cannot be woken.
 const HAND_OVER: Duration = Duration::from_millis(50);
 const TICK: Duration = Duration::from_millis(1);
 
@@ -204,7 +204,7 @@ impl Conn {
     }
 
     async fn settle_until(&self, deadline: Instant) -> Result<(), u64> {
-        self.next_flush().await;
+        self.next_flush(deadline).await;
         let mut sent = self.sent();
         loop {
             let unsent = self.unacknowledged();
@@ -219,20 +219,28 @@ impl Conn {
         }
     }
 
-    /// The connection's task writes what it was given, then flushes.
-    async fn next_flush(&self) {
-        let seen = self.flushes.load(Ordering::Acquire);
-        let flushed = async {
-            loop {
-                let told = self.flushed.notified();
-                if self.flushes.load(Ordering::Acquire) > seen {
-                    return;
-                }
-                told.await;
+    /// The connection's task writes what it was given, then flushes. A flush that is on its way already may have missed
+    /// what was given to it just now, so the task is woken for two. A silent transport flushes nothing.
+    async fn next_flush(&self, deadline: Instant) {
+        for _ in 0..2 {
+            if !matches!(self.manner(), Manner::Normal | Manner::Deaf) {
+                return;
             }
-        };
-        // Nothing may be due.
-        let _ = tokio::time::timeout(HAND_OVER, flushed).await;
+            let seen = self.flushes.load(Ordering::Acquire);
+            let woken = self.reader.take().map(Waker::wake).is_some();
+            let flushed = async {
+                loop {
+                    let told = self.flushed.notified();
+                    if self.flushes.load(Ordering::Acquire) > seen {
+                        return;
+                    }
+                    told.await;
+                }
+            };
+            // A task that does not read at the moment cannot be woken, and nothing may be due.
+            let until = if woken { deadline } else { deadline.min(Instant::now() + HAND_OVER) };
+            let _ = tokio::time::timeout_at(until, flushed).await;
+        }
     }
 
     fn unacknowledged(&self) -> u64 {

@@ -292,5 +292,7 @@ impl<T> Drop for Faulty<T> {
     fn drop(&mut self) {
         // Before the socket is closed, so that nobody acts on a descriptor that has become another's.
         self.conn.hold_socket(None);
+        // Nobody waits for a flush that cannot come.
+        self.conn.count_flush();
     }
 }

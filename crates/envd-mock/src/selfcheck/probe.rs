@@ -27,6 +27,8 @@ pub(crate) struct Look<'l, D> {
     pub(crate) protocol: Protocol,
     /// The answer is to stay open.
     pub(crate) open: bool,
+    /// For a write that does not get on, before it is said to wait.
+    pub(crate) stuck: Duration,
     /// For what becomes of the connection.
     pub(crate) rest: Duration,
     /// Which request of its kind this is.
@@ -44,7 +46,7 @@ impl<D: AsyncFn()> Look<'_, D> {
         }
         let small = matches!(probe.send, Send::Flood | Send::Noise | Send::Deaf);
         let buffers = if small { Buffers::Small } else { Buffers::Usual };
-        let mut peer = match Peer::open(self.address, self.protocol, buffers).await {
+        let mut peer = match Peer::open(self.address, self.protocol, buffers, self.stuck).await {
             Ok(peer) => peer,
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 return Ok(nothing(First::Refused));
@@ -108,7 +110,7 @@ impl<D: AsyncFn()> Look<'_, D> {
     }
 
     async fn begun(&self, ask: &Ask) -> io::Result<Peer> {
-        let mut peer = Peer::open(self.address, self.protocol, Buffers::Usual).await?;
+        let mut peer = Peer::open(self.address, self.protocol, Buffers::Usual, self.stuck).await?;
         let call = ask.call(self.n);
         peer.begin(Which::Main, &call).await;
         peer.body(Which::Main, &call.body, true).await;

@@ -10,7 +10,7 @@ use futures::future::join_all;
 use super::judge::{Difference, judge};
 use super::probe::{Look, PATIENCE, QUIET};
 use super::report::{Checked, Finding, Report};
-use super::row::{End, Expect, First, Probe, Protocol, Rest, Rests, Row, Then};
+use super::row::{End, Expect, First, Probe, Protocol, Rest, Rests, Row, Then, Writes};
 use super::seen::Seen;
 use crate::fault::Script;
 use crate::journal::{Done, Entry};
@@ -149,6 +149,7 @@ impl Check<'_> {
             address: self.mock.addr(),
             protocol: self.protocol,
             open,
+            stuck: if expect.writes == Writes::Wait { QUIET } else { PATIENCE },
             rest: if silent { QUIET } else { PATIENCE },
             n: self.next.fetch_add(1, Ordering::Relaxed),
             done,

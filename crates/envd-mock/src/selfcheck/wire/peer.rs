@@ -13,8 +13,6 @@ use super::socket::{Buffers, Socket};
 use crate::selfcheck::ask::Call;
 use crate::selfcheck::row::Protocol;
 
-/// How long a window may stay shut before the peer counts as one that does not read.
-const SHUT: Duration = Duration::from_millis(150);
 const PIECE: usize = 64 * 1024;
 
 /// Which call of a connection.
@@ -58,7 +56,12 @@ enum Kind {
 }
 
 impl Peer {
-    pub(crate) async fn open(address: SocketAddr, protocol: Protocol, buffers: Buffers) -> io::Result<Self> {
+    pub(crate) async fn open(
+        address: SocketAddr,
+        protocol: Protocol,
+        buffers: Buffers,
+        stuck: Duration,
+    ) -> io::Result<Self> {
         let kind = match protocol {
             Protocol::Http1 => {
                 let (main, other) = (Answer::default(), Answer::default());
@@ -66,7 +69,7 @@ impl Peer {
             }
             Protocol::Http2 => Kind::Two { session: Session::new(), none: Answer::default(), greeted: false },
         };
-        Ok(Self { socket: Socket::open(address, buffers).await?, host: address.to_string(), kind })
+        Ok(Self { socket: Socket::open(address, buffers, stuck).await?, host: address.to_string(), kind })
     }
 
     /// Sends the head of a call; the body follows, if it has one.
@@ -110,7 +113,7 @@ impl Peer {
                 if self.answer(which).is_over() {
                     return true;
                 }
-                if !self.more(Instant::now() + SHUT).await {
+                if !self.more(Instant::now() + self.socket.stuck).await {
                     return false;
                 }
                 continue;

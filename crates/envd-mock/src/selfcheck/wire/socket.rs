@@ -13,8 +13,6 @@ use super::answer::WireEnd;
 use super::segments;
 
 const READ: usize = 256 * 1024;
-/// A write that has not got on for so long waits for the peer.
-const STUCK: Duration = Duration::from_millis(150);
 
 /// How much the kernel keeps for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +28,12 @@ pub(super) struct Socket {
     stream: TcpStream,
     pub(super) arrived: Vec<u8>,
     pub(super) end: Option<WireEnd>,
+    /// A write that has not got on for so long waits for the peer.
+    pub(super) stuck: Duration,
 }
 
 impl Socket {
-    pub(super) async fn open(address: SocketAddr, buffers: Buffers) -> io::Result<Self> {
+    pub(super) async fn open(address: SocketAddr, buffers: Buffers, stuck: Duration) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         if buffers == Buffers::Small {
             socket.set_send_buffer_size(32 * 1024)?;
@@ -41,7 +41,7 @@ impl Socket {
         }
         let stream = socket.connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, arrived: Vec::new(), end: None })
+        Ok(Self { stream, arrived: Vec::new(), end: None, stuck })
     }
 
     /// Takes what comes next; false when nothing did by then, or ever will.
@@ -62,7 +62,7 @@ impl Socket {
     /// Writes; false when the peer does not take it all. What it ended with shows at the next read.
     pub(super) async fn write(&mut self, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() {
-            match timeout_at(Instant::now() + STUCK, self.stream.write(bytes)).await {
+            match timeout_at(Instant::now() + self.stuck, self.stream.write(bytes)).await {
                 Err(_) => return false,
                 Ok(Ok(written)) => bytes = &bytes[written..],
                 Ok(Err(error)) => {
