@@ -1,5 +1,6 @@
 //! What a mutant is: one seeded bug, as data. Moves no bytes.
 
+use envd_mock::Defect;
 use serde_json::Value;
 
 use super::frames::Passing;
@@ -42,6 +43,8 @@ pub enum Change {
     Aside(&'static str, &'static str, &'static str),
     /// A rule of the mock's own fault script.
     Fault(&'static str),
+    /// A defect that real builds were seen to have, by the mock's own switch.
+    Defect(Defect),
 }
 
 impl Change {
@@ -54,6 +57,7 @@ impl Change {
             | Self::Frames(calls, _)
             | Self::Held(calls)
             | Self::Aside(calls, _, _) => of(calls, method, target),
+            Self::Defect(_) => true,
             Self::Fault(rule) => is_of(operation(rule), method, target),
         }
     }

@@ -45,7 +45,8 @@ impl Subjects for Mutated {
     fn start(&self) -> BoxFuture<'_, Result<Subject, Trouble>> {
         Box::pin(async {
             let behind = match self.change {
-                Change::Fault(rule) => Embedded.start_with(rule).await?,
+                Change::Fault(rule) => Embedded.with_rule(rule).await?,
+                Change::Defect(defect) => Embedded.with_defect(defect).await?,
                 _ => Embedded.start().await?,
             };
             let failed = |error: io::Error| Trouble::Start(format!("the proxy of a mutant: {error}"));
@@ -195,7 +196,10 @@ impl Way {
         if self.record.is_some() {
             return self.recorded(place, mock, client).await;
         }
-        let passes = matches!(self.change, Change::Nothing | Change::Request(..) | Change::Fault(_));
+        let passes = matches!(
+            self.change,
+            Change::Nothing | Change::Request(..) | Change::Fault(_) | Change::Defect(_)
+        );
         if passes || !self.change.reaches(&call.method, &call.target) {
             copy(&mut mock, &mut client).await?;
             return client.shutdown().await;

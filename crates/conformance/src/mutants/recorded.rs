@@ -49,12 +49,12 @@ impl Change {
 
     fn shows(&self, recorded: &Recorded, kept: &super::http::Kept) -> bool {
         if recorded.head.is_empty() {
-            return matches!(self, Self::Fault(_));
+            return matches!(self, Self::Fault(_) | Self::Defect(_));
         }
         let call = Call::of(&String::from_utf8_lossy(&recorded.head), kept);
         match self {
             Self::Nothing => false,
-            Self::Aside(..) | Self::Fault(_) => true,
+            Self::Aside(..) | Self::Fault(_) | Self::Defect(_) => true,
             Self::Request(_, edit) => recorded.body.as_ref().is_none_or(|body| {
                 let before = [recorded.head.clone(), body.clone()].concat();
                 let mut request = Request::new(recorded.head.clone(), body.clone());

@@ -1,6 +1,7 @@
 //! The mutants, one file for each part of the contract.
 
 mod commands;
+mod defects;
 mod downloads;
 mod edit;
 mod entries;
@@ -28,7 +29,7 @@ const TABLES: &[&[Mutant]] = &[
 
 /// Every mutant, in the order in which they are listed.
 pub fn all() -> Vec<Mutant> {
-    TABLES.concat()
+    TABLES.concat().into_iter().chain(defects::mutants()).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The mock as a subject, in this process.
 
-use envd_mock::{Builder, MockEnvd};
+use envd_mock::{Builder, Defect, MockEnvd};
 use futures::future::BoxFuture;
 
 use super::{Subject, Subjects};
@@ -15,9 +15,17 @@ impl Embedded {
     ///
     /// # Errors
     /// [`Trouble::Start`], also for a rule that is none.
-    pub async fn start_with(&self, rule: &str) -> Result<Subject, Trouble> {
+    pub async fn with_rule(&self, rule: &str) -> Result<Subject, Trouble> {
         let rule = rule.parse().map_err(|error| Trouble::Start(format!("{error}")))?;
         started(MockEnvd::builder().fault(rule)).await
+    }
+
+    /// A mock with a defect that real builds were seen to have.
+    ///
+    /// # Errors
+    /// [`Trouble::Start`].
+    pub async fn with_defect(&self, defect: Defect) -> Result<Subject, Trouble> {
+        started(MockEnvd::builder().defect(defect)).await
     }
 }
 

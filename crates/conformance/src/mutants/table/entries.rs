@@ -215,7 +215,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     request("fs/nul-cut", "paths are cut at a NUL", FS, |_, r| {
         r.json(|m| edit_text(m, "path", |path| path.split('\0').next().unwrap_or_default().into()));
     }),
-    request("fs/tilde-kept", "a tilde is a name", FS, |_, r| {
+    request("fs/tilde-kept", "a tilde is a name in calls of the file system", FS, |_, r| {
         r.json(|m| {
             edit_text(
                 m,
@@ -227,7 +227,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     request("fs/tilde-name", "~name is the home", FS, |_, r| {
         r.json(|m| edit_text(m, "path", |path| if path.starts_with('~') { "~".into() } else { path.into() }));
     }),
-    answer("fs/404-as-400", "the code is not_found, the status 400", FS, |_, a| {
+    answer("fs/404-as-400", "the code is not_found, the status 400, of files", FS, |_, a| {
         a.head("404 Not Found", "400 Bad Request");
     }),
     answer("fs/messages-lost", "errors have no text", FS, |_, a| {

@@ -108,7 +108,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     }),
     answer(
         "process/not-found-as-400",
-        "the code is not_found, the status 400",
+        "the code is not_found, the status 400, of processes",
         "/process.Process/",
         |_, a| {
             a.head("404 Not Found", "400 Bad Request");

@@ -234,7 +234,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     answer("files/tilde-text", "~name is told otherwise", "/files", |_, a| {
         a.body("user-specific home dir", "that");
     }),
-    request("files/tilde-kept", "a tilde is a name", "/files", |_, r| {
+    request("files/tilde-kept", "a tilde is a name in uploads and downloads", "/files", |_, r| {
         target(r, |t| t.replace("path=~", "path=./~").replace("path=%7E", "path=./~"));
     }),
     request("files/dots-taken", "dots are taken out of paths", "/files", |_, r| {

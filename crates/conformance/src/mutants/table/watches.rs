@@ -182,15 +182,6 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     frames("watch/file-as-internal", "WatchDir of a file is internal", WATCH, |_, flag, m| {
         code(flag, m, "invalid_argument", "internal")
     }),
-    frames("watch/unimplemented", "WatchDir is unimplemented", WATCH, |passing, _, _| {
-        if passing.count > 0 {
-            return Vec::new();
-        }
-        vec![(
-            2,
-            json!({ "error": { "code": "unimplemented", "message": "watch_dir streaming not yet implemented" } }),
-        )]
-    }),
     request("watch/recursive-ignored", "recursive is ignored by WatchDir", WATCH, |_, r| {
         r.json(|m| lose(m, "recursive"));
     }),
