@@ -44,22 +44,28 @@ impl Frames {
         }
         let (whole, rest) = envelope::read(&self.body);
         self.body.drain(..self.body.len() - rest);
-        let mut out: Vec<u8> = whole.iter().flat_map(|frame| self.frame(frame)).collect();
+        let mut out: Vec<u8> =
+            whole.iter().flat_map(|frame| self.frame(frame)).flat_map(|one| chunked(&one)).collect();
         if self.over {
             out.extend_from_slice(b"0\r\n\r\n");
         }
         out
     }
 
+    /// What becomes of a body that is there at once.
+    pub(super) fn whole(&mut self, body: &[u8]) -> Vec<u8> {
+        envelope::read(body).0.iter().flat_map(|frame| self.frame(frame)).flatten().collect()
+    }
+
     /// Whether any message of a body is not passed on at once and as it is.
     pub(super) fn changes(&mut self, body: &[u8]) -> bool {
         let whole = envelope::read(body).0;
-        whole.iter().any(|frame| self.frame(frame) != chunked(&envelope::write(frame.flag, &frame.data)))
+        whole.iter().any(|frame| self.frame(frame) != [envelope::write(frame.flag, &frame.data)])
     }
 
-    fn frame(&mut self, frame: &envelope::Frame) -> Vec<u8> {
+    fn frame(&mut self, frame: &envelope::Frame) -> Vec<Vec<u8>> {
         let Ok(message) = serde_json::from_slice::<Value>(&frame.data) else {
-            return chunked(&envelope::write(frame.flag, &frame.data));
+            return vec![envelope::write(frame.flag, &frame.data)];
         };
         let (before, is_data) = (message.clone(), message.pointer("/event/data").is_some());
         let mut edited = (self.edit)(&mut self.passing, frame.flag, message);
@@ -69,9 +75,9 @@ impl Frames {
         let write = |(flag, message): &(u8, Value)| {
             let same = *flag == frame.flag && *message == before;
             let text = if same { frame.data.clone() } else { message.to_string().into_bytes() };
-            chunked(&envelope::write(*flag, &text))
+            envelope::write(*flag, &text)
         };
-        edited.iter().flat_map(write).collect()
+        edited.iter().map(write).collect()
     }
 }
 

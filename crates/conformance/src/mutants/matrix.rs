@@ -86,10 +86,18 @@ impl Matrix {
         )
     }
 
-    /// Mutants that no case catches.
+    /// Mutants that no case fails for.
     pub fn survivors(&self) -> Vec<&str> {
-        let of_none = |row: &&Row| row.caught.is_empty();
-        self.mutants.iter().filter(of_none).map(|row| row.id.as_str()).collect()
+        self.ids(|row| row.caught.is_empty() && row.late.is_empty())
+    }
+
+    /// Mutants for which cases fail, but only because they wait in vain.
+    pub fn only_late(&self) -> Vec<&str> {
+        self.ids(|row| row.caught.is_empty() && !row.late.is_empty())
+    }
+
+    fn ids(&self, which: impl Fn(&Row) -> bool) -> Vec<&str> {
+        self.mutants.iter().filter(|row| which(row)).map(|row| row.id.as_str()).collect()
     }
 
     /// Mutants that are caught, and noticed by fewer than 5 per cent of the cases.

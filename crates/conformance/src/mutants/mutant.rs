@@ -36,7 +36,7 @@ pub enum Change {
     Answer(&'static str, OnAnswer),
     /// Answers and streams are held back until they are whole.
     Held(&'static str),
-    /// The messages of streams in JSON.
+    /// The messages of streams that are JSON, as the last one always is.
     Frames(&'static str, OnFrame),
     /// A shell script in the guest before a call, and one before its answer. `$1` is the path of which the call speaks,
     /// and `$2` the one that something is moved from.

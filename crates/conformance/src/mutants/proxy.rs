@@ -209,9 +209,16 @@ impl Way {
         let kind = header(&text, "content-type").unwrap_or_default().to_owned();
         let chunked = header(&text, "transfer-encoding") == Some("chunked");
         match self.change {
-            Change::Frames(_, edit) if chunked && kind == "application/connect+json" => {
+            Change::Frames(_, edit) if chunked && kind.starts_with("application/connect") => {
                 client.write_all(&head).await?;
                 return frames(Frames::new(&call.target, edit), &body, mock, client).await;
+            }
+            // A stream that is only an error may come whole.
+            Change::Frames(_, edit) if kind.starts_with("application/connect") => {
+                let (mut answer, unchanged) = whole(head, body, &call.method, &mut mock).await?;
+                let edited = Frames::new(&call.target, edit).whole(answer.bytes_mut());
+                *answer.bytes_mut() = edited;
+                client.write_all(&answer.into_bytes(unchanged)).await?;
             }
             Change::Answer(_, edit) if kind.starts_with("application/connect") => {
                 let mut answer = Answer::new(&head, Vec::new(), false);

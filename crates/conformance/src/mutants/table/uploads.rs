@@ -310,7 +310,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     request("signature/expiration-unsigned", "the expiration is not looked at", "/files", |_, r| {
         target(r, |t| without(t, "signature_expiration"));
     }),
-    request("signature/missing-user", "the username is not part of the signature", "/files", |_, r| {
+    request("signature/missing-user", "a signature is looked at without its username", "/files", |_, r| {
         if r.heads("signature=") {
             target(r, |t| without(t, "username"));
         }

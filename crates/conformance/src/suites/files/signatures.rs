@@ -91,11 +91,14 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 get(p, "twin", Ask::download(PATH), &right).await?;
                 get(p, "bare", Ask::download(PATH), right.trim_start_matches("v1_")).await?;
                 get(p, "case", Ask::download(PATH), &right.to_ascii_lowercase()).await?;
+                get(p, "capital", Ask::download(PATH), &right.replacen('v', "V", 1)).await?;
                 get(p, "empty", Ask::download(PATH), "").await
             })
         },
         judge: |o| {
-            ["bare", "case", "empty"].iter().try_for_each(|label| refused(o, label, "invalid signature"))
+            ["bare", "case", "capital", "empty"]
+                .iter()
+                .try_for_each(|label| refused(o, label, "invalid signature"))
         },
         ..OWN
     },
@@ -123,6 +126,23 @@ pub(in crate::suites) const CASES: &[Case] = &[
             opens(o, "write")?;
             o.at("written")?.body_is(b"new")
         },
+        ..OWN
+    },
+    Case {
+        id: "files/signature/user-opens",
+        source: "contract 2",
+        reqs: &["2.signature-user"],
+        requirement: "a signature for a user opens with that username",
+        why: "a link to a user's file is signed for that user",
+        needs: SIGNED,
+        act: |p| {
+            Box::pin(async move {
+                locked(p).await?;
+                let ask = Ask::new("GET", "/files").query("path", PATH).query("username", "user");
+                get(p, "user", ask, &Link { user: "user", ..LINK }.signature()).await
+            })
+        },
+        judge: |o| opens(o, "user"),
         ..OWN
     },
     Case {

@@ -102,6 +102,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             make.ok()?;
             make.field_is("/entry/path", format!("{}/a/b/c", o.dir))?;
             make.field_is("/entry/type", "FILE_TYPE_DIRECTORY")?;
+            make.field_is("/entry/permissions", "drwxr-xr-x")?;
             o.at("stat")?.ok()?;
             o.at("stat")?.field_is("/entry/permissions", "drwxr-xr-x")
         },

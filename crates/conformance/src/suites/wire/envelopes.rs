@@ -254,7 +254,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         },
         judge: |o| {
             understood(o, "at")?;
-            o.at("over")?.stream_error("resource_exhausted", "")
+            o.at("over")?.stream_error("resource_exhausted", "4194304")
         },
         ..Case::BASE
     },
