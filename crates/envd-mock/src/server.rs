@@ -258,10 +258,12 @@ impl Behind {
 
 /// Boots a guest with the programs of the script before its own.
 async fn boot(mut config: GuestConfig, programs: Vec<Program>, live: &Live) -> Result<Arc<Guest>, BootError> {
-    let lasting = std::mem::take(&mut config.programs);
-    config.programs = programs.into_iter().chain(lasting.iter().cloned()).collect();
+    let lasting = config.programs.len();
+    config.programs.splice(0..0, programs);
     let guest = Guest::boot(config).await?;
-    live.direct(guest.programs().clone(), lasting);
+    let programs = guest.programs().clone();
+    let lasting = programs.last(lasting);
+    live.direct(programs, lasting);
     Ok(guest)
 }
 

@@ -1,9 +1,10 @@
 //! Strict runs, from Rust and as the command ends them.
 
-use envd_mock::{MockEnvd, Strictness};
+use envd_mock::fault::Script;
+use envd_mock::{MockEnvd, Program, Strictness};
 use rustix::process::Signal;
 
-use crate::bare::{Wire, ask};
+use crate::bare::{Ask, Wire, ask, stream};
 use crate::command::start;
 use crate::faults::mock;
 
@@ -125,4 +126,45 @@ async fn a_stream_that_the_client_left_is_complained_about_where_that_is_asked_f
         let report = mock.finish().await.err().unwrap_or_default();
         assert_eq!(report.abandoned.len(), complaints, "{report:?}");
     }
+}
+
+#[tokio::test]
+async fn a_program_that_never_ran_is_listed() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("programs.toml");
+    std::fs::write(
+        &script,
+        "[[program]]\ncommand = \"git\"\n[[program]]\nname = \"the build\"\ncommand = \"make\"\n",
+    )
+    .unwrap();
+    let script = script.to_str().unwrap();
+    let running = start(&[&ANY[..], &["--programs-only", "--strict", "--script", script]].concat());
+    start_call("git").send(running.address()).await;
+    running.signal(Signal::TERM);
+    let (code, told) = running.end();
+    assert_eq!(
+        (code, told.lines().next()),
+        (Some(1), Some("envd-mock: a program that never ran: the build")),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn a_program_that_was_replaced_unused_is_complained_about_and_one_that_stays_keeps_its_runs() {
+    let programs = MockEnvd::builder().programs_only(true).strict(true).program(Program::named("git"));
+    let mock = programs.start().await.unwrap();
+    assert_eq!(mock.strict_report().idle_programs, ["git"]);
+    start_call("git").send(mock.addr()).await;
+    let script =
+        |name: &str| Script::from_toml("test", &format!("[[program]]\ncommand = \"{name}\"\n")).unwrap();
+    mock.faults().replace(script("make"));
+    mock.faults().replace(script("npm"));
+    start_call("npm").send(mock.addr()).await;
+    assert_eq!(mock.finish().await.unwrap_err().idle_programs, ["make"]);
+}
+
+/// A `Start` of this command.
+fn start_call(cmd: &str) -> Ask {
+    let message = format!(r#"{{"process":{{"cmd":"{cmd}"}},"stdin":false}}"#);
+    stream("/process.Process/Start", &message)
 }

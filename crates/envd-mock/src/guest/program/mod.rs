@@ -16,5 +16,6 @@ pub(crate) use model::{Act, Args, Finish, Read, Step, Stream};
 pub use model::{Program, ProgramWhen};
 pub(crate) use play::{Ending, Outlet, Stage};
 pub(crate) use programs::Chosen;
+pub(crate) use programs::Lasting;
 pub use programs::{ProgramRuns, Programs};
 pub(crate) use stdin::Stdin;

@@ -1,14 +1,28 @@
 //! The programs of one guest: which there are, which one a command gets, and how often each was run.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::asked::Asked;
 use super::model::Program;
 
 /// The programs of one guest, in order; cheap to clone, all clones are the same.
 #[derive(Debug, Clone, Default)]
-pub struct Programs(Arc<RwLock<Arc<[Arc<Entry>]>>>);
+pub struct Programs(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    entries: RwLock<Arc<[Arc<Entry>]>>,
+    /// Names of those that were replaced before they had run.
+    retired: Mutex<Vec<String>>,
+}
+
+/// So many that were replaced are remembered.
+const RETIRED: usize = 1000;
+
+/// Programs that stay when others are replaced, with their counts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lasting(Arc<[Arc<Entry>]>);
 
 #[derive(Debug)]
 struct Entry {
@@ -40,9 +54,46 @@ impl std::ops::Deref for Chosen {
 impl Programs {
     /// Puts these in place of all that were there; what runs already goes on as it was.
     pub fn replace(&self, programs: Vec<Program>) {
+        self.replace_before(programs, &Lasting::default());
+    }
+
+    /// Puts these in place of all that were there; behind them stay the lasting ones.
+    pub(crate) fn replace_before(&self, programs: Vec<Program>, lasting: &Lasting) {
         let entry = |program| Arc::new(Entry { program, runs: AtomicU64::new(0) });
-        let entries = programs.into_iter().map(entry).collect();
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = entries;
+        let new = programs.into_iter().map(entry).chain(lasting.0.iter().cloned()).collect();
+        let old = {
+            let mut entries = self.0.entries.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *entries, Arc::clone(&new))
+        };
+        let kept = |one: &Entry| new.iter().any(|other| other.program.name == one.program.name);
+        let gone = old.iter().filter(|entry| entry.is_idle() && !kept(entry));
+        let mut retired = self.retired();
+        let room = RETIRED.saturating_sub(retired.len());
+        retired.extend(gone.map(|entry| entry.program.name.clone()).take(room));
+    }
+
+    /// The last `count` of them.
+    pub(crate) fn last(&self, count: usize) -> Lasting {
+        let entries = self.entries();
+        Lasting(entries[entries.len().saturating_sub(count)..].into())
+    }
+
+    /// Forgets what has run, and what was there and never did.
+    pub(crate) fn forget(&self) {
+        self.entries().iter().for_each(|entry| entry.runs.store(0, Ordering::Relaxed));
+        self.retired().clear();
+    }
+
+    /// The names of those that have never run, though they may have been replaced since.
+    pub(crate) fn idle(&self) -> Vec<String> {
+        let mut idle = self.retired().clone();
+        let entries = self.entries();
+        idle.extend(entries.iter().filter(|entry| entry.is_idle()).map(|entry| entry.program.name.clone()));
+        idle
+    }
+
+    fn retired(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All of them, in order.
@@ -73,7 +124,13 @@ impl Programs {
     }
 
     fn entries(&self) -> Arc<[Arc<Entry>]> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.entries.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Entry {
+    fn is_idle(&self) -> bool {
+        self.runs.load(Ordering::Relaxed) == 0
     }
 }
 
@@ -102,6 +159,19 @@ mod tests {
         assert_eq!(programs.choose(&asked("b")).map(|chosen| chosen.name.clone()), Some("*".to_owned()));
         let runs: Vec<_> = programs.runs().into_iter().map(|program| program.runs).collect();
         assert_eq!(runs, [1, 1, 0]);
+    }
+
+    #[test]
+    fn who_never_ran_is_remembered_unless_there_is_one_of_the_name_again() {
+        let programs = Programs::from(vec![Program::named("a"), Program::named("b"), Program::named("last")]);
+        let lasting = programs.last(1);
+        programs.choose(&asked("last")).unwrap();
+        programs.replace_before(vec![Program::named("b"), Program::named("c")], &lasting);
+        assert_eq!(programs.idle(), ["a", "b", "c"]);
+        programs.choose(&asked("b")).unwrap();
+        assert_eq!(programs.idle(), ["a", "c"]);
+        programs.forget();
+        assert_eq!(programs.idle(), ["b", "c", "last"]);
     }
 
     #[test]
