@@ -1,10 +1,13 @@
 //! Strict runs, from Rust and as the command ends them.
 
+use std::time::Duration;
+
 use envd_mock::fault::Script;
-use envd_mock::{MockEnvd, Program, Strictness};
+use envd_mock::journal::Entry;
+use envd_mock::{MockEnvd, Pace, Program, Strictness};
 use rustix::process::Signal;
 
-use crate::bare::{Ask, Wire, ask, stream};
+use crate::bare::{Ask, PATIENCE, Wire, ask, stream};
 use crate::command::start;
 use crate::faults::mock;
 
@@ -167,4 +170,49 @@ async fn a_program_that_was_replaced_unused_is_complained_about_and_one_that_sta
 fn start_call(cmd: &str) -> Ask {
     let message = format!(r#"{{"process":{{"cmd":"{cmd}"}},"stdin":false}}"#);
     stream("/process.Process/Start", &message)
+}
+
+#[tokio::test]
+async fn a_delay_that_nobody_sat_out_had_its_effect() {
+    let cases = [
+        ("GET /health: delay 1h", "the call ended in a delay of 3600s"),
+        ("process.Process/Start: start-late 1h", "the call ended before a start 3600s late"),
+        ("process.Process/Start down[2]: delay 1h", "the call ended in a delay of 3600s"),
+    ];
+    for (rule, what) in cases {
+        for client_leaves in [true, false] {
+            let builder = MockEnvd::builder().programs_only(true).clock(Pace::Manual);
+            let builder = builder.strict(Strictness::Abandoned).fault(rule.parse().unwrap());
+            let mock = builder.start().await.unwrap();
+            let call = if rule.starts_with("GET") { ask("GET /health") } else { start_call("true") };
+            let mut wire = Wire::open(mock.addr()).await;
+            wire.write(&call.bytes(mock.addr())).await;
+            delayed(&mock).await;
+            let faults = mock.faults();
+            if client_leaves {
+                drop(wire);
+                faults.settled_journal().await;
+            }
+            mock.finish().await.unwrap();
+            assert_eq!(done(&faults.journal()), [what], "{rule}");
+        }
+    }
+}
+
+/// Waits until somebody sleeps for the hour.
+async fn delayed(mock: &MockEnvd) {
+    let due = async {
+        while mock.clock().waited_for().await != Duration::from_secs(3600) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, due).await.unwrap();
+}
+
+fn done(journal: &[Entry]) -> Vec<&str> {
+    let calls = journal.iter().filter_map(|entry| match entry {
+        Entry::Call(call) => Some(call),
+        _ => None,
+    });
+    calls.flat_map(|call| &call.done).map(|done| done.what.as_str()).collect()
 }
