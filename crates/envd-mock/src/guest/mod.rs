@@ -29,4 +29,4 @@ pub use boot::{BootError, Guest};
 pub use config::{GuestConfig, RootSpec};
 pub use ns::LaunchError;
 pub(crate) use program::Lasting;
-pub use program::{Program, ProgramRuns, ProgramWhen, Programs, RealRun};
+pub use program::{Program, ProgramRun, ProgramRuns, ProgramWhen, Programs, RealRun};

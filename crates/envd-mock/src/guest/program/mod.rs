@@ -4,6 +4,7 @@
 mod asked;
 mod builder;
 mod content;
+mod history;
 mod model;
 mod play;
 mod programs;
@@ -12,6 +13,7 @@ mod stdin;
 pub(crate) use asked::Asked;
 pub use builder::RealRun;
 pub(crate) use content::{BadTemplate, Content, Template};
+pub use history::ProgramRun;
 pub(crate) use model::{Act, Args, Finish, Read, Step, Stream};
 pub use model::{Program, ProgramWhen};
 pub(crate) use play::{Ending, Outlet, Stage};

@@ -2,8 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use super::asked::Asked;
+use super::history::{History, ProgramRun, Run};
 use super::model::Program;
 
 /// The programs of one guest, in order; cheap to clone, all clones are the same.
@@ -15,6 +17,7 @@ struct Inner {
     entries: RwLock<Arc<[Arc<Entry>]>>,
     /// Names of those that were replaced before they had run.
     retired: Mutex<Vec<String>>,
+    history: History,
 }
 
 /// So many that were replaced are remembered.
@@ -41,13 +44,16 @@ pub struct ProgramRuns {
 
 /// A program that was chosen for a command, and stays as it was then.
 #[derive(Debug, Clone)]
-pub(crate) struct Chosen(Arc<Entry>);
+pub(crate) struct Chosen {
+    entry: Arc<Entry>,
+    pub(crate) run: Run,
+}
 
 impl std::ops::Deref for Chosen {
     type Target = Program;
 
     fn deref(&self) -> &Program {
-        &self.0.program
+        &self.entry.program
     }
 }
 
@@ -82,6 +88,7 @@ impl Programs {
     pub(crate) fn forget(&self) {
         self.entries().iter().for_each(|entry| entry.runs.store(0, Ordering::Relaxed));
         self.retired().clear();
+        self.0.history.forget();
     }
 
     /// The names of those that have never run, though they may have been replaced since.
@@ -110,17 +117,28 @@ impl Programs {
         self.entries().iter().map(runs).collect()
     }
 
+    /// The last runs, in the order in which they began: at most a thousand of them, and 4 MiB of commands.
+    pub fn history(&self) -> Vec<ProgramRun> {
+        self.kept().0
+    }
+
+    /// The last runs, and how many there were before them.
+    pub(crate) fn kept(&self) -> (Vec<ProgramRun>, u64) {
+        self.0.history.list()
+    }
+
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries().is_empty()
     }
 
-    /// The first that takes the place of `asked`, counted as run.
-    pub(crate) fn choose(&self, asked: &Asked) -> Option<Chosen> {
+    /// The first that takes the place of `asked`, counted as run at that time.
+    pub(crate) fn choose(&self, asked: &Asked, at: Duration) -> Option<Chosen> {
         let entries = self.entries();
         let entry = entries.iter().find(|entry| entry.program.when.matches(asked))?;
         entry.runs.fetch_add(1, Ordering::Relaxed);
-        Some(Chosen(Arc::clone(entry)))
+        let run = self.0.history.began(&entry.program.name, asked, at);
+        Some(Chosen { entry: Arc::clone(entry), run })
     }
 
     fn entries(&self) -> Arc<[Arc<Entry>]> {
@@ -155,8 +173,14 @@ mod tests {
     fn the_first_that_matches_wins_and_is_counted() {
         let programs =
             Programs::from(vec![Program::named("a").called("1"), Program::named("*"), Program::named("a")]);
-        assert_eq!(programs.choose(&asked("a")).map(|chosen| chosen.name.clone()), Some("1".to_owned()));
-        assert_eq!(programs.choose(&asked("b")).map(|chosen| chosen.name.clone()), Some("*".to_owned()));
+        assert_eq!(
+            programs.choose(&asked("a"), Duration::ZERO).map(|chosen| chosen.name.clone()),
+            Some("1".to_owned())
+        );
+        assert_eq!(
+            programs.choose(&asked("b"), Duration::ZERO).map(|chosen| chosen.name.clone()),
+            Some("*".to_owned())
+        );
         let runs: Vec<_> = programs.runs().into_iter().map(|program| program.runs).collect();
         assert_eq!(runs, [1, 1, 0]);
     }
@@ -165,10 +189,10 @@ mod tests {
     fn who_never_ran_is_remembered_unless_there_is_one_of_the_name_again() {
         let programs = Programs::from(vec![Program::named("a"), Program::named("b"), Program::named("last")]);
         let lasting = programs.last(1);
-        programs.choose(&asked("last")).unwrap();
+        programs.choose(&asked("last"), Duration::ZERO).unwrap();
         programs.replace_before(vec![Program::named("b"), Program::named("c")], &lasting);
         assert_eq!(programs.idle(), ["a", "b", "c"]);
-        programs.choose(&asked("b")).unwrap();
+        programs.choose(&asked("b"), Duration::ZERO).unwrap();
         assert_eq!(programs.idle(), ["a", "c"]);
         programs.forget();
         assert_eq!(programs.idle(), ["b", "c", "last"]);
@@ -177,9 +201,9 @@ mod tests {
     #[test]
     fn a_chosen_program_outlives_its_replacement() {
         let programs = Programs::from(vec![Program::named("a")]);
-        let chosen = programs.choose(&asked("a")).unwrap();
+        let chosen = programs.choose(&asked("a"), Duration::ZERO).unwrap();
         programs.replace(Vec::new());
         assert_eq!(chosen.name, "a");
-        assert!(programs.choose(&asked("a")).is_none() && programs.list().is_empty());
+        assert!(programs.choose(&asked("a"), Duration::ZERO).is_none() && programs.list().is_empty());
     }
 }
