@@ -72,4 +72,4 @@ pub use server::StartError;
 pub use strict::{StrictReport, Strictness};
 pub use time::{NotManual, Pace};
 pub use traffic::{BadPace, BadRecording, ReplayPace};
-pub use upstream::{BadTarget, Target, UpstreamProtocol};
+pub use upstream::{BadTarget, OwnUpstream, Target, UpstreamProtocol};

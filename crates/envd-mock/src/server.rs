@@ -21,7 +21,7 @@ use crate::pipeline::Pipeline;
 use crate::routes::Front;
 use crate::routes::origin::{Origin, Origins};
 use crate::traffic::{BadRecording, Player, Recorder, Recording, ReplayPace};
-use crate::upstream::{Target, Upstream, UpstreamProtocol};
+use crate::upstream::{OwnUpstream, Target, Upstream, UpstreamProtocol, refuse_own};
 
 /// Everything that a start can be told.
 #[derive(Debug)]
@@ -94,6 +94,12 @@ pub enum StartError {
     /// A rule is about the inside of the guest, and who answers is none of the mock's own.
     #[error(transparent)]
     Unfit(#[from] Unfit),
+    /// A proxy's upstream is the proxy itself.
+    #[error(transparent)]
+    OwnUpstream(#[from] OwnUpstream),
+    /// The system gave no random bytes.
+    #[error("cannot get random bytes for the name of a proxy: {0}")]
+    Random(io::Error),
     /// The recording that is to be played is broken.
     #[error(transparent)]
     Recording(#[from] BadRecording),
@@ -190,7 +196,10 @@ impl Server {
                 let guest = boot(config.guest, programs, &live).await?;
                 Answerer::Guest(Front::new(guest, version.clone(), traits))
             }
-            Behind::Upstream(target, protocol) => Answerer::Upstream(Upstream::new(target, protocol)),
+            Behind::Upstream(target, protocol) => {
+                refuse_own(&target, [listener.address(), control.address()]).await?;
+                Answerer::Upstream(Upstream::new(target, protocol).map_err(StartError::Random)?)
+            }
             Behind::Recording(file, pace) => {
                 Answerer::Recording(Player::new(Recording::load(&file)?, pace, live.time.clone()))
             }
