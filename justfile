@@ -57,9 +57,9 @@ test:
 test-unprivileged:
     python3 tools/unprivileged.py
 
-# Runs every snippet of the README.
+# Runs every snippet of the README and of the guide.
 readme:
-    python3 tools/readme.py README.md
+    python3 tools/readme.py README.md docs/guide.md
 
 # Judges the mock with the kit.
 conformance:

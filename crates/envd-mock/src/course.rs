@@ -2,13 +2,14 @@
 //! stage of the pipeline; how it is done is `effect`'s and `body`'s.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderMap, Method, Request, StatusCode, Version, header};
 use http_body_util::BodyExt as _;
 
-use crate::body::{Framing, Ledger, Setting, Shaped};
+use crate::body::{Framing, Ledger, Setting, Shaped, delay_left};
 use crate::connection::{Conn, Gone, Manner, ending};
 use crate::effect::{self, Asked, Named, Outcome, Upward, Watch};
 use crate::fault::{
@@ -159,9 +160,7 @@ impl Course {
         for chosen in self.at_head() {
             match &chosen.rule().fault {
                 CallFault::Delay { time } => {
-                    let time = chosen.key.wait(time);
-                    self.live.time.sleep(time).await;
-                    self.done(chosen, format!("delayed by {time:?}"));
+                    self.delay(chosen, chosen.key.wait(time)).await;
                 }
                 CallFault::NoContinue {} => self.conn.mute_continue(),
                 _ => {}
@@ -201,6 +200,15 @@ impl Course {
         Ok(None)
     }
 
+    /// Whoever gives up before a delay is over has met it all the same.
+    async fn delay(&self, chosen: &ChosenCall, time: Duration) {
+        let tell = |whole| {
+            self.done(chosen, if whole { format!("delayed by {time:?}") } else { delay_left(time) });
+        };
+        let clock = &self.live.time;
+        clock.sleep_until_telling(clock.now().saturating_add(time), tell).await;
+    }
+
     /// What goes wrong inside the guest travels with the request.
     fn afflict(&self, chosen: &ChosenCall, request: &mut Request<Body>) {
         let Some(kind) = crate::mishaps::of(&chosen.rule().fault, |wait| chosen.key.wait(wait)) else {
@@ -220,7 +228,7 @@ impl Course {
         chosen: &ChosenCall,
         request: &mut Request<Body>,
     ) -> Result<Option<Response>, Gone> {
-        const LONGEST: std::time::Duration = std::time::Duration::from_secs(2);
+        const LONGEST: Duration = Duration::from_secs(2);
         let body = request.body_mut();
         let take = async { while body.frame().await.is_some_and(|frame| frame.is_ok()) {} };
         // Whatever is left then is the client's to worry about.

@@ -57,7 +57,9 @@ pub use builder::Builder;
 pub use coverage::{Coverage, Covered};
 pub use defect::{Defect, NotShown, UnknownDefect};
 pub use generation::{Generation, UnknownGeneration};
-pub use guest::{BootError, GuestConfig, Program, ProgramRuns, ProgramWhen, Programs, RealRun, RootSpec};
+pub use guest::{
+    BootError, GuestConfig, Program, ProgramRun, ProgramRuns, ProgramWhen, Programs, RealRun, RootSpec,
+};
 pub use handle::{GuestHandle, ProcessSummary};
 pub use levers::{Clock, Faults, NameTaken, Refusing};
 pub use live::{RuleReport, Unfit};
@@ -70,4 +72,4 @@ pub use server::StartError;
 pub use strict::{StrictReport, Strictness};
 pub use time::{NotManual, Pace};
 pub use traffic::{BadPace, BadRecording, ReplayPace};
-pub use upstream::{BadTarget, Target, UpstreamProtocol};
+pub use upstream::{BadTarget, OwnUpstream, Target, UpstreamProtocol};

@@ -11,7 +11,7 @@ use crate::connection::Gate;
 use crate::coverage::{self, Cells, Coverage};
 use crate::fault::{Armed, CallRule, ConnectionRule, Counts, Processes, Rules, Script};
 use crate::generation::Generation;
-use crate::guest::{Guest, Program, ProgramRuns, Programs};
+use crate::guest::{Guest, Lasting, ProgramRuns, Programs};
 use crate::journal::{Header, Journal};
 use crate::mishaps;
 use crate::refusal::Refusals;
@@ -37,7 +37,7 @@ pub(crate) struct Live {
     pub(crate) strictness: Strictness,
     rules: RwLock<Arc<Rules>>,
     /// The programs of the script, once there is a guest; the builder's stay behind them.
-    programs: OnceLock<(Programs, Vec<Program>)>,
+    programs: OnceLock<(Programs, Lasting)>,
     /// What there was at the start.
     initial: Setup,
     history: Mutex<History>,
@@ -144,6 +144,9 @@ impl Live {
         *self.history() = History::default();
         self.journal.reset();
         self.begin();
+        if let Some((programs, _)) = self.programs.get() {
+            programs.forget();
+        }
     }
 
     fn history(&self) -> MutexGuard<'_, History> {
@@ -151,7 +154,7 @@ impl Live {
     }
 
     /// Takes charge of the guest's programs; `lasting` are those that no script replaces.
-    pub(crate) fn direct(&self, programs: Programs, lasting: Vec<Program>) {
+    pub(crate) fn direct(&self, programs: Programs, lasting: Lasting) {
         // Set once, when the guest has booted.
         let _ = self.programs.set((programs, lasting));
     }
@@ -193,7 +196,7 @@ impl Live {
 
     fn arm(&self, mut script: Script) -> Rules {
         if let Some((programs, lasting)) = self.programs.get() {
-            programs.replace(script.programs().into_iter().chain(lasting.iter().cloned()).collect());
+            programs.replace_before(script.programs(), lasting);
         }
         self.history().armed.extend(coverage::armed(&script));
         let (connections, calls) =
@@ -270,7 +273,8 @@ impl Live {
 
     /// What a strict run would have to say by now.
     pub(crate) fn strict_report(&self, strictness: Strictness) -> StrictReport {
-        StrictReport::new(strictness, self.dead(), self.journal.tally())
+        let idle = self.programs.get().map(|(programs, _)| programs.idle()).unwrap_or_default();
+        StrictReport::new(strictness, self.dead(), idle, self.journal.tally())
     }
 
     /// What has been tried by now.

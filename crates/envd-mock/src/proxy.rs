@@ -51,7 +51,8 @@ impl Builder<Proxy> {
     /// Starts the proxy; it answers when this returns, whether the upstream does or not.
     ///
     /// # Errors
-    /// [`StartError`]: the address is remote or cannot be bound, or a rule needs a guest of the mock's own.
+    /// [`StartError`]: the address is remote or cannot be bound, the upstream is the proxy itself, or a rule needs a
+    /// guest of the mock's own.
     pub async fn start(self) -> Result<Proxy, StartError> {
         Ok(Proxy { served: Served::start(self.config).await? })
     }

@@ -21,7 +21,7 @@ use crate::pipeline::Pipeline;
 use crate::routes::Front;
 use crate::routes::origin::{Origin, Origins};
 use crate::traffic::{BadRecording, Player, Recorder, Recording, ReplayPace};
-use crate::upstream::{Target, Upstream, UpstreamProtocol};
+use crate::upstream::{OwnUpstream, Target, Upstream, UpstreamProtocol, refuse_own};
 
 /// Everything that a start can be told.
 #[derive(Debug)]
@@ -94,6 +94,12 @@ pub enum StartError {
     /// A rule is about the inside of the guest, and who answers is none of the mock's own.
     #[error(transparent)]
     Unfit(#[from] Unfit),
+    /// A proxy's upstream is the proxy itself.
+    #[error(transparent)]
+    OwnUpstream(#[from] OwnUpstream),
+    /// The system gave no random bytes.
+    #[error("cannot get random bytes for the name of a proxy: {0}")]
+    Random(io::Error),
     /// The recording that is to be played is broken.
     #[error(transparent)]
     Recording(#[from] BadRecording),
@@ -190,7 +196,10 @@ impl Server {
                 let guest = boot(config.guest, programs, &live).await?;
                 Answerer::Guest(Front::new(guest, version.clone(), traits))
             }
-            Behind::Upstream(target, protocol) => Answerer::Upstream(Upstream::new(target, protocol)),
+            Behind::Upstream(target, protocol) => {
+                refuse_own(&target, [listener.address(), control.address()]).await?;
+                Answerer::Upstream(Upstream::new(target, protocol).map_err(StartError::Random)?)
+            }
             Behind::Recording(file, pace) => {
                 Answerer::Recording(Player::new(Recording::load(&file)?, pace, live.time.clone()))
             }
@@ -258,10 +267,12 @@ impl Behind {
 
 /// Boots a guest with the programs of the script before its own.
 async fn boot(mut config: GuestConfig, programs: Vec<Program>, live: &Live) -> Result<Arc<Guest>, BootError> {
-    let lasting = std::mem::take(&mut config.programs);
-    config.programs = programs.into_iter().chain(lasting.iter().cloned()).collect();
+    let lasting = config.programs.len();
+    config.programs.splice(0..0, programs);
     let guest = Guest::boot(config).await?;
-    live.direct(guest.programs().clone(), lasting);
+    let programs = guest.programs().clone();
+    let lasting = programs.last(lasting);
+    live.direct(programs, lasting);
     Ok(guest)
 }
 

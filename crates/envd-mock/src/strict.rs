@@ -1,5 +1,5 @@
-//! What a strict run does not let pass: a rule that was of no use, a request that nobody knew, a call that was left. Says
-//! so; judges nothing that the tally and the rules do not tell.
+//! What a strict run does not let pass: a rule or a program that was of no use, a request that nobody knew, a call that
+//! was left. Says so; judges nothing that the tally, the rules and the programs do not tell.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub enum Strictness {
     /// Whatever happens is fine.
     #[default]
     Off,
-    /// Each rule must fire (for a probability: be drawn), and each request must be known.
+    /// Each rule must fire (for a probability: be drawn), each program run, and each request be known.
     On,
     /// Moreover, no call may be left by its client, unless something was done to it on purpose; a `Start` or `Connect`
     /// may be, once it has begun.
@@ -34,6 +34,8 @@ impl From<bool> for Strictness {
 pub struct StrictReport {
     /// Rules that never fired or, for a probability, were never drawn.
     pub dead_rules: Vec<String>,
+    /// Programs that never ran, by name.
+    pub idle_programs: Vec<String>,
     /// Requests that no route knows, such as `GET /nowhere`; the first hundred different ones.
     pub unknown: Vec<String>,
     /// Calls that were left, such as `GET /files (call 3)`; the first hundred.
@@ -41,18 +43,24 @@ pub struct StrictReport {
 }
 
 impl StrictReport {
-    pub(crate) fn new(strictness: Strictness, rules: Vec<RuleReport>, tally: Tally) -> Self {
+    pub(crate) fn new(
+        strictness: Strictness,
+        rules: Vec<RuleReport>,
+        idle_programs: Vec<String>,
+        tally: Tally,
+    ) -> Self {
         if strictness == Strictness::Off {
             return Self::default();
         }
         let dead_rules = rules.into_iter().filter(|rule| rule.dead).map(told).collect();
         let abandoned = if strictness == Strictness::Abandoned { tally.abandoned.first } else { Vec::new() };
-        Self { dead_rules, unknown: tally.unknown.first, abandoned }
+        Self { dead_rules, idle_programs, unknown: tally.unknown.first, abandoned }
     }
 
     /// Whether there is nothing to complain about.
     pub fn is_clean(&self) -> bool {
-        self.dead_rules.is_empty() && self.unknown.is_empty() && self.abandoned.is_empty()
+        let lists = [&self.dead_rules, &self.idle_programs, &self.unknown, &self.abandoned];
+        lists.into_iter().all(Vec::is_empty)
     }
 }
 
@@ -66,6 +74,7 @@ impl fmt::Display for StrictReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lists = [
             ("a rule that never fired", &self.dead_rules),
+            ("a program that never ran", &self.idle_programs),
             ("a request that no route knows", &self.unknown),
             ("a call that its client left", &self.abandoned),
         ];

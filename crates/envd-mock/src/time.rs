@@ -88,6 +88,13 @@ impl Time {
         }
     }
 
+    /// Sleeps until then, and tells whether it did so to the end: whoever sleeps may be dropped before.
+    pub(crate) async fn sleep_until_telling(&self, when: Duration, tell: impl FnOnce(bool)) {
+        let mut telling = Telling { tell: Some(tell), whole: false };
+        self.sleep_until(when).await;
+        telling.whole = true;
+    }
+
     /// Waits for `future`, but not longer than `time`; `None` when the time is over first.
     pub(crate) async fn timeout<T>(&self, time: Duration, future: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
@@ -121,6 +128,20 @@ impl Time {
             }
             // The sender lives as long as `self`.
             let _ = changed.changed().await;
+        }
+    }
+}
+
+/// Tells when it is dropped.
+struct Telling<F: FnOnce(bool)> {
+    tell: Option<F>,
+    whole: bool,
+}
+
+impl<F: FnOnce(bool)> Drop for Telling<F> {
+    fn drop(&mut self) {
+        if let Some(tell) = self.tell.take() {
+            tell(self.whole);
         }
     }
 }

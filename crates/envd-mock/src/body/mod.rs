@@ -15,4 +15,4 @@ mod tests;
 pub(crate) use envelope::{error_payload, grpc_trailers};
 pub(crate) use framing::{Codec, Counter, Framing};
 pub(crate) use lent::Ledger;
-pub(crate) use shaped::{Setting, Shaped};
+pub(crate) use shaped::{Setting, Shaped, delay_left};

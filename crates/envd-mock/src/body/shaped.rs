@@ -4,6 +4,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use super::framing::{Counter, Framing};
 use super::lent::Ledger;
 use super::shaper::Shaper;
 use crate::connection::{Conn, Gone, ending};
-use crate::fault::ChosenCall;
+use crate::fault::{CallFault, ChosenCall};
 use crate::journal::{ABANDONED, CallNote, Size};
 
 /// What a body needs to know of its call.
@@ -133,12 +134,23 @@ impl Shaped {
         self.waiting = Some(Box::pin(async move { conn.settle_body(&ledger).await.err() }));
     }
 
-    fn sleep(&mut self, time: std::time::Duration) {
+    fn sleep(&mut self, time: Duration) {
         let clock = self.setting.conn.time.clone();
         self.waiting = Some(Box::pin(async move {
             clock.sleep(time).await;
             None
         }));
+    }
+
+    /// Whoever gives up before a delay is over has met it all the same.
+    fn tell_delay(&mut self) {
+        let sleeping = self.waiting.is_some() && self.breaking.is_none() && self.failing.is_none();
+        if let Some(Act::Done(chosen, _, envelope)) = self.acts.front().filter(|_| sleeping)
+            && let CallFault::Delay { time } = &chosen.rule().fault
+        {
+            chosen.fired();
+            self.setting.note.done(chosen.name(), delay_left(chosen.key.wait(time)), *envelope);
+        }
     }
 
     /// Does what was asked for, now that the peer has what came before.
@@ -306,9 +318,17 @@ impl http_body::Body for Shaped {
     }
 }
 
+/// What is said of a delay in which the call ended.
+pub(crate) fn delay_left(time: Duration) -> String {
+    format!("the call ended in a delay of {time:?}")
+}
+
 impl Drop for Shaped {
     fn drop(&mut self) {
+        self.tell_delay();
         let whole = self.setting.head_only || self.is_exhausted();
+        // Whatever the guest still has to say of the call comes before its end.
+        drop(std::mem::take(&mut self.inner));
         self.tell(if whole { "complete" } else { ABANDONED });
     }
 }

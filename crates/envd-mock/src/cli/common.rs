@@ -48,8 +48,8 @@ pub struct Common {
     /// How the mock's clock goes: real, scale=N or manual
     #[arg(long, value_name = "PACE", default_value = "real")]
     clock: Pace,
-    /// Exit with 1 and a list when a rule never fired or a request was unknown; with "abandoned" also when a client left
-    /// a stream
+    /// Exit with 1 and a list when a rule never fired, a program never ran or a request was unknown; with "abandoned"
+    /// also when a client left a stream
     #[arg(long, value_enum, value_name = "WHAT", num_args = 0..=1, default_missing_value = "rules")]
     pub strict: Option<Strict>,
     /// Write the journal to this file at the end, to be replayed with `replay`
@@ -84,7 +84,7 @@ pub enum LogFormat {
 /// What makes a run fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Strict {
-    /// Rules that never fired, and requests that no route knows.
+    /// Rules that never fired, programs that never ran, and requests that no route knows.
     Rules,
     /// Streams that the client left, too.
     Abandoned,

@@ -1,17 +1,20 @@
-//! The guest behind the port: what it is, what runs in it, its files, its clock.
+//! The guest behind the port: what it is, what runs in it and has run, its files, its clock, its preload.
 
 use std::io;
 use std::time::{Duration, SystemTime};
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use serde::Deserialize;
 
 use super::ask::{Asked, Content, Told, bad};
 use super::port::{Context, Own};
+use crate::guest::ProgramRun;
+use crate::guest::preload::{Claim, State};
 use crate::handle::{GuestHandle, ProcessSummary};
+use crate::journal::millis;
 use crate::routes::reply;
 
 #[derive(Deserialize)]
@@ -25,8 +28,16 @@ pub(super) struct Stepped {
     time: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Claimed {
+    state: State,
+    pages: Option<u64>,
+    error: Option<String>,
+}
+
 pub(super) async fn describe(
-    State(Context { facts, .. }): State<Context>,
+    extract::State(Context { facts, .. }): extract::State<Context>,
     Own { handle: guest, .. }: Own,
 ) -> Response {
     let description = serde_json::json!({
@@ -41,6 +52,31 @@ pub(super) async fn describe(
 
 pub(super) async fn processes(Own { handle: guest, .. }: Own) -> Json<Vec<ProcessSummary>> {
     Json(guest.processes())
+}
+
+/// The programs that stand in for commands, and what they have done.
+pub(super) async fn programs(Own { handle: guest, .. }: Own) -> Json<serde_json::Value> {
+    let programs = guest.programs();
+    let (runs, dropped) = programs.kept();
+    let runs: Vec<_> = runs.iter().map(run).collect();
+    Json(serde_json::json!({ "programs": programs.runs(), "runs": runs, "dropped": dropped }))
+}
+
+/// A run, in the words of the journal.
+fn run(run: &ProgramRun) -> serde_json::Value {
+    serde_json::json!({
+        "program": run.program,
+        "pid": run.pid,
+        "cmd": run.cmd,
+        "args": run.args,
+        "cwd": run.cwd,
+        "user": run.user,
+        "tag": run.tag,
+        "at_ms": millis(run.at),
+        "ended_ms": run.ended.map(millis),
+        "exit_code": run.exit_code,
+        "status": run.status,
+    })
 }
 
 pub(super) async fn read_file(Own { handle: guest, .. }: Own, Asked(At { path }): Asked<At>) -> Response {
@@ -75,6 +111,15 @@ pub(super) async fn set_clock(Own { guest, .. }: Own, Told(Stepped { time }): To
             StatusCode::NO_CONTENT.into_response()
         }
         Err(error) => bad(format!("expected a time such as 2031-05-06T07:08:09Z, got {time:?}: {error}")),
+    }
+}
+
+/// Says from now on that the preload is in this state, until the next life cycle.
+pub(super) async fn set_preload(Own { guest, .. }: Own, Told(told): Told<Claimed>) -> Response {
+    let Claimed { state, pages, error } = told;
+    match guest.preload.claim(Claim { state, pages, error }) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(refused) => bad(refused.to_string()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which path goes where.
 
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 
 use super::port::Context;
 use super::{clock, connections, guest, journal, metrics, openapi, script, verify};
@@ -19,8 +19,10 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Context>)> {
     vec![
         ("/guest", get(guest::describe)),
         ("/guest/processes", get(guest::processes)),
+        ("/guest/programs", get(guest::programs)),
         ("/guest/files", files.layer(DefaultBodyLimit::max(LARGEST_FILE))),
         ("/guest/clock", post(guest::set_clock)),
+        ("/guest/preload", put(guest::set_preload)),
         ("/guest/crash", post(connections::crash)),
         ("/script", whole),
         ("/script/rules", rules),

@@ -28,4 +28,5 @@ pub(crate) mod watch;
 pub use boot::{BootError, Guest};
 pub use config::{GuestConfig, RootSpec};
 pub use ns::LaunchError;
-pub use program::{Program, ProgramRuns, ProgramWhen, Programs, RealRun};
+pub(crate) use program::Lasting;
+pub use program::{Program, ProgramRun, ProgramRuns, ProgramWhen, Programs, RealRun};

@@ -1,11 +1,15 @@
 //! The memory preload: idle, running, then done, failed or cancelled, once for each life cycle. Progress is
 //! worked out from the time of the mock's clock at which it is asked for; nothing runs in the background.
 
+mod claim;
+
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::mishap::{Mishap, MishapKind};
+
+pub(crate) use claim::{BadClaim, Claim};
 
 const PAGE: u64 = 4096;
 /// How many pages pass between two steps of the counters.
@@ -44,7 +48,7 @@ pub(crate) enum Plight {
 }
 
 /// Where a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum State {
     Idle,
@@ -78,6 +82,8 @@ pub(crate) struct Preload {
 #[derive(Debug, Default)]
 struct Progress {
     run: Option<Run>,
+    /// What was set in place of a run.
+    claimed: Option<Status>,
     cancelled: bool,
 }
 
@@ -100,7 +106,7 @@ impl Preload {
     /// Starts the one run of this life cycle, with what goes wrong with it; a later call only reports.
     pub(crate) fn start(&self, now: Duration, mishap: Option<&Mishap>) -> Status {
         let mut progress = self.progress();
-        if progress.run.is_some() {
+        if progress.run.is_some() || progress.claimed.is_some() {
             return progress.status(now);
         }
         // Of a run that was cancelled before it began, the first answer still is that it runs.
@@ -114,6 +120,19 @@ impl Preload {
         if let Some(run) = progress.run.as_mut().filter(|run| run.is_running(now)) {
             run.cancelled = Some(now);
         }
+        if let Some(claimed) = progress.claimed.as_mut().filter(|claimed| claimed.state == State::Running) {
+            (claimed.state, claimed.regions, claimed.source) = (State::Cancelled, REGIONS, SOURCE);
+        }
+    }
+
+    /// Says this from now on, until the next life cycle.
+    ///
+    /// # Errors
+    /// [`BadClaim`], when no preload can be like that.
+    pub(crate) fn claim(&self, claim: Claim) -> Result<(), BadClaim> {
+        let claimed = claim.status(&self.config)?;
+        *self.progress() = Progress { claimed, ..Progress::default() };
+        Ok(())
     }
 
     /// Back to idle, for a new life cycle.
@@ -132,7 +151,8 @@ impl Preload {
 
 impl Progress {
     fn status(&self, now: Duration) -> Status {
-        let status = self.run.as_ref().map_or_else(idle, |run| run.status(now));
+        let ran = || self.run.as_ref().map_or_else(idle, |run| run.status(now));
+        let status = self.claimed.clone().unwrap_or_else(ran);
         match status.state {
             State::Done if self.cancelled => Status { state: State::Cancelled, ..status },
             State::Running if self.cancelled => Status { state: State::Cancelled, ..running(0) },

@@ -1,6 +1,8 @@
 //! One call handed on to the upstream, and its answer handed back: method, path and query, headers, both bodies and
-//! their trailers. What concerns one connection alone is left out, and the upstream's own name stands as the host.
+//! their trailers. What concerns one connection alone is left out, the upstream's own name stands as the host, and Via
+//! has one more name.
 
+use std::io;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -11,6 +13,7 @@ use http::{Request, StatusCode, Uri, Version, header};
 use super::answer::Answer;
 use super::headers::hand_on;
 use super::line::{Line, NoAnswer};
+use super::loops::Pseudonym;
 use super::target::{Target, UpstreamProtocol};
 use crate::connection::Conn;
 use crate::routes::reply;
@@ -20,15 +23,22 @@ use crate::routes::reply;
 pub(crate) struct Upstream {
     target: Target,
     protocol: UpstreamProtocol,
+    pseudonym: Pseudonym,
 }
 
 impl Upstream {
-    pub(crate) fn new(target: Target, protocol: UpstreamProtocol) -> Self {
-        Self { target, protocol }
+    /// # Errors
+    /// When the system gives no random bytes for a name.
+    pub(crate) fn new(target: Target, protocol: UpstreamProtocol) -> io::Result<Self> {
+        Ok(Self { target, protocol, pseudonym: Pseudonym::new()? })
     }
 
-    /// The upstream's answer, or 502 with why there is none.
+    /// The upstream's answer, 502 with why there is none, or 508 when the request has been here before.
     pub(crate) async fn answer(&self, request: Request<Body>) -> Response {
+        if self.pseudonym.is_in(request.headers()) {
+            let message = format!("the upstream {} leads back to this proxy", self.target);
+            return reply::error(StatusCode::LOOP_DETECTED, message);
+        }
         match self.call(request).await {
             Ok(response) => response,
             Err(error) => {
@@ -62,6 +72,7 @@ impl Upstream {
     fn addressed(&self, request: Request<Body>, http2: bool) -> Request<Body> {
         let (mut head, body) = request.into_parts();
         hand_on(&mut head.headers);
+        self.pseudonym.sign(&mut head.headers, head.version);
         head.headers.remove(header::HOST);
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         let mut target = http::uri::Parts::default();

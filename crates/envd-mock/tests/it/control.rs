@@ -1,8 +1,10 @@
 //! The control port.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use envd_mock::MockEnvd;
+use envd_mock::{MockEnvd, Pace, Program, RealRun};
+use serde_json::{Value, json};
 
 use crate::bare::{Wire, ask, stream};
 
@@ -55,6 +57,82 @@ async fn processes_are_listed() {
         (one[0]["cmd"].as_str(), one[0]["args"][0].as_str(), one[0]["cwd"].as_str(), one[0]["tag"].as_str()),
         (Some("sleep"), Some("600"), Some("/tmp"), Some("t"))
     );
+}
+
+#[tokio::test]
+async fn the_runs_of_programs_are_told() {
+    let git = Program::named("git").called("a clone").arg("clone").arg("*").exit(3);
+    let builder = MockEnvd::builder().programs_only(true).clock(Pace::Manual).program(git);
+    let mock = builder.program(Program::named("sleep").hang()).start().await.unwrap();
+    let start = |json: &str| stream("/process.Process/Start", json);
+    start(r#"{"process":{"cmd":"git","args":["clone","x"],"cwd":"/tmp"},"tag":"t"}"#).send(mock.addr()).await;
+    mock.clock().advance(Duration::from_millis(1500)).unwrap();
+    let mut wire = Wire::open(mock.addr()).await;
+    wire.write(&start(r#"{"process":{"cmd":"/bin/sleep"}}"#).bytes(mock.addr())).await;
+    wire.until(|bytes| String::from_utf8_lossy(bytes).contains("start")).await;
+    let told = ask("GET /guest/programs").send(port(&mock)).await.json();
+    let expected = json!({
+        "programs": [{ "name": "a clone", "runs": 1 }, { "name": "sleep", "runs": 1 }],
+        "runs": [
+            {
+                "program": "a clone", "pid": 1, "cmd": "git", "args": ["clone", "x"], "cwd": "/tmp", "user": "root",
+                "tag": "t", "at_ms": 0.0, "ended_ms": 0.0, "exit_code": 3, "status": "exit status: 3",
+            },
+            {
+                "program": "sleep", "pid": 2, "cmd": "/bin/sleep", "args": [], "cwd": "/root", "user": "root",
+                "tag": null, "at_ms": 1500.0, "ended_ms": null, "exit_code": null, "status": null,
+            },
+        ],
+        "dropped": 0,
+    });
+    assert_eq!(told, expected);
+    ask("POST /reset").send(port(&mock)).await;
+    let told = ask("GET /guest/programs").send(port(&mock)).await.json();
+    assert_eq!((&told["runs"], &told["programs"][0]["runs"]), (&json!([]), &json!(0)));
+}
+
+#[tokio::test]
+async fn a_program_around_a_real_command_is_told_with_its_own_end() {
+    let program = Program::named("true").run(RealRun::new().exit(7));
+    let mock = MockEnvd::builder().program(program).start().await.unwrap();
+    stream("/process.Process/Start", r#"{"process":{"cmd":"true"}}"#).send(mock.addr()).await;
+    let told = ask("GET /guest/programs").send(port(&mock)).await.json();
+    assert_eq!((&told["runs"][0]["cmd"], &told["runs"][0]["exit_code"]), (&json!("true"), &json!(7)));
+    assert!(told["runs"][0]["pid"].is_u64(), "{told}");
+}
+
+#[tokio::test]
+async fn the_preload_says_what_it_is_told_to_until_the_next_life_cycle() {
+    let mock = MockEnvd::start().await.unwrap();
+    let set = async |body: Value| {
+        let answer = ask("PUT /guest/preload").body(body.to_string()).send(port(&mock)).await;
+        (answer.status, if answer.body.is_empty() { Value::Null } else { answer.json()["message"].clone() })
+    };
+    let said = async |method: &str| ask(&format!("{method} /memory/preload")).send(mock.addr()).await.json();
+    let claim = json!({ "state": "failed", "pages": 3, "error": "iomem: denied" });
+    assert_eq!(set(claim).await, (204, Value::Null));
+    for method in ["GET", "POST"] {
+        let status = said(method).await;
+        assert_eq!((&status["state"], &status["error"]), (&json!("failed"), &json!("iomem: denied")));
+        assert_eq!((&status["pages"], &status["bytes"]), (&json!(3), &json!(3 * 4096)));
+    }
+    set(json!({ "state": "running" })).await;
+    assert_eq!(said("GET").await["state"], "running");
+    ask("POST /memory/preload/cancel").send(mock.addr()).await;
+    assert_eq!(said("GET").await["state"], "cancelled");
+    set(json!({ "state": "done" })).await;
+    assert_eq!(
+        (&said("GET").await["state"], &said("GET").await["bytes"]),
+        (&json!("done"), &json!(256 << 20))
+    );
+    for id in ["first", "second"] {
+        let init = ask("POST /init").with("content-type", "application/json");
+        init.body(json!({ "lifecycle_id": id }).to_string()).send(mock.addr()).await;
+    }
+    assert_eq!(said("GET").await["state"], "idle");
+    let refused = set(json!({ "state": "failed" })).await;
+    assert_eq!(refused, (400, json!("expected the state failed to have an error, got none")));
+    assert_eq!(set(json!({ "state": "sideways" })).await.0, 400);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use envd_client::{Client, Event};
 use envd_mock::journal::{CallEntry, Entry};
-use envd_mock::{MockEnvd, Proxy, UpstreamProtocol};
+use envd_mock::{MockEnvd, Proxy, StartError, UpstreamProtocol};
 use http::{Request, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -377,4 +377,60 @@ async fn the_command_names_its_upstream_and_refuses_bad_rules_before_it_is_ready
     assert!(matches!(events.next().await, Some(Ok(Event::Start { .. }))));
     let address = proxy.field("url").trim_start_matches("http://").parse().unwrap();
     assert_eq!(ask("GET /envs").send(address).await.status, 418);
+}
+
+/// This address, with a port on which nobody listens.
+async fn free(ip: &str) -> SocketAddr {
+    TcpListener::bind((ip, 0)).await.unwrap().local_addr().unwrap()
+}
+
+#[tokio::test]
+async fn a_proxy_before_itself_does_not_start() {
+    // No other test asks for it meanwhile.
+    let address = free("127.77.0.1").await;
+    let upstream = format!("http://{address}");
+    let error = Proxy::to(&upstream).unwrap().listen(address).start().await.unwrap_err();
+    let expected = format!(
+        "the upstream {upstream} is the proxy's own address {address}: it would call itself for ever"
+    );
+    assert_eq!((error.to_string(), error.exit_code()), (expected, 2));
+    let error = Proxy::to(&upstream).unwrap().control(address).start().await.unwrap_err();
+    assert!(matches!(error, StartError::OwnUpstream(_)), "{error}");
+    let everywhere = free("0.0.0.0").await;
+    let upstream = format!("http://127.0.0.1:{}", everywhere.port());
+    let builder = Proxy::to(&upstream).unwrap().allow_remote(true).listen(everywhere);
+    let error = builder.start().await.unwrap_err();
+    assert!(matches!(error, StartError::OwnUpstream(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_led_back_to_says_so() {
+    let between = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = format!("http://{}", between.local_addr().unwrap());
+    let proxy = Proxy::to(&upstream).unwrap().start().await.unwrap();
+    let address = proxy.addr();
+    tokio::spawn(async move {
+        let (mut client, _) = between.accept().await.unwrap();
+        let mut back = TcpStream::connect(address).await.unwrap();
+        tokio::io::copy_bidirectional(&mut client, &mut back).await
+    });
+    let answer = ask("GET /health").send(address).await;
+    let message = format!("the upstream {upstream} leads back to this proxy");
+    assert_eq!((answer.status, answer.json()["message"].as_str()), (508, Some(&*message)));
+    let statuses: Vec<_> =
+        calls(proxy.faults().settled_journal().await).iter().map(|call| call.status).collect();
+    assert_eq!(statuses, [Some(508), Some(508)]);
+}
+
+#[tokio::test]
+async fn the_upstream_sees_every_proxy_on_the_way() {
+    let (mock, near) = pair().await;
+    let far = Proxy::to(&near.url()).unwrap().start().await.unwrap();
+    let answer = ask("GET /health").with("via", "1.0 fred").send(far.addr()).await;
+    assert_eq!((answer.status, answer.header("via")), (200, None));
+    let call = calls(mock.faults().settled_journal().await).remove(0);
+    let via: Vec<&str> =
+        call.headers.iter().filter(|(name, _)| name == "via").map(|(_, value)| value.as_str()).collect();
+    assert_eq!((via.len(), via[0]), (3, "1.0 fred"), "{via:?}");
+    assert!(via[1..].iter().all(|hop| hop.starts_with("1.1 envd-mock-")) && via[1] != via[2], "{via:?}");
 }

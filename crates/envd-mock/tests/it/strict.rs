@@ -1,9 +1,13 @@
 //! Strict runs, from Rust and as the command ends them.
 
-use envd_mock::{MockEnvd, Strictness};
+use std::time::Duration;
+
+use envd_mock::fault::Script;
+use envd_mock::journal::Entry;
+use envd_mock::{MockEnvd, Pace, Program, Strictness};
 use rustix::process::Signal;
 
-use crate::bare::{Wire, ask};
+use crate::bare::{Ask, PATIENCE, Wire, ask, stream};
 use crate::command::start;
 use crate::faults::mock;
 
@@ -125,4 +129,90 @@ async fn a_stream_that_the_client_left_is_complained_about_where_that_is_asked_f
         let report = mock.finish().await.err().unwrap_or_default();
         assert_eq!(report.abandoned.len(), complaints, "{report:?}");
     }
+}
+
+#[tokio::test]
+async fn a_program_that_never_ran_is_listed() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("programs.toml");
+    std::fs::write(
+        &script,
+        "[[program]]\ncommand = \"git\"\n[[program]]\nname = \"the build\"\ncommand = \"make\"\n",
+    )
+    .unwrap();
+    let script = script.to_str().unwrap();
+    let running = start(&[&ANY[..], &["--programs-only", "--strict", "--script", script]].concat());
+    start_call("git").send(running.address()).await;
+    running.signal(Signal::TERM);
+    let (code, told) = running.end();
+    assert_eq!(
+        (code, told.lines().next()),
+        (Some(1), Some("envd-mock: a program that never ran: the build")),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn a_program_that_was_replaced_unused_is_complained_about_and_one_that_stays_keeps_its_runs() {
+    let programs = MockEnvd::builder().programs_only(true).strict(true).program(Program::named("git"));
+    let mock = programs.start().await.unwrap();
+    assert_eq!(mock.strict_report().idle_programs, ["git"]);
+    start_call("git").send(mock.addr()).await;
+    let script =
+        |name: &str| Script::from_toml("test", &format!("[[program]]\ncommand = \"{name}\"\n")).unwrap();
+    mock.faults().replace(script("make"));
+    mock.faults().replace(script("npm"));
+    start_call("npm").send(mock.addr()).await;
+    assert_eq!(mock.finish().await.unwrap_err().idle_programs, ["make"]);
+}
+
+/// A `Start` of this command.
+fn start_call(cmd: &str) -> Ask {
+    let message = format!(r#"{{"process":{{"cmd":"{cmd}"}},"stdin":false}}"#);
+    stream("/process.Process/Start", &message)
+}
+
+#[tokio::test]
+async fn a_delay_that_nobody_sat_out_had_its_effect() {
+    let cases = [
+        ("GET /health: delay 1h", "the call ended in a delay of 3600s"),
+        ("process.Process/Start: start-late 1h", "the call ended before a start 3600s late"),
+        ("process.Process/Start down[2]: delay 1h", "the call ended in a delay of 3600s"),
+    ];
+    for (rule, what) in cases {
+        for client_leaves in [true, false] {
+            let builder = MockEnvd::builder().programs_only(true).clock(Pace::Manual);
+            let builder = builder.strict(Strictness::Abandoned).fault(rule.parse().unwrap());
+            let mock = builder.start().await.unwrap();
+            let call = if rule.starts_with("GET") { ask("GET /health") } else { start_call("true") };
+            let mut wire = Wire::open(mock.addr()).await;
+            wire.write(&call.bytes(mock.addr())).await;
+            delayed(&mock).await;
+            let faults = mock.faults();
+            if client_leaves {
+                drop(wire);
+                faults.settled_journal().await;
+            }
+            mock.finish().await.unwrap();
+            assert_eq!(done(&faults.journal()), [what], "{rule}");
+        }
+    }
+}
+
+/// Waits until somebody sleeps for the hour.
+async fn delayed(mock: &MockEnvd) {
+    let due = async {
+        while mock.clock().waited_for().await != Duration::from_secs(3600) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, due).await.unwrap();
+}
+
+fn done(journal: &[Entry]) -> Vec<&str> {
+    let calls = journal.iter().filter_map(|entry| match entry {
+        Entry::Call(call) => Some(call),
+        _ => None,
+    });
+    calls.flat_map(|call| &call.done).map(|done| done.what.as_str()).collect()
 }

@@ -37,8 +37,11 @@ pub(super) struct Late {
 
 impl Late {
     pub(super) async fn wait(&self, time: &Time) {
-        time.sleep_until(self.until).await;
-        self.acted.tell(|| format!("the start was told {:?} late", self.by));
+        let tell = |whole| match whole {
+            true => self.acted.tell(|| format!("the start was told {:?} late", self.by)),
+            false => self.acted.tell(|| format!("the call ended before a start {:?} late", self.by)),
+        };
+        time.sleep_until_telling(self.until, tell).await;
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::input::{Inlet, Input, Patience};
-use super::output::{Hub, Subscription};
+use super::output::{End, Hub, Subscription};
 use super::scripted::{self, Around, Part, Scripted};
 use super::start::{Size, Spec};
 use super::{ProcessError, start};
@@ -200,7 +200,17 @@ impl Processes {
 
 impl Process {
     pub(super) fn new(pid: u32, spec: Spec, hub: Hub, inlet: Inlet, part: Option<Part>) -> Self {
+        if let Some(part) = &part {
+            part.started(pid, &spec);
+        }
         Self { pid, spec, hub, inlet, part, dead: AtomicBool::new(false) }
+    }
+
+    /// It has ended; without an end of its own, with the guest.
+    pub(super) fn note_end(&self, end: Option<&End>) {
+        if let Some(part) = &self.part {
+            part.ended(self.hub.time.now(), end);
+        }
     }
 
     /// It has ended, and is listed all the same.

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::unix::pipe;
@@ -10,7 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::input::Inlet;
-use super::output::{Chunk, Hub, Subscription};
+use super::output::{Chunk, End, Hub, Subscription};
 use super::registry::{Process, Processes};
 use super::start::{Request, Spec, end, environment};
 use super::{ProcessError, course};
@@ -62,7 +63,10 @@ impl Scripted {
         request: &Request<'_>,
         habits: Habits,
     ) -> Result<Option<Chosen>, ProcessError> {
-        if self.programs.is_empty() { Ok(None) } else { Ok(self.programs.choose(&asked(request, habits)?)) }
+        if self.programs.is_empty() {
+            return Ok(None);
+        }
+        Ok(self.programs.choose(&asked(request, habits)?, self.props.time.now()))
     }
 }
 
@@ -91,6 +95,20 @@ pub(super) struct Part {
 impl Part {
     pub(super) fn name(&self) -> Option<&str> {
         self.program.as_ref().map(|program| program.name())
+    }
+
+    /// There is a process.
+    pub(super) fn started(&self, pid: u32, spec: &Spec) {
+        if let Some(program) = &self.program {
+            program.run.started(pid, spec.tag.as_deref());
+        }
+    }
+
+    /// The process has ended; without an end of its own, with the guest.
+    pub(super) fn ended(&self, at: Duration, end: Option<&End>) {
+        if let Some(program) = &self.program {
+            program.run.ended(at, end.map(|end| (end.exit_code, end.status.as_str())));
+        }
     }
 
     /// Whether a signal does nothing to it.
@@ -197,12 +215,13 @@ async fn attend(
 ) {
     let program = process.part.as_ref().and_then(|part| part.program.clone());
     let life = gone.run_until_cancelled(run(stage, program));
-    let ended = course::through(life, &processes, &process).await;
+    let ended = course::through(life, &processes, &process).await.map(|ended| end(exit(ended)));
+    process.note_end(ended.as_ref());
     // Gone from the list before anyone is told, as with a real one.
     if let Some(processes) = processes.upgrade() {
         processes.bury(&process);
     }
-    process.hub.close(ended.map(|ended| end(exit(ended)))).await;
+    process.hub.close(ended).await;
 }
 
 async fn run(mut stage: Stage<Speaker>, program: Option<Chosen>) -> Ending {

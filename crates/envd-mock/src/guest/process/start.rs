@@ -180,12 +180,13 @@ async fn attend(
             (exit, _) => exit,
         }
     };
-    let exit = course::through(life, &processes, &process).await;
+    let ended = course::through(life, &processes, &process).await.map(end);
+    process.note_end(ended.as_ref());
     // Gone from the list before anyone is told, so that nobody who knows the end can still find it.
     if let Some(processes) = processes.upgrade() {
         processes.bury(&process);
     }
-    hub.close(exit.map(end)).await;
+    hub.close(ended).await;
 }
 
 pub(super) fn end(exit: Exit) -> End {
