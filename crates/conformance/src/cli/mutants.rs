@@ -103,12 +103,12 @@ fn chosen(only: &[String]) -> Result<Vec<Mutant>, Refusal> {
 }
 
 fn line(mutant: &Mutant, row: &mutants::Row) -> String {
-    let by: Vec<&str> = row.caught.iter().take(3).map(String::as_str).collect();
-    let more = if row.caught.len() > 3 { ", ..." } else { "" };
+    let by: Vec<&str> = row.caught.iter().chain(&row.late).take(3).map(String::as_str).collect();
+    let more = if row.caught.len() + row.late.len() > 3 { ", ..." } else { "" };
     let by = if by.is_empty() { "SURVIVES".to_owned() } else { format!("{}{more}", by.join(", ")) };
     let (late, untold) = (row.late.len(), row.untold.len());
     let id = mutant.id;
-    format!("{id:<36} {:>3} caught {late:>3} late {untold:>3} untold  {by}", row.caught.len())
+    format!("{id:<36} {:>3} by claim {late:>3} late {untold:>3} untold  {by}", row.caught.len())
 }
 
 fn told(matrix: &Matrix, cases: &[Case]) -> String {
@@ -124,8 +124,10 @@ fn told(matrix: &Matrix, cases: &[Case]) -> String {
     let smoke = cases.iter().filter(|case| case.smoke).count();
     let _ = writeln!(
         text,
-        "\n{caught} of {all} mutants caught, {} of them subtle; {} cases, {} catch nothing, {smoke} plain smoke cases",
+        "\n{caught} of {all} mutants caught, {} of them subtle, {} only by waiting in vain; {} cases, {} catch nothing, \
+         {smoke} plain smoke cases",
         matrix.subtle(),
+        matrix.only_late().len(),
         cases.len(),
         idle.len(),
     );

@@ -18,9 +18,6 @@ use crate::runner::{self, Config};
 use crate::subject::{At, Embedded, Spawn, Subjects, adopt_orphans};
 use crate::suites;
 
-/// A smoke run catches so many mutants of a hundred.
-const SMOKE: usize = 95;
-
 #[derive(Debug, clap::Args)]
 pub(super) struct Run {
     /// A guest that is already up. Cases that need a fresh one are skipped.
@@ -100,7 +97,8 @@ impl Run {
 
     fn config(&self) -> Result<Config, Refusal> {
         let all = suites::all();
-        let some = if self.smoke { mutants::cover(&Matrix::last(), &all, SMOKE) } else { all.clone() };
+        let some =
+            if self.smoke { mutants::cover(&Matrix::last(), &all, mutants::SMOKE) } else { all.clone() };
         let cases: Vec<Case> =
             self.which.selection().of(&some).map_err(usage)?.into_iter().copied().collect();
         Ok(Config {

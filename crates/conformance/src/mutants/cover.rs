@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use super::matrix::Matrix;
 use crate::case::Case;
 
+/// A smoke run catches so many mutants of a hundred.
+pub const SMOKE: usize = 95;
+
 /// The cases for a smoke run: the fewest that catch `percent` of the mutants that any case catches, the ones that take long
 /// left out; in the order of `cases`.
 pub fn cover(matrix: &Matrix, cases: &[Case], percent: usize) -> Vec<Case> {

@@ -111,7 +111,8 @@ impl Hunt {
         row
     }
 
-    /// For each mutant the cases that caught it last time, then all others, until one catches it; `tell` hears of each.
+    /// For each mutant the cases that caught it last time, then those that waited in vain, then all others, until one
+    /// fails; `tell` hears of each.
     pub async fn first(&self, mutants: &[Mutant], last: &Matrix, mut tell: impl FnMut(&First)) -> Vec<First> {
         let found = stream::iter(mutants).map(|mutant| self.first_at(mutant, last));
         let mut found = std::pin::pin!(found.buffer_unordered(self.jobs.max(1)));
@@ -126,12 +127,13 @@ impl Hunt {
     async fn first_at(&self, mutant: &Mutant, last: &Matrix) -> First {
         let row = last.mutants.iter().find(|row| row.id == mutant.id);
         let caught = |case: &Case| row.is_some_and(|row| row.caught.contains(case.id));
+        let late = |case: &Case| row.is_some_and(|row| row.late.contains(case.id));
         let mut order: Vec<Case> = self.targets.iter().map(|target| target.case).collect();
         // A slow case is asked only when no quick one catches it.
-        order.sort_by_key(|case| (!caught(case), last.slow.contains(case.id)));
+        order.sort_by_key(|case| (!caught(case), !late(case), last.slow.contains(case.id)));
         for (tried, case) in order.iter().enumerate() {
             let outcomes = run(mutant.change, vec![*case]).await.outcomes;
-            if outcomes.iter().any(by_claim) {
+            if outcomes.iter().any(|outcome| matches!(outcome.verdict, Verdict::Fail(_))) {
                 return First { id: mutant.id, by: Some(case.id), tried: tried + 1 };
             }
         }

@@ -12,7 +12,7 @@ mod proxy;
 mod recorded;
 mod table;
 
-pub use cover::cover;
+pub use cover::{SMOKE, cover};
 pub use hunt::{First, Hunt, Target};
 pub use like::{Like, Nearest};
 pub use matrix::{Matrix, Row, fingerprint, measured};

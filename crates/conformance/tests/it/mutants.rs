@@ -40,9 +40,9 @@ fn every_case_catches_a_mutant_or_says_that_it_is_a_plain_smoke_case() {
 #[test]
 fn the_smoke_cases_are_few_and_catch_nearly_all() {
     let (matrix, all) = (Matrix::last(), suites::all());
-    let chosen = mutants::cover(&matrix, &all, 95);
+    let chosen = mutants::cover(&matrix, &all, mutants::SMOKE);
     let caught = matrix.mutants.iter().filter(|row| chosen.iter().any(|case| row.caught.contains(case.id)));
-    assert!(caught.count() * 100 >= matrix.mutants.len() * 95);
+    assert!(caught.count() * 100 >= matrix.mutants.len() * mutants::SMOKE);
     assert!(chosen.len() * 2 < all.len(), "{} of {}", chosen.len(), all.len());
 }
 
@@ -59,7 +59,7 @@ async fn mutants_of_each_kind_are_caught_as_the_matrix_says() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_proxy_alone_is_not_caught() {
-    let chosen = mutants::cover(&Matrix::last(), &suites::all(), 95);
+    let chosen = mutants::cover(&Matrix::last(), &suites::all(), mutants::SMOKE);
     let ids: Vec<_> = chosen.iter().map(|case| case.id).collect();
     for outcome in outcomes(Arc::new(Mutated::by(Change::Nothing)), &ids).await {
         assert_eq!(outcome.verdict, Verdict::Pass, "{}", outcome.case.id);

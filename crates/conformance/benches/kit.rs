@@ -1,0 +1,46 @@
+//! How long the kit takes at the embedded mock: the whole suite, the smoke subset, and every mutant to its first kill.
+//! A run takes seconds, so each figure is of a few runs and not of the hundreds that a statistics library wants.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use conformance::case::Case;
+use conformance::mutants::{self, Hunt, Matrix};
+use conformance::runner::Config;
+use conformance::subject::Embedded;
+use conformance::{fits_embedded, suites};
+
+const RUNS: usize = 5;
+const JOBS: usize = 6;
+
+#[tokio::main]
+async fn main() {
+    let all: Vec<Case> = suites::all().into_iter().filter(fits_embedded).collect();
+    let smoke = mutants::cover(&Matrix::last(), &all, mutants::SMOKE);
+    for (name, cases) in [("whole suite", &all), ("smoke subset", &smoke)] {
+        let mut took = Vec::new();
+        for _ in 0..RUNS {
+            took.push(suite(cases.clone()).await);
+        }
+        took.sort();
+        let (least, median, most) = (took[0], took[RUNS / 2], took[RUNS - 1]);
+        println!("{name:<24} {:>4} cases    {least:>9.2?} {median:>9.2?} {most:>9.2?}", cases.len());
+    }
+    let (chosen, since) = (mutants::all(), Instant::now());
+    let found = Hunt::blind(&mutants::measured(&all), JOBS).first(&chosen, &Matrix::last(), |_| {}).await;
+    let caught = found.iter().filter(|first| first.by.is_some()).count();
+    println!(
+        "{:<24} {:>4} mutants  {:>9.2?} ({caught} caught)",
+        "to the first kill",
+        found.len(),
+        since.elapsed()
+    );
+}
+
+async fn suite(cases: Vec<Case>) -> Duration {
+    let since = Instant::now();
+    let config = Config { disposable: true, ..Config::new(Arc::new(Embedded), cases) };
+    let report = conformance::run(config).await;
+    assert_eq!(report.summary.exit_code(), 0, "{:?}", report.summary);
+    since.elapsed()
+}
