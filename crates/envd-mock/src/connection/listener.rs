@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::gate::Gate;
 use super::serve::{self, Service};
+use super::socket;
 
 /// More connections than these wait in the kernel's queue.
 const MOST: usize = 8192;
@@ -65,9 +66,16 @@ impl Listener {
                 drop(slot);
             });
         }
-        drop((self.socket, self.reserved));
+        self.deafen();
+        drop(self.reserved);
         tasks.close();
         tasks.wait().await;
+    }
+
+    fn deafen(&mut self) {
+        if let Some(listening) = self.socket.take() {
+            socket::stop_listening(listening.as_raw_fd());
+        }
     }
 
     async fn next(
@@ -86,7 +94,7 @@ impl Listener {
     async fn accept(&mut self) -> (TcpStream, SocketAddr) {
         loop {
             if self.gate.is_closed() {
-                self.socket = None;
+                self.deafen();
                 self.gate.listens(false);
                 self.gate.until(false).await;
             }

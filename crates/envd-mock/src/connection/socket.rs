@@ -17,6 +17,12 @@ pub(super) fn shut_down_writing(socket: RawFd) {
     let _ = shutdown(borrow(socket), Shutdown::Write);
 }
 
+/// Ends listening at once, even while a child that was forked this moment still holds the descriptor.
+pub(super) fn stop_listening(socket: RawFd) {
+    // Fails where a socket that listens cannot be shut down; closing it is all there is then.
+    let _ = shutdown(borrow(socket), Shutdown::Both);
+}
+
 /// Bytes that were written and that the peer has not acknowledged.
 pub(super) fn unacknowledged(socket: RawFd) -> u64 {
     let mut bytes: libc::c_int = 0;
