@@ -1,27 +1,26 @@
 //! One call under way: what was decided about it, what was done, and what the journal is told. Knows what to do at each
 //! stage of the pipeline; how it is done is `effect`'s and `body`'s.
 
+mod answer;
+mod decisions;
+mod request;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
-use axum::response::Response;
-use http::{HeaderMap, Method, Request, StatusCode, Version, header};
-use http_body_util::BodyExt as _;
+use http::{HeaderMap, Method, Request, Version};
 
-use crate::body::{Framing, Ledger, Setting, Shaped, delay_left};
-use crate::connection::{Conn, Gone, Manner, ending};
-use crate::effect::{self, Asked, Named, Outcome, Upward, Watch};
-use crate::fault::{
-    Call, CallFault, CallRule, Chosen, ChosenCall, ConnectionFault, Head as _, Place, Position, Rule, Rules,
-    Script,
-};
+use crate::body::Framing;
+use crate::connection::Conn;
+use crate::effect::{self, Asked, Named, Upward, Watch};
+use crate::fault::{Call, CallFault, CallRule, ChosenCall, Head as _, Place, Rules, Script};
 use crate::guest::Guest;
-use crate::guest::mishap::{Acted, Mishap};
-use crate::journal::{CallEntry, CallNote, Decision, headers, millis, target};
+use crate::journal::{CallEntry, CallNote, headers, target};
 use crate::live::Live;
-use crate::routes::afflicted::Afflicted;
 use crate::routes::told::Told;
+
+pub(crate) use decisions::decision;
+use decisions::decision_of_call;
 
 const FAULT: &str = "x-envd-fault";
 const NAME: &str = "x-envd-call";
@@ -142,228 +141,6 @@ impl Course {
         chosen.fired();
         self.note.done(chosen.name(), what, None);
     }
-
-    /// What goes wrong before the guest is asked; an answer, where there is one already.
-    pub(crate) async fn before(&self, request: &mut Request<Body>) -> Result<Option<Response>, Gone> {
-        if let Some(refusal) = &self.refusal {
-            return Ok(Some(crate::routes::reply::error(StatusCode::BAD_REQUEST, refusal)));
-        }
-        if self.plan.is_empty() {
-            return Ok(None);
-        }
-        if self.plan.iter().any(|chosen| matches!(chosen.rule().at, Some(Position::Output(..)))) {
-            // Output can be counted in plain messages alone.
-            for header in ["connect-accept-encoding", "grpc-accept-encoding"] {
-                request.headers_mut().remove(header);
-            }
-        }
-        for chosen in self.at_head() {
-            match &chosen.rule().fault {
-                CallFault::Delay { time } => {
-                    self.delay(chosen, chosen.key.wait(time)).await;
-                }
-                CallFault::NoContinue {} => self.conn.mute_continue(),
-                _ => {}
-            }
-        }
-        for chosen in self.at_head() {
-            match &chosen.rule().fault {
-                CallFault::Hang {} => {
-                    self.done(chosen, "no answer");
-                    std::future::pending::<()>().await;
-                }
-                CallFault::Status { status, body, header } => {
-                    self.done(chosen, format!("status {}", status.0));
-                    return Ok(Some(effect::status(*status, body.as_ref(), header)));
-                }
-                CallFault::Error { code, message, details } => {
-                    self.done(chosen, format!("error {}", code.as_str()));
-                    let error = effect::error(&self.asked, *code, message.as_deref(), details.as_ref());
-                    return Ok(Some(error));
-                }
-                CallFault::Abort {} => return self.abort(chosen, request).await,
-                CallFault::Reset {} => {
-                    self.done(chosen, "RST before an answer");
-                    self.note.end("reset", |_| {});
-                    self.conn.reset();
-                    std::future::pending::<()>().await;
-                }
-                CallFault::Crash { .. } => {
-                    self.done(chosen, "crash before an answer");
-                    self.note.end("reset", |_| {});
-                    crash(&self.live, self.guest.as_ref())(chosen);
-                    std::future::pending::<()>().await;
-                }
-                _ => self.afflict(chosen, request),
-            }
-        }
-        Ok(None)
-    }
-
-    /// Whoever gives up before a delay is over has met it all the same.
-    async fn delay(&self, chosen: &ChosenCall, time: Duration) {
-        let tell = |whole| {
-            self.done(chosen, if whole { format!("delayed by {time:?}") } else { delay_left(time) });
-        };
-        let clock = &self.live.time;
-        clock.sleep_until_telling(clock.now().saturating_add(time), tell).await;
-    }
-
-    /// What goes wrong inside the guest travels with the request.
-    fn afflict(&self, chosen: &ChosenCall, request: &mut Request<Body>) {
-        let Some(kind) = crate::mishaps::of(&chosen.rule().fault, |wait| chosen.key.wait(wait)) else {
-            return;
-        };
-        let (line, chosen) = (self.note.line(), chosen.clone());
-        let acted = Acted::new(move |what| {
-            chosen.fired();
-            line.done(chosen.name(), what, None);
-        });
-        request.extensions_mut().insert(Afflicted(Mishap { kind, acted }));
-    }
-
-    /// FIN without an answer, or RST_STREAM. What the client sends is taken first, so that FIN is not turned into RST.
-    async fn abort(
-        &self,
-        chosen: &ChosenCall,
-        request: &mut Request<Body>,
-    ) -> Result<Option<Response>, Gone> {
-        const LONGEST: Duration = Duration::from_secs(2);
-        let body = request.body_mut();
-        let take = async { while body.frame().await.is_some_and(|frame| frame.is_ok()) {} };
-        // Whatever is left then is the client's to worry about.
-        let _ = tokio::time::timeout(LONGEST, take).await;
-        self.done(chosen, if self.http2 { "RST_STREAM before an answer" } else { "FIN before an answer" });
-        self.note.end("aborted", |_| {});
-        Err(Gone)
-    }
-
-    /// The guest's answer, unless what happens to the request comes first.
-    pub(crate) async fn answered<R>(
-        &self,
-        request: Request<Body>,
-        answer: impl FnOnce(Request<Body>) -> R,
-    ) -> Result<Response, Gone>
-    where
-        R: Future<Output = Response>,
-    {
-        let response = tokio::select! {
-            biased;
-            outcome = self.watch.outcome() => return self.early(outcome).await,
-            response = answer(request) => response,
-        };
-        if crate::routes::reply::is_breakdown(&response) {
-            self.note.end("aborted", |_| {});
-            return Err(Gone);
-        }
-        if self.conn.has_muted_continue() {
-            for chosen in self.at_head().filter(|chosen| chosen.rule().fault == CallFault::NoContinue {}) {
-                self.done(chosen, "no 100 Continue");
-            }
-        }
-        Ok(response)
-    }
-
-    async fn early(&self, outcome: Outcome) -> Result<Response, Gone> {
-        match outcome {
-            Outcome::Early(status) => {
-                let mut response = effect::status(status, None, &Default::default());
-                self.close_after(&mut response);
-                Ok(response)
-            }
-            Outcome::Gone => {
-                self.note.end("aborted", |_| {});
-                if !self.http2 {
-                    self.conn.close();
-                }
-                Err(Gone)
-            }
-            Outcome::Silent | Outcome::Open => std::future::pending().await,
-        }
-    }
-
-    /// The connection takes no further call.
-    fn close_after(&self, response: &mut Response) {
-        if self.http2 {
-            self.conn.go_away();
-        } else {
-            response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-        }
-    }
-
-    /// What goes wrong with the head of the answer.
-    pub(crate) async fn after(&self, mut response: Response) -> Response {
-        for chosen in self.at_head() {
-            let fault = &chosen.rule().fault;
-            if matches!(fault, CallFault::Series { .. }) {
-                let what;
-                (response, what) = effect::lay_over(response, chosen).await;
-                if let Some(what) = what {
-                    self.done(chosen, what);
-                }
-                continue;
-            }
-            if *fault == (CallFault::Goaway {}) {
-                self.close_after(&mut response);
-                self.done(chosen, "no further call");
-            }
-            if let Some(what) = effect::change_head(&mut response, fault) {
-                self.done(chosen, what);
-            }
-        }
-        response
-    }
-
-    /// Hands the answer over to the connection.
-    pub(crate) fn leave(self, response: Response) -> Response {
-        let (status, elapsed) = (response.status(), self.note.elapsed());
-        let watch = self.watch.clone();
-        self.note.amend(|call| {
-            (call.status, call.head_ms, call.received) = (Some(status.as_u16()), Some(elapsed), watch.size());
-            if let Some(bodies) = &mut call.bodies {
-                bodies[0] = watch.kept();
-            }
-        });
-        let framing = Framing::of(response.headers());
-        let in_body = |chosen: &&ChosenCall| {
-            matches!(chosen.rule().place(), Place::Byte | Place::Envelope | Place::Output)
-        };
-        let plan: Vec<ChosenCall> = self.plan.iter().filter(in_body).cloned().collect();
-        let bodyless = matches!(status.as_u16(), 204 | 304);
-        let lies = |chosen: &ChosenCall| matches!(chosen.rule().fault, CallFault::ContentLength { .. });
-        let setting = Setting {
-            conn: Arc::clone(&self.conn),
-            http2: self.http2,
-            head_only: self.head || bodyless,
-            note: Arc::clone(&self.note),
-            hide_length: self.plan.iter().any(lies),
-            crash: crash(&self.live, self.guest.as_ref()),
-            then: self.then(),
-            lend: !self.plan.is_empty(),
-            keep: self.live.keep_bodies,
-        };
-        response.map(|body| Body::new(Shaped::new(body, &plan, framing, setting)))
-    }
-
-    /// What becomes of the connection once the answer is through.
-    fn then(&self) -> Option<Box<dyn FnOnce(Ledger) + Send + Sync>> {
-        let chosen = self.at_head().find(|chosen| chosen.rule().fault == CallFault::Zombie {})?.clone();
-        let (conn, note) = (Arc::clone(&self.conn), Arc::clone(&self.note));
-        Some(Box::new(move |body: Ledger| {
-            // The peer must not get a word in once it has the whole answer; before that, its windows count.
-            body.when_settled(move || {
-                conn.behave(Manner::Deaf);
-                // Without a runtime the connection is gone.
-                let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-                runtime.spawn(async move {
-                    let rest = conn.settle().await.err();
-                    conn.behave(Manner::Zombie);
-                    chosen.fired();
-                    note.done(chosen.name(), ending("zombie", conn.sent(), rest), None);
-                });
-            });
-        }))
-    }
 }
 
 /// What a crash of the daemon does.
@@ -393,28 +170,4 @@ fn protocol(version: Version) -> &'static str {
         Version::HTTP_10 => "HTTP/1.0",
         _ => "HTTP/1.1",
     }
-}
-
-/// A decision about a connection, as the journal has it.
-pub(crate) fn decision(chosen: &crate::fault::ChosenConnection) -> Decision {
-    let wait = match &chosen.rule().fault {
-        ConnectionFault::Delay { time } | ConnectionFault::SlowClose { time } => {
-            Some(millis(chosen.key.wait(time)))
-        }
-        _ => None,
-    };
-    entered(chosen, chosen.rule().fault.to_string(), wait)
-}
-
-fn decision_of_call(chosen: &ChosenCall) -> Decision {
-    let wait = match &chosen.rule().fault {
-        CallFault::Delay { time } | CallFault::StartLate { time } => Some(millis(chosen.key.wait(time))),
-        _ => None,
-    };
-    entered(chosen, chosen.rule().fault.to_string(), wait)
-}
-
-fn entered<R: Rule>(chosen: &Chosen<R>, fault: String, wait_ms: Option<f64>) -> Decision {
-    let at = chosen.rule().at().map(|at| at.to_string());
-    Decision { rule: chosen.name().to_owned(), n: chosen.n, fault, at, wait_ms }
 }
