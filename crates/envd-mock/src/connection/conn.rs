@@ -220,14 +220,13 @@ impl Conn {
     }
 
     /// The connection's task writes what it was given, then flushes. A flush that is on its way already may have missed
-    /// what was given to it just now, so the task is woken for two. A silent transport flushes nothing.
+    /// what was given to it just now, so the task is woken for two. A silent transport flushes nothing: it only gets the
+    /// time in which all that is due is given to it, so that as much of a call is told of each time.
     async fn next_flush(&self, deadline: Instant) {
         for _ in 0..2 {
-            if !matches!(self.manner(), Manner::Normal | Manner::Deaf) {
-                return;
-            }
             let seen = self.flushes.load(Ordering::Acquire);
-            let woken = self.reader.take().map(Waker::wake).is_some();
+            let silent = !matches!(self.manner(), Manner::Normal | Manner::Deaf);
+            let woken = !silent && self.reader.take().map(Waker::wake).is_some();
             let flushed = async {
                 loop {
                     let told = self.flushed.notified();
@@ -240,6 +239,9 @@ impl Conn {
             // A task that does not read at the moment cannot be woken, and nothing may be due.
             let until = if woken { deadline } else { deadline.min(Instant::now() + HAND_OVER) };
             let _ = tokio::time::timeout_at(until, flushed).await;
+            if silent {
+                return;
+            }
         }
     }
 
