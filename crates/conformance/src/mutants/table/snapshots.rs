@@ -40,7 +40,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         "preload/runs-into-next-life",
         "a preload that runs when a new life begins goes on",
         "/memory/preload",
-        |call, a| runs_on(call, a),
+        runs_on,
     ),
     request("init/lifecycle-unnamed", "an /init without a lifecycle_id begins a life", "/init", |_, r| {
         r.json(|m| {
@@ -121,7 +121,7 @@ fn forgets(call: &Call, answer: &mut Answer, begins: bool, ends: &str) {
     }
 }
 
-/// The first event that a watcher tells after a prepare is lost.
+/// What is told first after a prepare is lost, in all its events.
 fn events_lost(call: &Call, answer: &mut Answer) {
     let mut kept = call.kept();
     if call.target == "/snapshot/prepare" {
@@ -129,17 +129,16 @@ fn events_lost(call: &Call, answer: &mut Answer) {
     } else if call.target.ends_with("/CreateWatcher") {
         kept.remove("prepared");
     } else if answer.says("\"events\"") && kept.remove("prepared").is_some() {
-        answer.json(|m| m["events"].as_array_mut().map_or((), |events| drop(events.remove(0))));
+        answer.json(|m| {
+            let first = m["events"][0]["name"].clone();
+            if let Some(events) = m["events"].as_array_mut() {
+                events.retain(|event| event["name"] != first);
+            }
+        });
     }
 }
 
 fn recast(passing: &mut Passing, flag: u8, message: Value) -> Out {
-    let prepared = passing.call.asked(PREPARE);
-    if passing.count == 0 && prepared {
-        passing.held.push((flag, message.clone()));
-    }
-    if !prepared || !passing.held.is_empty() {
-        return vec![(flag, message)];
-    }
-    text(flag, message, "EVENT_TYPE_CREATE", "EVENT_TYPE_WRITE")
+    let to = if passing.call.asked(PREPARE) { "EVENT_TYPE_WRITE" } else { "EVENT_TYPE_CREATE" };
+    text(flag, message, "EVENT_TYPE_CREATE", to)
 }

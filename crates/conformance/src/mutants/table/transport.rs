@@ -49,13 +49,8 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     ),
     request("binary/first-wins", "of a field that is given twice the first counts", STAT, |_, r| {
         if let Some(mut all) = binary(r) {
-            let mut seen = Vec::new();
-            all.retain(|(number, _)| {
-                !seen.contains(number) && {
-                    seen.push(*number);
-                    true
-                }
-            });
+            all.sort_by_key(|(number, _)| *number);
+            all.dedup_by_key(|(number, _)| *number);
             *r.bytes_mut() = all.into_iter().flat_map(|(_, bytes)| bytes).collect();
         }
     }),
@@ -68,7 +63,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     Mutant {
         id: "chunks/envelopes-backwards",
         bug: "envelopes that share a chunk are taken in reverse",
-        change: Change::Chunks(STREAM_INPUT, |data| backwards(data)),
+        change: Change::Chunks(STREAM_INPUT, backwards),
     },
     answer(
         "limit/length-413",
@@ -86,7 +81,7 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         "deadline/unjoinable",
         "a process whose stream has met its deadline is joined by nobody",
         "/process.Process/",
-        |call, r| unjoinable(call, r),
+        unjoinable,
     ),
     answer("encoding/small-too", "an answer of any length is compressed", FS, |call, a| {
         if call.heads("accept-encoding: gzip") && a.header("content-encoding").is_none() {
