@@ -49,6 +49,21 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
             }
         });
     }),
+    request(
+        "init/timestamp-hour-off",
+        "timestamps are taken for local time, one hour ahead",
+        "/init",
+        |_, r| {
+            r.json(|m| {
+                let stamp = m["timestamp"].as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+                if let Some(later) =
+                    stamp.and_then(|stamp| stamp.checked_add(jiff::Span::new().hours(1)).ok())
+                {
+                    m["timestamp"] = later.to_string().into();
+                }
+            });
+        },
+    ),
     answer("init/first-resets", "the first /init throws away what was preloaded", "/", |call, a| {
         forgets(call, a, call.target == "/init" && call.nth("init") == 1, POST_PRELOAD);
     }),
