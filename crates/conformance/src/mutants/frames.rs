@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-use super::http::{chunk, without_nulls};
+use super::http::{Call, chunk, without_nulls};
 use super::mutant::OnFrame;
 use crate::probe::envelope;
 
 /// What a change may know of the stream.
 #[derive(Debug, Default)]
 pub struct Passing {
-    /// The request's path.
-    pub target: String,
+    /// The call whose stream it is.
+    pub call: Call,
     /// Messages that were held back.
     pub held: Vec<(u8, Value)>,
     /// How many messages came before this one.
@@ -30,8 +30,8 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    pub(super) fn new(target: &str, edit: OnFrame) -> Self {
-        let passing = Passing { target: target.to_owned(), ..Passing::default() };
+    pub(super) fn new(call: Call, edit: OnFrame) -> Self {
+        let passing = Passing { call, ..Passing::default() };
         Self { passing, edit, raw: Vec::new(), body: Vec::new(), over: false }
     }
 
@@ -81,6 +81,7 @@ impl Frames {
     }
 }
 
-fn chunked(bytes: &[u8]) -> Vec<u8> {
+/// A chunk of these bytes.
+pub(super) fn chunked(bytes: &[u8]) -> Vec<u8> {
     [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
 }

@@ -12,12 +12,13 @@ use crate::probe::envelope;
 pub(super) type Kept = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
 
 /// What a change may know of the call.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Call {
     /// The request's method.
     pub method: String,
     /// The request's target: path and query.
     pub target: String,
+    head: String,
     kept: Kept,
 }
 
@@ -25,7 +26,24 @@ impl Call {
     pub(super) fn of(head: &str, kept: &Kept) -> Self {
         let mut words = head.split(' ').map(str::to_owned);
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        Self { method, target, kept: Arc::clone(kept) }
+        let call = Self { method, target, head: head.to_owned(), kept: Arc::clone(kept) };
+        call.kept().insert(format!("asked {} {}", call.method, call.target), Vec::new());
+        call
+    }
+
+    /// Whether the request's head has this text.
+    pub fn heads(&self, text: &str) -> bool {
+        self.head.contains(text)
+    }
+
+    /// The Content-Length of the request; 0 if it tells none.
+    pub fn length(&self) -> u64 {
+        header(&self.head, "content-length").and_then(|value| value.parse().ok()).unwrap_or(0)
+    }
+
+    /// Whether there was such a call, this one included: its method, a blank and its target.
+    pub fn asked(&self, call: &str) -> bool {
+        self.kept().contains_key(&format!("asked {call}"))
     }
 
     /// What the mutant keeps.

@@ -172,7 +172,10 @@ async fn look_once(case: Case) -> Result<Target, String> {
     }
     let mut calls = record.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let seen = outcome.observation.steps.iter().map(|step| &step.exchange);
-    calls.extend(seen.map(|exchange| Recorded::bare(&exchange.method, &exchange.target)));
+    calls.extend(seen.map(|exchange| Recorded {
+        http2: exchange.http2,
+        ..Recorded::bare(&exchange.method, &exchange.target)
+    }));
     Ok(Target { case, calls, slow: outcome.took > SLOW })
 }
 

@@ -11,6 +11,7 @@ mod mutant;
 mod proxy;
 mod recorded;
 mod table;
+mod upward;
 
 pub use cover::{SMOKE, cover};
 pub use hunt::{First, Hunt, Target};

@@ -24,6 +24,11 @@ pub(super) type OnAnswer = fn(&Call, &mut Answer);
 /// What goes on in the place of one message of a JSON stream, with its flag.
 pub(super) type OnFrame = fn(&mut Passing, u8, Value) -> Vec<(u8, Value)>;
 
+/// What goes on in the place of the bytes of one chunk of a request.
+pub(super) type OnChunk = fn(&[u8]) -> Vec<u8>;
+/// Whether a connection that begins with these bytes of HTTP/2 is served.
+pub(super) type OnHttp2 = fn(&Call, &[u8]) -> bool;
+
 /// What is changed, and for which calls: those whose method, a blank and target begin with the text, or whose target
 /// does if the text begins with a slash.
 #[derive(Debug, Clone, Copy)]
@@ -38,10 +43,14 @@ pub enum Change {
     Held(&'static str),
     /// The messages of streams that are JSON, as the last one always is.
     Frames(&'static str, OnFrame),
+    /// The chunks of requests, each as it comes.
+    Chunks(&'static str, OnChunk),
+    /// Connections of HTTP/2 that are closed instead of being served.
+    Http2(OnHttp2),
     /// A shell script in the guest before a call, and one before its answer. `$1` is the path of which the call speaks,
     /// and `$2` the one that something is moved from.
     Aside(&'static str, &'static str, &'static str),
-    /// A rule of the mock's own fault script.
+    /// A rule of the mock's own fault script. Calls over HTTP/2 have the header `x-over: http2` for it.
     Fault(&'static str),
     /// A defect that real builds were seen to have, by the mock's own switch.
     Defect(Defect),
@@ -55,9 +64,10 @@ impl Change {
             Self::Request(calls, _)
             | Self::Answer(calls, _)
             | Self::Frames(calls, _)
+            | Self::Chunks(calls, _)
             | Self::Held(calls)
             | Self::Aside(calls, _, _) => of(calls, method, target),
-            Self::Defect(_) => true,
+            Self::Defect(_) | Self::Http2(_) => true,
             Self::Fault(rule) => is_of(operation(rule), method, target),
         }
     }

@@ -1,12 +1,12 @@
 //! A proxy of a few lines that carries a mutant's change out in front of a true mock. It changes one request on a
-//! connection, and lets HTTP/2 pass.
+//! connection; HTTP/2 passes, its calls at most marked.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 
 use futures::future::BoxFuture;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, copy, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -15,6 +15,7 @@ use super::frames::Frames;
 use super::http::{Answer, Call, Kept, Request, chunk, find, header};
 use super::mutant::Change;
 use super::recorded::{Record, Recorded};
+use super::upward::{Chunks, MARKED, Marks};
 use crate::probe::{Trouble, envelope};
 use crate::subject::{Embedded, Subject, Subjects};
 
@@ -95,20 +96,21 @@ impl Way {
         let Some((head, rest)) = head(&mut client).await? else {
             return Ok(());
         };
-        if head.starts_with(b"PRI ") {
-            mock.write_all(&[head, rest].concat()).await?;
-            return copy_bidirectional(&mut client, &mut mock).await.map(drop);
-        }
         let text = String::from_utf8_lossy(&head).into_owned();
         let call = Call::of(&text, &self.kept);
+        if head.starts_with(b"PRI ") {
+            return self.http2(&call, &[head, rest].concat(), (client, mock)).await;
+        }
+        let mut chunks = self.chunks(&call);
+        let rest = chunks.as_mut().map_or_else(|| rest.clone(), |chunks| chunks.feed(&rest));
         let place = self.note(&call, &head);
         let (mut from_client, to_client) = client.split();
         let (from_mock, mut to_mock) = mock.split();
         let (begun, paths) = self.request((&call, place), head, rest, &mut from_client).await?;
         to_mock.write_all(&begun).await?;
         let up = async {
-            copy(&mut from_client, &mut to_mock).await?;
-            to_mock.shutdown().await?;
+            let edit = |bytes: &[u8]| chunks.as_mut().map(|chunks| chunks.feed(bytes));
+            pump(&mut from_client, &mut to_mock, edit).await?;
             std::future::pending::<io::Result<()>>().await
         };
         let down = self.down((&call, place), &paths, from_mock, to_client);
@@ -118,6 +120,33 @@ impl Way {
             // What the mock says to a request that could not be passed on whole still counts.
             Err(_) = up => down.await,
         }
+    }
+
+    async fn http2(
+        &self,
+        call: &Call,
+        begun: &[u8],
+        (mut client, mut mock): (TcpStream, TcpStream),
+    ) -> io::Result<()> {
+        if matches!(self.change, Change::Http2(serves) if !serves(call, begun)) {
+            return Ok(());
+        }
+        let mut marks =
+            matches!(self.change, Change::Fault(rule) if rule.contains(MARKED)).then(Marks::default);
+        let mut edit = |bytes: &[u8]| marks.as_mut().map(|marks| marks.feed(bytes));
+        let begun = edit(begun).unwrap_or_else(|| begun.to_vec());
+        mock.write_all(&begun).await?;
+        let (mut from_client, mut to_client) = client.split();
+        let (mut from_mock, mut to_mock) = mock.split();
+        let up = pump(&mut from_client, &mut to_mock, edit);
+        let down = pump(&mut from_mock, &mut to_client, |_| None);
+        tokio::try_join!(up, down).map(drop)
+    }
+
+    fn chunks(&self, call: &Call) -> Option<Chunks> {
+        let Change::Chunks(_, edit) = self.change else { return None };
+        let wanted = self.change.reaches(&call.method, &call.target);
+        (wanted && call.heads("transfer-encoding: chunked")).then(|| Chunks::new(edit))
     }
 
     /// Writes the call down; gives its place in the record.
@@ -198,7 +227,12 @@ impl Way {
         }
         let passes = matches!(
             self.change,
-            Change::Nothing | Change::Request(..) | Change::Fault(_) | Change::Defect(_)
+            Change::Nothing
+                | Change::Request(..)
+                | Change::Chunks(..)
+                | Change::Http2(_)
+                | Change::Fault(_)
+                | Change::Defect(_)
         );
         if passes || !self.change.reaches(&call.method, &call.target) {
             copy(&mut mock, &mut client).await?;
@@ -211,7 +245,7 @@ impl Way {
         match self.change {
             Change::Frames(_, edit) if chunked && kind.starts_with("application/connect") => {
                 client.write_all(&head).await?;
-                return frames(Frames::new(&call.target, edit), &body, mock, client).await;
+                return frames(Frames::new(call.clone(), edit), &body, mock, client).await;
             }
             // A stream that is only an error may come whole.
             Change::Frames(_, edit) if kind.starts_with("application/connect") => {
@@ -258,6 +292,24 @@ impl Way {
                 0 => return client.shutdown().await,
                 n => client.write_all(&buffer[..n]).await?,
             }
+        }
+    }
+}
+
+/// Passes bytes on until no more come, and says that none do; those for which `edit` gives others, as these.
+async fn pump(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    mut edit: impl FnMut(&[u8]) -> Option<Vec<u8>>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match from.read(&mut buffer).await? {
+            0 => return to.shutdown().await,
+            n => match edit(&buffer[..n]) {
+                None => to.write_all(&buffer[..n]).await?,
+                Some(others) => to.write_all(&others).await?,
+            },
         }
     }
 }

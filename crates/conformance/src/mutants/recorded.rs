@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::frames::Frames;
 use super::http::{Answer, Call, Request, chunk, find, header};
 use super::mutant::Change;
+use super::upward::MARKED;
 
 /// More of an answer is not kept.
 const MOST: usize = 1 << 20;
@@ -21,6 +22,8 @@ pub struct Recorded {
     pub(super) head: Vec<u8>,
     /// The request's body, unless it came in chunks or is too long.
     pub(super) body: Option<Vec<u8>>,
+    /// Whether it went over HTTP/2.
+    pub(super) http2: bool,
     /// The answer as it came, up to what is kept.
     pub(super) answer: Vec<u8>,
 }
@@ -42,6 +45,10 @@ impl Change {
     /// Whether it would have shown in any of these calls. What is not known well enough counts as shown.
     pub fn shows_in(&self, calls: &[Recorded]) -> bool {
         let kept = Arc::default();
+        // What a change makes of a stream may hang on a call that came while it was open.
+        for recorded in calls {
+            Call::of(&String::from_utf8_lossy(&recorded.head), &kept);
+        }
         calls
             .iter()
             .any(|recorded| self.reaches(&recorded.method, &recorded.target) && self.shows(recorded, &kept))
@@ -49,12 +56,19 @@ impl Change {
 
     fn shows(&self, recorded: &Recorded, kept: &super::http::Kept) -> bool {
         if recorded.head.is_empty() {
-            return matches!(self, Self::Fault(_) | Self::Defect(_));
+            return match self {
+                Self::Fault(rule) => recorded.http2 || !rule.contains(MARKED),
+                Self::Http2(_) => recorded.http2,
+                Self::Defect(_) => true,
+                _ => false,
+            };
         }
         let call = Call::of(&String::from_utf8_lossy(&recorded.head), kept);
         match self {
-            Self::Nothing => false,
-            Self::Aside(..) | Self::Fault(_) | Self::Defect(_) => true,
+            Self::Nothing | Self::Http2(_) => false,
+            Self::Fault(rule) => !rule.contains(MARKED),
+            Self::Aside(..) | Self::Defect(_) => true,
+            Self::Chunks(..) => call.heads("transfer-encoding: chunked"),
             Self::Request(_, edit) => recorded.body.as_ref().is_none_or(|body| {
                 let before = [recorded.head.clone(), body.clone()].concat();
                 let mut request = Request::new(recorded.head.clone(), body.clone());
@@ -62,7 +76,7 @@ impl Change {
                 request.into_bytes(body.len()) != before
             }),
             Self::Held(_) => stream(recorded),
-            Self::Frames(_, edit) => stream(recorded) && frames(recorded, *edit),
+            Self::Frames(_, edit) => stream(recorded) && frames(recorded, call, *edit),
             Self::Answer(_, edit) => answer(recorded).is_none_or(|(head, body, chunked)| {
                 let body = if stream(recorded) { Vec::new() } else { body };
                 let (length, mut answer) = (body.len(), Answer::new(&head, body.clone(), chunked));
@@ -100,9 +114,9 @@ fn answer(recorded: &Recorded) -> Option<(Vec<u8>, Vec<u8>, bool)> {
     Some((head, body, true))
 }
 
-fn frames(recorded: &Recorded, edit: super::mutant::OnFrame) -> bool {
+fn frames(recorded: &Recorded, call: Call, edit: super::mutant::OnFrame) -> bool {
     let Some((_, body, _)) = answer(recorded) else { return true };
-    Frames::new(&recorded.target, edit).changes(&body)
+    Frames::new(call, edit).changes(&body)
 }
 
 /// The calls of one case, as they come.

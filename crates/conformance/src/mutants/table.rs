@@ -5,9 +5,12 @@ mod defects;
 mod downloads;
 mod edit;
 mod entries;
+mod guards;
 mod life;
 mod processes;
+mod snapshots;
 mod streams;
+mod transport;
 mod uploads;
 mod watches;
 mod wire;
@@ -25,6 +28,9 @@ const TABLES: &[&[Mutant]] = &[
     entries::MUTANTS,
     watches::MUTANTS,
     wire::MUTANTS,
+    transport::MUTANTS,
+    guards::MUTANTS,
+    snapshots::MUTANTS,
 ];
 
 /// Every mutant, in the order in which they are listed.
