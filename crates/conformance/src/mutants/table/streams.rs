@@ -356,6 +356,11 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         |_, flag, message| end(flag, message, |end| lose(end, "exitCode")),
     ),
     fault(
+        "start/output-lost-late",
+        "of output four KiB are lost after five megabytes",
+        "process.Process/Start: output-lost 4096 from=5000000",
+    ),
+    fault(
         "connect/message-lost",
         "the sixtieth message to a reader that joined is lost",
         "process.Process/Connect down[60]: drop",
