@@ -164,6 +164,15 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
             }
         });
     }),
+    request("input/end-on-new-line", "Ctrl+D comes on a line of its own", INPUT, |_, r| {
+        r.json(|message| {
+            bytes(message, "/input/pty", |keys| {
+                if keys.as_slice() == b"\x04" {
+                    keys.insert(0, b'\n');
+                }
+            });
+        });
+    }),
     request("input/pty-as-stdin", "pty bytes go to any process", INPUT, |_, r| {
         r.json(|m| {
             if let Some(text) = m["input"].get("pty").cloned() {

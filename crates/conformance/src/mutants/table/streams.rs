@@ -361,6 +361,11 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         "process.Process/Start: output-lost 4096 from=5000000",
     ),
     fault(
+        "start/killed-late",
+        "a process is killed after six megabytes of output",
+        "process.Process/Start: kill bytes=6000000",
+    ),
+    fault(
         "connect/message-lost",
         "the sixtieth message to a reader that joined is lost",
         "process.Process/Connect down[60]: drop",

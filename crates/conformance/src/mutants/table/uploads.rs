@@ -95,13 +95,20 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
             r.head("content-type: multipart/form-data", "content-type: multipart/mixed");
         }
     }),
-    request("upload/half-of-first", "an upload ends as the first one of its path did", POST, |call, r| {
-        let half = r.bytes_mut().len() / 2;
-        let first = call.kept().entry(call.target.clone()).or_insert(r.bytes_mut().clone()).clone();
-        if first.len() == r.bytes_mut().len() && half > 10_000 {
-            r.bytes_mut()[half..].copy_from_slice(&first[half..]);
-        }
-    }),
+    answer(
+        "upload/mixed",
+        "what ten uploads have fought for is half of one and half of another",
+        "/files",
+        |call, a| {
+            if call.method == "POST" {
+                call.nth(&call.target);
+            } else if a.is("200") && call.kept().get(&call.target).is_some_and(|uploads| uploads.len() >= 10)
+            {
+                let half = a.bytes_mut().len() / 2;
+                a.bytes_mut()[half..].iter_mut().for_each(|byte| *byte ^= 1);
+            }
+        },
+    ),
     after("upload/mode-600", "a file that is uploaded is 0600", POST, "test -f \"$1\" && chmod 600 \"$1\""),
     after("upload/mode-reset", "an upload resets the mode", POST, "test -f \"$1\" && chmod 644 \"$1\""),
     after(
@@ -152,12 +159,15 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         POST,
         "test \"$(tail -c 1 \"$1\" | od -An -tx1)\" = ' 0a' && truncate -s -1 \"$1\"",
     ),
-    after(
-        "upload/time-of-day",
-        "the time of an upload is its day",
-        POST,
-        "touch -c -d \"$(date +%F)\" \"$1\"",
-    ),
+    Mutant {
+        id: "upload/time-of-day",
+        bug: "an upload is written in place, and its time is the day",
+        change: Change::Aside(
+            POST,
+            "test -f \"$1\" && ! test -L \"$1\" && ln -f \"$1\" \"$1.old\"",
+            "rm -f \"$1.old\"; touch -c -d \"$(date +%F)\" \"$1\"",
+        ),
+    },
     after(
         "upload/megabyte",
         "of an upload a megabyte is kept",
