@@ -77,8 +77,13 @@ fn is_of(operation: &str, method: &str, target: &str) -> bool {
     target.trim_start_matches('/').starts_with(operation) || of(operation, method, target)
 }
 
+/// A text that ends within a name is of no call: `/files` is not the beginning of `/filesystem.Filesystem/Stat`.
 fn of(calls: &str, method: &str, target: &str) -> bool {
-    target.starts_with(calls) || format!("{method} {target}").starts_with(calls)
+    let begins = |call: &str| {
+        let rest = call.strip_prefix(calls);
+        rest.is_some_and(|rest| calls.ends_with('/') || !rest.starts_with(char::is_alphanumeric))
+    };
+    begins(target) || begins(&format!("{method} {target}"))
 }
 
 /// The calls of a fault rule, as far as its operation is no glob: a route, or an RPC without its slash. The empty text is
@@ -102,6 +107,7 @@ mod tests {
     fn a_change_reaches_the_calls_that_it_names() {
         let change = Change::Request("POST /files", |_, _| {});
         assert!(change.reaches("POST", "/files?path=a") && !change.reaches("GET", "/files"));
+        assert!(change.reaches("POST", "/files") && !change.reaches("POST", "/filesystem.Filesystem/Stat"));
         let change = Change::Fault("GET /files @3: cut");
         assert!(change.reaches("GET", "/files") && !change.reaches("GET", "/health"));
         assert!(Change::Fault("process.Process/Start #2: hang").reaches("POST", "/process.Process/Start"));

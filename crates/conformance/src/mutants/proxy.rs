@@ -250,7 +250,7 @@ impl Way {
             // A stream that is only an error may come whole.
             Change::Frames(_, edit) if kind.starts_with("application/connect") => {
                 let (mut answer, unchanged) = whole(head, body, &call.method, &mut mock).await?;
-                let edited = Frames::new(&call.target, edit).whole(answer.bytes_mut());
+                let edited = Frames::new(call.clone(), edit).whole(answer.bytes_mut());
                 *answer.bytes_mut() = edited;
                 client.write_all(&answer.into_bytes(unchanged)).await?;
             }

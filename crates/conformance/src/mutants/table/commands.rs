@@ -228,6 +228,9 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     request("terminal/stderr-lost", "stderr is not the terminal", START, |_, r| {
         wrap_terminal(r, "exec \"$@\" 2>/dev/null");
     }),
+    request("terminal/stdin-by-name", "stdin of a terminal is opened by the name /dev/tty", START, |_, r| {
+        wrap_terminal(r, "exec \"$@\" </dev/tty");
+    }),
     request("terminal/stdin-heeded", "stdin false cuts a terminal's keys off", START, |_, r| {
         r.json(|m| {
             if m["pty"]["size"].is_object() && m["stdin"] == false {

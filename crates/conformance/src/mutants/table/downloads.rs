@@ -77,6 +77,26 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     answer("download/disposition-lost", "a download has no name", GET, |_, a| {
         a.without("content-disposition");
     }),
+    answer("download/name-injected", "what follows a newline in a name is a header", GET, |call, a| {
+        let name = call.target.split('&').next().and_then(|path| path.split_once("%0A"));
+        if let Some((header, value)) = name.and_then(|(_, line)| line.split_once("%3A%20")) {
+            a.with(header, value);
+        }
+    }),
+    answer(
+        "download/big-in-chunks",
+        "a download over 16 MiB comes in chunks, without a length",
+        GET,
+        |_, a| {
+            let length = a.bytes_mut().len();
+            if length > 16 << 20 {
+                a.without("content-length");
+                a.with("transfer-encoding", "chunked");
+                let size = format!("{length:x}\r\n").into_bytes();
+                *a.bytes_mut() = [&size, a.bytes_mut().as_slice(), b"\r\n0\r\n\r\n"].concat();
+            }
+        },
+    ),
     answer("download/vary-lost", "a download does not vary", GET, |_, a| {
         a.head("vary: Accept-Encoding\r\n", "");
     }),
@@ -122,6 +142,11 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     request("range/unreadable-refused", "a Range of another unit is refused", GET, |_, r| {
         if r.heads("\r\nrange: ") && !r.heads("\r\nrange: bytes=") {
             r.head("\r\nrange: ", "\r\nrange: bytes=99999999-\r\nx-range: ");
+        }
+    }),
+    request("range/one-byte-open", "a range of one byte has no end", GET, |_, r| {
+        for at in 0..10 {
+            r.head(&format!("\r\nrange: bytes={at}-{at}\r\n"), &format!("\r\nrange: bytes={at}-\r\n"));
         }
     }),
     answer("range/one-more", "a range has one byte too many", GET, |_, a| {
@@ -244,6 +269,11 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     }),
     request("encoding/gzip-never", "gzip is never used", GET, |_, r| {
         r.head("accept-encoding: ", "x-accept: ");
+    }),
+    request("encoding/unknown-refused", "an offer without a known encoding is 406", GET, |_, r| {
+        if ["gzip", "identity", "*"].iter().all(|known| !r.heads(known)) {
+            r.head("accept-encoding: ", "accept-encoding: identity;q=0, ");
+        }
     }),
     request("encoding/weights-ignored", "weights of encodings are ignored", GET, |_, r| {
         r.head(";q=0.1", "");

@@ -47,6 +47,13 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
             }
         });
     }),
+    answer("entry/size-32-bit", "sizes are counted in 32 bits", FS, |_, a| {
+        entries(a, |e| {
+            edit_text(e, "size", |size| {
+                size.parse::<u64>().map_or(size.into(), |size| (size & 0xffff_ffff).to_string())
+            });
+        });
+    }),
     answer("entry/size-zero", "a size of 0 is written out", FS, |_, a| {
         entries(a, |e| {
             if e["size"].is_null() {
@@ -247,6 +254,13 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     request("list/depth-more", "listings go one level too deep", LIST, |_, r| {
         r.json(|m| m["depth"] = (m["depth"].as_u64().unwrap_or(0).max(1) + 1).min(4_294_967_295).into());
     }),
+    request("list/depth-three-more", "from a depth of 3 on listings go one level too deep", LIST, |_, r| {
+        r.json(|m| {
+            if let Some(depth) = m["depth"].as_u64().filter(|depth| (3..100).contains(depth)) {
+                m["depth"] = (depth + 1).into();
+            }
+        });
+    }),
     request("list/depth-less", "listings go one level less deep", LIST, |_, r| {
         r.json(|m| {
             if let Some(depth) = m["depth"].as_u64().filter(|depth| *depth > 1) {
@@ -273,6 +287,12 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     }),
     answer("list/links-lost", "links are not listed", LIST, |_, a| {
         listed(a, |entry| entry.get("symlinkTarget").is_none());
+    }),
+    answer("list/links-up-lost", "a link to a directory above it is not listed", LIST, |_, a| {
+        listed(a, |entry| {
+            let (path, target) = (entry["path"].as_str(), entry["symlinkTarget"].as_str());
+            !path.zip(target).is_some_and(|(path, target)| path.starts_with(&format!("{target}/")))
+        });
     }),
     answer("list/special-lost", "what has no type is not listed", LIST, |_, a| {
         listed(a, |entry| entry.get("type").is_some());
@@ -476,6 +496,11 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         "Remove fails for deep trees",
         REMOVE,
         "test -n \"$(find \"$1\" -mindepth 100 -print -quit 2>/dev/null)\" && mv \"$1\" \"$1.kept\"",
+    ),
+    fault(
+        "list/vanished-as-internal",
+        "every twentieth listing fails as if something had vanished",
+        "filesystem.Filesystem/ListDir every=20: error internal message=\"error reading directory\"",
     ),
     fault("fs/read-only", "the disk cannot be written", "filesystem.Filesystem/MakeDir: read-only"),
 ];

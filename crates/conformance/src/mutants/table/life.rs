@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::edit::{answer, edit_text, fault, lose, request, target};
+use super::edit::{after, answer, edit_text, fault, lose, request, target};
 use crate::mutants::http::{Call, Request};
-use crate::mutants::mutant::Mutant;
+use crate::mutants::mutant::{Change, Mutant};
 
 const PRELOAD: &str = "/memory/preload";
 
@@ -112,6 +112,100 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
                 });
             }
         });
+    }),
+    request(
+        "init/envs-empty-lost",
+        "a default variable with an empty value is passed over",
+        "/init",
+        |_, r| {
+            r.json(|m| {
+                if let Some(envs) = m["envVars"].as_object_mut() {
+                    envs.retain(|_, value| value != "");
+                }
+            });
+        },
+    ),
+    request("init/envs-home-kept", "HOME of the default environment is ignored", "/init", |_, r| {
+        r.json(|m| lose(&mut m["envVars"], "HOME"));
+    }),
+    request("init/envs-after-mounts", "a mount that fails ends an /init", "/init", |_, r| {
+        r.json(|m| {
+            if m["volume_mounts"].as_array().is_some_and(|mounts| !mounts.is_empty()) {
+                lose(m, "envVars");
+            }
+        });
+    }),
+    request("init/fifteenth-lost", "of many /init one is lost", "/init", |call, r| {
+        if call.nth("init") == 15 {
+            r.json(|m| lose(m, "envVars"));
+        }
+    }),
+    request("init/no-limit", "a body of any length is read", "/init", |_, r| {
+        if r.bytes_mut().len() > 2 << 20 {
+            r.json(|m| lose(m, "odd"));
+        }
+    }),
+    request("init/sandbox-id-of-both", "sandboxId is sandbox_id", "/init", |_, r| {
+        r.body("\"sandboxId\"", "\"sandbox_id\"");
+    }),
+    request("init/sandbox-id-empty-lost", "an empty sandbox_id is passed over", "/init", |_, r| {
+        r.json(|m| {
+            if m["sandbox_id"] == "" {
+                lose(m, "sandbox_id");
+            }
+        });
+    }),
+    after(
+        "init/template-id-line",
+        "the file of the template's id ends in a newline",
+        "/init",
+        "cd /run/wrenn && test -s .WRENN_TEMPLATE_ID && echo >> .WRENN_TEMPLATE_ID",
+    ),
+    Mutant {
+        id: "init/hosts-appended",
+        bug: "the line of the old events host stays in /etc/hosts",
+        change: Change::Aside(
+            "/init",
+            "grep events.wrenn.local /etc/hosts > /run/.hosts",
+            "grep -qxFf /run/.hosts /etc/hosts || cat /run/.hosts >> /etc/hosts; rm -f /run/.hosts",
+        ),
+    },
+    request("init/seconds-unreadable", "decimal seconds are no timestamp", "/init", |_, r| {
+        r.json(|m| {
+            if seconds(&m["timestamp"]).is_some() {
+                lose(m, "timestamp");
+            }
+        });
+    }),
+    request("init/offset-sign", "an offset of a timestamp counts as one to the east", "/init", |_, r| {
+        r.json(|m| edit_text(m, "timestamp", east));
+    }),
+    request("init/timestamp-unreadable-old", "a timestamp that cannot be read is 1970", "/init", |_, r| {
+        r.json(|m| {
+            if m["timestamp"].is_string() && seconds(&m["timestamp"]).is_none() && stamp(m).is_none() {
+                m["timestamp"] = "1970-01-01T00:00:00Z".into();
+            }
+        });
+    }),
+    request("init/timestamp-far-ignored", "a timestamp after 2100 is none", "/init", |_, r| {
+        let far = jiff::Timestamp::from_second(4_102_444_800).ok();
+        r.json(|m| {
+            if stamp(m) > far {
+                lose(m, "timestamp");
+            }
+        });
+    }),
+    request("init/lifecycle-after-gate", "a stale /init changes no life cycle", "/init", |call, r| {
+        let message: Value = serde_json::from_slice(r.bytes_mut()).unwrap_or_default();
+        let mut kept = call.kept();
+        let newest = kept.get("newest").and_then(|at| String::from_utf8_lossy(at).parse().ok());
+        match stamp(&message) {
+            Some(at) if newest.is_some_and(|newest: jiff::Timestamp| at <= newest) => {
+                r.json(|m| lose(m, "lifecycle_id"));
+            }
+            Some(at) => drop(kept.insert("newest".to_owned(), at.to_string().into_bytes())),
+            None => {}
+        }
     }),
     request("init/timestamp-ignored", "old timestamps are applied", "/init", |_, r| {
         r.body("\"timestamp\"", "\"timestamq\"");
@@ -266,6 +360,23 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     fault("preload/fails", "every preload fails", "POST /memory/preload: preload-fails \"no memory\""),
     fault("preload/lies", "a preload says done at once", "POST /memory/preload: preload-lies"),
 ];
+
+/// The timestamp of an `/init` in RFC 3339.
+fn stamp(message: &Value) -> Option<jiff::Timestamp> {
+    message["timestamp"].as_str()?.parse().ok()
+}
+
+fn seconds(timestamp: &Value) -> Option<f64> {
+    timestamp.as_str()?.parse().ok()
+}
+
+/// A time with its offset turned to the east.
+fn east(time: &str) -> String {
+    match time.rsplit_once('-') {
+        Some((rest, offset)) if rest.contains('T') => format!("{rest}+{offset}"),
+        _ => time.to_owned(),
+    }
+}
 
 /// The first token that was set, remembered.
 fn keep_token(call: &Call, request: &mut Request) -> Option<String> {

@@ -34,6 +34,13 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     answer("list/envs-all", "List tells the whole environment", LIST, |_, a| {
         each(a, |process| process["config"]["envs"]["PATH"] = "/usr/bin:/bin".into());
     }),
+    answer("list/envs-default", "a process without envs is listed with the default ones", LIST, |_, a| {
+        each(a, |process| {
+            if process["config"].get("envs").is_none() {
+                process["config"]["envs"] = json!({ "WRENN_SANDBOX": "false" });
+            }
+        });
+    }),
     answer("list/args-lost", "List does not tell arguments", LIST, |_, a| {
         each(a, |p| lose(&mut p["config"], "args"));
     }),
@@ -143,11 +150,27 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     request("input/as-text", "input that is no text is replaced", INPUT, |_, r| {
         stdin(r, |b| *b = String::from_utf8_lossy(b).into_owned().into_bytes());
     }),
+    request("input/late-byte-wrong", "a byte of an input is wrong after a megabyte", INPUT, |_, r| {
+        stdin(r, |b| {
+            if let Some(byte) = b.get_mut(1 << 20) {
+                *byte ^= 1;
+            }
+        });
+    }),
     request("input/newline-added", "a newline is added to input", INPUT, |_, r| {
         stdin(r, |b| {
             if !b.ends_with(b"\n") {
                 b.push(b'\n');
             }
+        });
+    }),
+    request("input/end-on-new-line", "Ctrl+D comes on a line of its own", INPUT, |_, r| {
+        r.json(|message| {
+            bytes(message, "/input/pty", |keys| {
+                if keys.as_slice() == b"\x04" {
+                    keys.insert(0, b'\n');
+                }
+            });
         });
     }),
     request("input/pty-as-stdin", "pty bytes go to any process", INPUT, |_, r| {

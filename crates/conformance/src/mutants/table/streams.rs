@@ -3,8 +3,9 @@
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 
-use super::edit::{Out, START, bytes, code, end, frames, held, is, lose, output, text, unless};
+use super::edit::{Out, START, bytes, code, end, fault, frames, held, is, lose, output, text, unless};
 use crate::mutants::frames::Passing;
+use crate::mutants::http::replaced;
 use crate::mutants::mutant::Mutant;
 
 const CONNECT: &str = "/process.Process/Connect";
@@ -354,6 +355,39 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         CONNECT,
         |_, flag, message| end(flag, message, |end| lose(end, "exitCode")),
     ),
+    fault(
+        "start/output-lost-late",
+        "of output four KiB are lost after five megabytes",
+        "process.Process/Start: output-lost 4096 from=5000000",
+    ),
+    fault(
+        "start/killed-late",
+        "a process is killed after six megabytes of output",
+        "process.Process/Start: kill bytes=6000000",
+    ),
+    fault(
+        "connect/message-lost",
+        "the sixtieth message to a reader that joined is lost",
+        "process.Process/Connect down[60]: drop",
+    ),
+    frames(
+        "start/terminal-cr-lf-kept",
+        "a terminal leaves the LF of a CR-LF as it is",
+        START,
+        |_, flag, mut message| {
+            bytes(&mut message, "/event/data/pty", |bytes| *bytes = replaced(bytes, b"\r\r\n", b"\r\n"));
+            vec![(flag, message)]
+        },
+    ),
+    frames(
+        "start/terminal-never-raw",
+        "a terminal makes CR-LF of LF in raw mode, too",
+        START,
+        |_, flag, mut message| {
+            bytes(&mut message, "/event/data/pty", with_cr);
+            vec![(flag, message)]
+        },
+    ),
     held("connect/held-back", "what a reader that joins gets is held back until the end", CONNECT),
 ];
 
@@ -362,6 +396,15 @@ fn rename(flag: u8, mut message: Value, from: &str, to: &str) -> Out {
         message["event"]["data"] = json!({ to: text });
     }
     vec![(flag, message)]
+}
+
+/// An LF that has no CR before it gets one; what the first byte follows is not known.
+fn with_cr(bytes: &mut Vec<u8>) {
+    for at in (1..bytes.len()).rev() {
+        if bytes[at] == b'\n' && bytes[at - 1] != b'\r' {
+            bytes.insert(at, b'\r');
+        }
+    }
 }
 
 /// Keeps the output of a process that prints much, until it is big or over.

@@ -1,6 +1,6 @@
 //! Uploads, and who may use `/files` (contract 2, 3.8).
 
-use super::edit::{after, answer, before, fault, request, target};
+use super::edit::{after, answer, before, edit_text, fault, request, target};
 use crate::mutants::http::Request;
 use crate::mutants::mutant::{Change, Mutant};
 
@@ -16,7 +16,9 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         });
     }),
     request("upload/any-part", "every part is a file", POST, |_, r| part_names(r)),
-    request("upload/filename-base", "of a filename only the last part counts", POST, |_, r| base_names(r)),
+    request("upload/filename-base", "of a filename only the last part counts", POST, |_, r| {
+        filenames(r, |name| name.rsplit('/').next().unwrap_or_default().to_owned());
+    }),
     request("upload/encoding-ignored", "Content-Encoding is ignored", POST, |_, r| {
         r.head("content-encoding:", "x-encoding:");
     }),
@@ -70,6 +72,43 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
             }
         });
     }),
+    answer("upload/answer-as-text", "the answer to an upload is called text", POST, |_, a| {
+        a.head("content-type: application/json", "content-type: text/plain");
+    }),
+    answer("upload/name-one-line", "a newline in the answer's name is a blank", POST, |_, a| {
+        a.json(|m| {
+            for file in m.as_array_mut().into_iter().flatten() {
+                edit_text(file, "name", |name| name.replace('\n', " "));
+            }
+        });
+    }),
+    request("upload/filename-cleaned", "dots are passed over in a part's filename", POST, |_, r| {
+        filenames(r, |name| name.replace("/../", "/"));
+    }),
+    request("upload/filename-blob", "a part without a filename is called blob", POST, |_, r| {
+        if !r.heads("path=") {
+            r.body("name=\"file\"\r\n", "name=\"file\"; filename=\"blob\"\r\n");
+        }
+    }),
+    request("upload/chunks-refused", "a form that comes in chunks is not taken", POST, |_, r| {
+        if r.heads("transfer-encoding: chunked") {
+            r.head("content-type: multipart/form-data", "content-type: multipart/mixed");
+        }
+    }),
+    answer(
+        "upload/mixed",
+        "what ten uploads have fought for is half of one and half of another",
+        "/files",
+        |call, a| {
+            if call.method == "POST" {
+                call.nth(&call.target);
+            } else if a.is("200") && call.kept().get(&call.target).is_some_and(|uploads| uploads.len() >= 10)
+            {
+                let half = a.bytes_mut().len() / 2;
+                a.bytes_mut()[half..].iter_mut().for_each(|byte| *byte ^= 1);
+            }
+        },
+    ),
     after("upload/mode-600", "a file that is uploaded is 0600", POST, "test -f \"$1\" && chmod 600 \"$1\""),
     after("upload/mode-reset", "an upload resets the mode", POST, "test -f \"$1\" && chmod 644 \"$1\""),
     after(
@@ -114,6 +153,21 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         POST,
         "test -f \"$1\" && echo >> \"$1\"",
     ),
+    after(
+        "upload/newline-lost",
+        "a newline at the end of an upload is lost",
+        POST,
+        "test \"$(tail -c 1 \"$1\" | od -An -tx1)\" = ' 0a' && truncate -s -1 \"$1\"",
+    ),
+    Mutant {
+        id: "upload/time-of-day",
+        bug: "an upload is written in place, and its time is the day",
+        change: Change::Aside(
+            POST,
+            "test -f \"$1\" && ! test -L \"$1\" && ln -f \"$1\" \"$1.old\"",
+            "rm -f \"$1.old\"; touch -c -d \"$(date +%F)\" \"$1\"",
+        ),
+    },
     after(
         "upload/megabyte",
         "of an upload a megabyte is kept",
@@ -245,6 +299,9 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
             format!("{head}path={}{more}", super::commands::lexical(&format!("/{path}")))
         });
     }),
+    request("files/parent-is-name", "a step to the parent is passed over in paths", "/files", |_, r| {
+        target(r, |t| t.replace("/..", ""));
+    }),
     request("files/decoded-twice", "the query is decoded twice", "/files", |_, r| {
         target(r, |t| t.replace("%25", "%"));
     }),
@@ -307,6 +364,17 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
             r.body("\"access_token\"", "\"access_tokex\"");
         }
     }),
+    request("signature/without-token", "a signature is refused where no token is set", "/", |call, r| {
+        if call.target == "/init" && r.says("\"access_token\"") {
+            call.kept().insert("token".to_owned(), Vec::new());
+        }
+        if call.target.starts_with("/files") && r.heads("signature=") && !call.kept().contains_key("token") {
+            target(r, |t| t.replace("username=root", "username=nobody-here"));
+        }
+    }),
+    request("signature/head-unsigned", "HEAD does not take a signature", "HEAD /files", |_, r| {
+        target(r, |t| without(t, "signature"));
+    }),
     request("signature/expiration-unsigned", "the expiration is not looked at", "/files", |_, r| {
         target(r, |t| without(t, "signature_expiration"));
     }),
@@ -364,12 +432,12 @@ fn part_names(request: &mut Request) {
     }
 }
 
-fn base_names(request: &mut Request) {
+/// Changes the filename of every part.
+fn filenames(request: &mut Request, edit: impl Fn(&str) -> String) {
     let text = String::from_utf8_lossy(request.bytes_mut()).into_owned();
     for rest in text.split("filename=\"").skip(1) {
         let name = rest.split('"').next().unwrap_or_default();
-        let base = name.rsplit('/').next().unwrap_or_default();
-        request.body(&format!("filename=\"{name}\""), &format!("filename=\"{base}\""));
+        request.body(&format!("filename=\"{name}\""), &format!("filename=\"{}\"", edit(name)));
     }
 }
 

@@ -162,6 +162,10 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     frames("watch/keepalive-lost", "WatchDir has no keepalives", WATCH, |_, flag, m| {
         unless(m.get("keepalive").is_some(), flag, m)
     }),
+    frames("watch/keepalive-nested", "a keepalive of WatchDir is one of a process", WATCH, |_, flag, m| {
+        let keepalive = m.get("keepalive").is_some();
+        vec![(flag, if keepalive { json!({ "event": m }) } else { m })]
+    }),
     request("watch/keepalive-eager", "an interval that cannot be read is a second", WATCH, |_, r| {
         for value in ["0", "-1", "abc", "soon", "x", "1.5", "never", "-5"] {
             r.head(&format!("keepalive-ping-interval: {value}\r\n"), "keepalive-ping-interval: 1\r\n");

@@ -48,6 +48,12 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     request("wire/gzip-of-files-refused", "a gzip request is refused by file calls", FS, |_, r| {
         r.head("\r\ncontent-encoding: gzip", "\r\ncontent-encoding: br");
     }),
+    request("wire/zstd-refused", "a zstd request is refused", "/", |_, r| {
+        r.head("\r\ncontent-encoding: zstd", "\r\ncontent-encoding: br");
+    }),
+    request("wire/two-lengths-first", "of two lengths the first counts", "/", |_, r| {
+        r.head("content-length: 15\r\ncontent-length: 2\r\n", "content-length: 15\r\n");
+    }),
     request("wire/encoding-ignored", "an encoding that is not known is ignored", "/", |_, r| {
         r.head("\r\ncontent-encoding: br", "\r\nx-encoding: br");
         r.head("\r\ncontent-encoding: deflate", "\r\nx-encoding: deflate");

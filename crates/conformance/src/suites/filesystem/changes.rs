@@ -289,14 +289,17 @@ pub(in crate::suites) const CASES: &[Case] = &[
                     "echo x > f && chmod 640 f && chown user:user f && touch -d '2001-02-03 04:05:06 UTC' f",
                 )
                 .await?;
-                moves(p, "move", "f", "g").await
+                moves(p, "move", "f", "g").await?;
+                on(p, "stat", "Stat", "g").await
             })
         },
         judge: |o| {
             all_succeeded(o, &["make"])?;
-            entry_is(o, "move", "mode", 0o640)?;
-            entry_is(o, "move", "owner", "user")?;
-            entry_is(o, "move", "modifiedTime", "2001-02-03T04:05:06Z")
+            ["move", "stat"].iter().try_for_each(|label| {
+                entry_is(o, label, "mode", 0o640)?;
+                entry_is(o, label, "owner", "user")?;
+                entry_is(o, label, "modifiedTime", "2001-02-03T04:05:06Z")
+            })
         },
         ..Case::BASE
     },

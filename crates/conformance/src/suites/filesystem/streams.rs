@@ -15,6 +15,8 @@ use crate::verdict::Objection;
 
 const STREAMS: &[&str] = &["filesystem/watch-dir/events"];
 const STREAM: &[Feature] = &[Feature::WatchDir];
+/// The shortest interval that can be asked for, and a little more.
+const SOON: Duration = Duration::from_millis(1200);
 
 /// Opens WatchDir and waits for its start.
 async fn watch_dir(p: &mut Probe, recursive: bool, headers: &[(&str, &str)]) -> Result<Open, Trouble> {
@@ -157,7 +159,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 for value in ["0", "-1", "soon"] {
                     opened.push((value, watch_dir(p, false, &[("keepalive-ping-interval", value)]).await?));
                 }
-                tokio::time::sleep(Duration::from_millis(300)).await;
+                tokio::time::sleep(SOON).await;
                 fs(p, "change", "MakeDir", json!({ "path": p.path("d/a") })).await?;
                 for (value, mut open) in opened {
                     open.until(|seen| contains(&seen.body, "d/a\"")).await;

@@ -78,7 +78,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         needs: TERM,
         act: |p| {
             Box::pin(async move {
-                let child = "trap 'echo child; exit' TERM; echo up; while :; do sleep 0.05; done";
+                // A child that hears nothing is over after two seconds, so that its silence is seen.
+                let child = "trap 'echo child; exit' TERM; echo up; n=0; \
+                             while [ $n -lt 40 ]; do sleep 0.05; n=$((n+1)); done";
                 let mut open =
                     p.start_sh("run", &format!("trap 'echo parent' TERM; ({child}) & wait; wait")).await?;
                 open.until_output("up").await;

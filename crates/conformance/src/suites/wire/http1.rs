@@ -229,7 +229,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 };
                 let (one, two) = (head(""), head("content-length: 2\r\n"));
                 p.raw("twin", one.as_bytes(), false).await?;
-                p.raw("two", two.as_bytes(), true).await
+                p.raw("two", two.as_bytes(), false).await
             })
         },
         twin: Some(|o| o.at("twin")?.ok().map(drop)),
