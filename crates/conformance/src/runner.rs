@@ -292,6 +292,7 @@ impl Run {
             name: format!("{}{round}{again}", case.id),
             mark: self.mark.clone(),
             swept: Arc::clone(&self.swept),
+            dialect: self.profile.dialect(),
             subjects: Arc::clone(&self.config.subjects),
             shared: Arc::clone(&self.shared),
             fresh: self.config.fresh,

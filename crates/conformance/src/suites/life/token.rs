@@ -455,7 +455,8 @@ pub(in crate::suites) const CASES: &[Case] = &[
         needs: GUARDS,
         act: |p| {
             Box::pin(async move {
-                let asks = (0..20).map(|n| Ask::init(&json!({ "access_token": format!("token-{n}") })));
+                let dialect = p.dialect();
+                let asks = (0..20).map(|n| dialect.init(&json!({ "access_token": format!("token-{n}") })));
                 let opened = futures::future::join_all(asks.map(|ask| p.open(ask))).await;
                 for opened in opened {
                     p.finish("init", opened?).await;
