@@ -83,7 +83,7 @@ impl Feature {
     /// The generations that have it.
     pub const fn generations(self) -> &'static [u8] {
         match self {
-            Self::Activity | Self::Preload | Self::GroupSignals | Self::Lifecycle => &[2, 3],
+            Self::Activity | Self::Preload | Self::Lifecycle => &[2, 3],
             Self::PostUpload | Self::Gzip | Self::DirectExec => &[1, 2],
             Self::Volumes | Self::PutUpload | Self::Replay | Self::LoginShell | Self::ProcessUser => &[3],
             Self::Upload
@@ -91,6 +91,7 @@ impl Feature {
             | Self::Http2
             | Self::Pty
             | Self::WatchDir
+            | Self::GroupSignals
             | Self::InitDefaults
             | Self::TokenGuard => &[1, 2, 3],
         }

@@ -11,27 +11,27 @@ use crate::probe::{Ask, Part, Probe, Trouble, What};
 use crate::suites::helpers::{all_succeeded, entry_is, form, fs, printed, uploaded_is};
 use crate::verdict::Judged;
 
-pub(super) const TRIP: &[&str] = &["files/upload/round-trip"];
+pub(in crate::suites) const TRIP: &[&str] = &["files/upload/round-trip"];
 const BOTH: &[&str] = &["files/upload/round-trip", "process/start/events"];
-pub(super) const POST: &[Feature] = &[Feature::PostUpload];
-pub(super) const UPLOAD: &[Feature] = &[Feature::Upload];
+pub(in crate::suites) const POST: &[Feature] = &[Feature::PostUpload];
+pub(in crate::suites) const UPLOAD: &[Feature] = &[Feature::Upload];
 /// So many blocks of 64 KiB are 256 MiB.
 const BLOCKS: u64 = 4096;
 /// The SHA-256 of these blocks.
 const BLOCKS_SHA256: &str = "352518908b9bd8786525776e67bdf0d050f4119c7c7e29ce83144807f3269b14";
 
-pub(super) fn part<'a>(filename: Option<&'a str>, content: &'a [u8]) -> Part<'a> {
+pub(in crate::suites) fn part<'a>(filename: Option<&'a str>, content: &'a [u8]) -> Part<'a> {
     Part { name: "file", filename, content }
 }
 
-pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(in crate::suites) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(bytes).expect("a Vec takes all");
     encoder.finish().expect("a Vec takes all")
 }
 
 /// The upload is refused with this status and these words, in the handlers' shape.
-pub(super) fn refused(o: &Observation, label: &str, status: u16, words: &str) -> Judged {
+pub(in crate::suites) fn refused(o: &Observation, label: &str, status: u16, words: &str) -> Judged {
     let seen = o.at(label)?;
     seen.status(status)?;
     seen.field_is("/code", status)?;
@@ -40,20 +40,20 @@ pub(super) fn refused(o: &Observation, label: &str, status: u16, words: &str) ->
     seen.holds(message.contains(words), &format!("a message that holds {words:?}"), message)
 }
 
-pub(super) fn taken(o: &Observation) -> Judged {
+pub(in crate::suites) fn taken(o: &Observation) -> Judged {
     o.at("twin")?.status(200)
 }
 
-pub(super) fn content_is(o: &Observation, label: &str, content: &[u8]) -> Judged {
+pub(in crate::suites) fn content_is(o: &Observation, label: &str, content: &[u8]) -> Judged {
     o.at(label)?.status(200)?;
     o.at(label)?.body_is(content)
 }
 
-pub(super) async fn send(p: &mut Probe, label: &str, ask: Ask) -> Result<(), Trouble> {
+pub(in crate::suites) async fn send(p: &mut Probe, label: &str, ask: Ask) -> Result<(), Trouble> {
     p.send(label, ask).await.map(drop)
 }
 
-pub(super) async fn get(p: &mut Probe, label: &str, name: &str) -> Result<(), Trouble> {
+pub(in crate::suites) async fn get(p: &mut Probe, label: &str, name: &str) -> Result<(), Trouble> {
     send(p, label, Ask::download(&p.path(name))).await
 }
 

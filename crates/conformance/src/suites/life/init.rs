@@ -84,7 +84,6 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "init/envs/poison",
         source: "contract 10",
         reqs: &["10.init-poison"],
-        features: &[Feature::Lifecycle],
         requirement: "a NUL in a value or an empty key is 400, and nothing of the request is applied",
         why: "one bad value would break every command that follows",
         needs: SET,
@@ -108,7 +107,6 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "init/timestamp/gate",
         source: "contract 3.4",
         reqs: &["3.4.timestamp-gate", "3.4.timestamp-forms"],
-        features: &[Feature::Lifecycle],
         requirement: "an /init that is not newer than the newest is 204 and changes nothing",
         why: "a late retry must not undo what came after it",
         needs: SET,
@@ -136,7 +134,6 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "init/token/once",
         source: "contract 3.4",
         reqs: &["3.4.token-set", "3.4.token-same", "3.4.token-other", "3.4.token-empty"],
-        features: &[Feature::Lifecycle],
         requirement: "a token that is set stays: the same is 204, another or an empty one 401",
         why: "whoever reaches the guest could take it over",
         act: |p| {

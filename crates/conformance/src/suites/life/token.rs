@@ -126,6 +126,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             })?;
             o.at("wrong")?.status(200)
         },
+        features: &[Feature::TokenGuard, Feature::Activity, Feature::Preload],
         ..OWN
     },
     Case {
@@ -169,6 +170,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 o.at(&label)?.status(*status)
             })
         },
+        features: &[Feature::TokenGuard, Feature::Activity, Feature::Preload],
         ..OWN
     },
     Case {
