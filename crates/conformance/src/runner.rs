@@ -245,6 +245,9 @@ impl Run {
         if let Some(why) = self.profile.lacks(case.generations, case.features) {
             return Some((Verdict::Unsupported(why), None));
         }
+        if let Some(why) = self.config.subjects.unfit(case) {
+            return Some((Verdict::Unsupported(why), None));
+        }
         let skip = |why: &str| Some((Verdict::Skip(why.to_owned()), None));
         if case.disposable && !self.config.disposable {
             return skip("changes the machine: runs with --disposable only");
