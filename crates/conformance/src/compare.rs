@@ -10,6 +10,7 @@ use self::facts::{Facts, facts};
 use crate::case::{Case, Ground};
 use crate::observation::Observation;
 use crate::probe::{Probe, Swept, Trouble};
+use crate::profile::{Claims, Profile};
 use crate::report::json::Record;
 use crate::runner::sweep;
 use crate::subject::{Subject, Subjects};
@@ -107,11 +108,13 @@ pub async fn lockstep(
     let (a, b) = (a.start().await?, b.start().await?);
     let name = uuid::Uuid::new_v4().simple().to_string();
     let (mark, swept) = (format!("envd-conformance-{}", &name[..8]), Swept::default());
+    let dialect = Profile::of(&a, &Claims::default()).await.dialect();
     let mut out = Vec::new();
     for case in cases.iter().filter(|case| case.ground == Ground::Shared && !case.disposable) {
         let probe = |subject: &Subject, go: &str| {
             let at = (subject.address, subject.host.clone());
             Probe::new(at, &mark, &format!("{}{go}", case.id), PATIENCE, Swept::clone(&swept))
+                .speaking(dialect)
         };
         let (first, other) = tokio::join!(act(case, probe(&a, "")), act(case, probe(&b, "")));
         let (first, other) = (first?, other?);

@@ -12,6 +12,8 @@ pub enum Feature {
     Preload,
     /// `/volumes/mount` and `/volumes/unmount`.
     Volumes,
+    /// Upload, in whichever way.
+    Upload,
     /// Upload by POST of a multipart form.
     PostUpload,
     /// Upload by PUT of the raw bytes.
@@ -51,10 +53,11 @@ impl Feature {
     }
 
     /// Every one.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Activity,
         Self::Preload,
         Self::Volumes,
+        Self::Upload,
         Self::PostUpload,
         Self::PutUpload,
         Self::Gzip,
@@ -80,13 +83,15 @@ impl Feature {
     /// The generations that have it.
     pub const fn generations(self) -> &'static [u8] {
         match self {
-            Self::Activity | Self::Preload | Self::GroupSignals | Self::Lifecycle => &[2, 3],
+            Self::Activity | Self::Preload | Self::Lifecycle => &[2, 3],
             Self::PostUpload | Self::Gzip | Self::DirectExec => &[1, 2],
             Self::Volumes | Self::PutUpload | Self::Replay | Self::LoginShell | Self::ProcessUser => &[3],
-            Self::Range
+            Self::Upload
+            | Self::Range
             | Self::Http2
             | Self::Pty
             | Self::WatchDir
+            | Self::GroupSignals
             | Self::InitDefaults
             | Self::TokenGuard => &[1, 2, 3],
         }

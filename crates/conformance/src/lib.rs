@@ -23,4 +23,4 @@ pub mod subject;
 pub mod suites;
 pub mod verdict;
 
-pub use library::{Harness, Report, fits_embedded, harness, run};
+pub use library::{Harness, Report, harness, run};

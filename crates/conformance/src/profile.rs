@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::feature::Feature;
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Swept, Trouble};
+use crate::probe::{Ask, Dialect, Probe, Swept, Trouble};
 use crate::subject::Subject;
 
 /// The generation when nothing tells: that of most guests.
@@ -108,7 +108,17 @@ impl Profile {
         for feature in &claims.lacks {
             profile.set(*feature, false, "disclaimed".to_owned());
         }
+        let ways = [Feature::PostUpload, Feature::PutUpload];
+        if !ways.iter().any(|way| profile.features.contains(way)) {
+            profile.set(Feature::Upload, false, "neither by POST nor by PUT".to_owned());
+        }
         profile
+    }
+
+    /// How it is spoken to.
+    pub fn dialect(&self) -> Dialect {
+        let has = |feature| self.features.contains(&feature);
+        Dialect { put: has(Feature::PutUpload) && !has(Feature::PostUpload), camel: self.generation == 1 }
     }
 
     /// Why a case for these generations and features has nothing to look at, if so.
@@ -222,6 +232,22 @@ mod tests {
         assert!(profile.features.contains(&Feature::Gzip));
         assert!(profile.lacks(&[], &[Feature::Volumes]).unwrap().contains("disclaimed"));
         assert!(profile.lacks(&[1, 2], &[]).unwrap().contains("generation 1 and 2, the subject is of 3"));
+    }
+
+    #[test]
+    fn each_generation_is_spoken_to_in_its_own_way() {
+        let dialect =
+            |generation| Profile::read(&Observation::default(), &Claims::generation(generation)).dialect();
+        assert_eq!(dialect(1), Dialect { put: false, camel: true });
+        assert_eq!(dialect(2), Dialect::default());
+        assert_eq!(dialect(3), Dialect { put: true, camel: false });
+    }
+
+    #[test]
+    fn without_a_way_to_upload_there_is_no_upload() {
+        let claims: Claims = toml::from_str("generation = 2\nlacks = ['post-upload']").unwrap();
+        let why = Profile::read(&Observation::default(), &claims).lacks(&[], &[Feature::Upload]).unwrap();
+        assert!(why.contains("neither by POST nor by PUT"), "{why}");
     }
 
     #[test]

@@ -245,6 +245,9 @@ impl Run {
         if let Some(why) = self.profile.lacks(case.generations, case.features) {
             return Some((Verdict::Unsupported(why), None));
         }
+        if let Some(why) = self.config.subjects.unfit(case) {
+            return Some((Verdict::Unsupported(why), None));
+        }
         let skip = |why: &str| Some((Verdict::Skip(why.to_owned()), None));
         if case.disposable && !self.config.disposable {
             return skip("changes the machine: runs with --disposable only");
@@ -292,6 +295,7 @@ impl Run {
             name: format!("{}{round}{again}", case.id),
             mark: self.mark.clone(),
             swept: Arc::clone(&self.swept),
+            dialect: self.profile.dialect(),
             subjects: Arc::clone(&self.config.subjects),
             shared: Arc::clone(&self.shared),
             fresh: self.config.fresh,

@@ -15,7 +15,7 @@ use crate::mutants::{self, Matrix};
 use crate::profile::Claims;
 use crate::report::{Files, Terminal, Wanted};
 use crate::runner::{self, Config};
-use crate::subject::{At, Embedded, Spawn, Subjects, adopt_orphans};
+use crate::subject::{At, Embedded, Playing, Spawn, Subjects, adopt_orphans};
 use crate::suites;
 
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,7 @@ pub(super) struct Run {
     /// Every case gets a build of its own.
     #[arg(long, conflicts_with = "url")]
     spawn_per_case: bool,
-    /// The wire generation; auto tells it by the subject's answers.
+    /// The wire generation, which an embedded mock then plays; auto tells it by the subject's answers.
     #[arg(long, value_name = "auto|1|2|3", default_value = "auto", value_parser = generation)]
     generation: Generation,
     /// What is said of the subject, in TOML: generation, has, lacks.
@@ -133,7 +133,10 @@ impl Run {
                 adopt_orphans();
                 Arc::new(Spawn::command(command).map_err(usage)?)
             }
-            (None, None) => Arc::new(Embedded),
+            (None, None) => match self.generation.0.and_then(Playing::generation) {
+                Some(playing) => Arc::new(playing),
+                None => Arc::new(Embedded),
+            },
         })
     }
 }

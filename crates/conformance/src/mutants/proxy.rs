@@ -16,6 +16,7 @@ use super::http::{Answer, Call, Kept, Request, chunk, find, header};
 use super::mutant::Change;
 use super::recorded::{Record, Recorded};
 use super::upward::{Chunks, MARKED, Marks};
+use crate::case::Case;
 use crate::probe::{Trouble, envelope};
 use crate::subject::{Embedded, Subject, Subjects};
 
@@ -63,6 +64,10 @@ impl Subjects for Mutated {
             serving.spawn(way.serve(listener));
             Ok(Subject { address, host: address.to_string(), guard: Some(Box::new((serving, behind))) })
         })
+    }
+
+    fn unfit(&self, case: &Case) -> Option<String> {
+        Embedded.unfit(case)
     }
 
     fn name(&self) -> String {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::ask::Ask;
+use super::dialect::Dialect;
 use super::h2::Http2;
 use super::socket::{Open, Trouble};
 use crate::observation::{Exchange, Observation, Step};
@@ -23,6 +24,7 @@ pub struct Probe {
     patience: Duration,
     tag: String,
     swept: Swept,
+    dialect: Dialect,
     observation: Observation,
 }
 
@@ -37,7 +39,19 @@ impl Probe {
     ) -> Self {
         let slug = name.replace('/', ".");
         let observation = Observation { dir: format!("/tmp/{mark}/{slug}"), ..Observation::default() };
-        Self { address, host, patience, tag: format!("{mark}/{slug}"), swept, observation }
+        let (tag, dialect) = (format!("{mark}/{slug}"), Dialect::default());
+        Self { address, host, patience, tag, swept, dialect, observation }
+    }
+
+    /// The same for a subject that is spoken to in this way.
+    #[must_use]
+    pub fn speaking(self, dialect: Dialect) -> Self {
+        Self { dialect, ..self }
+    }
+
+    /// How the subject is spoken to.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// What was seen.
@@ -206,20 +220,20 @@ impl Probe {
         self.send(label, Ask::stream(rpc, &[message])).await.map(drop)
     }
 
-    /// `/init`.
+    /// `/init`, with its fields as generation 2 spells them.
     ///
     /// # Errors
     /// As [`Probe::send`].
     pub async fn init(&mut self, label: &str, body: Value) -> Result<(), Trouble> {
-        self.send(label, Ask::init(&body)).await.map(drop)
+        self.send(label, self.dialect.init(&body)).await.map(drop)
     }
 
-    /// An upload of `content` to `path`.
+    /// An upload of `content` to `path` for root, in the way of the subject.
     ///
     /// # Errors
     /// As [`Probe::send`].
     pub async fn upload(&mut self, label: &str, path: &str, content: &[u8]) -> Result<(), Trouble> {
-        self.send(label, Ask::upload(path, "file", content)).await.map(drop)
+        self.send(label, self.dialect.upload(path, "root", content)).await.map(drop)
     }
 
     /// A shell script, run to its end without stdin.

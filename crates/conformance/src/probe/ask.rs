@@ -84,13 +84,14 @@ impl Ask {
             .body(body)
     }
 
-    /// An upload of so many blocks to `path`, made while they are sent.
-    pub fn upload_blocks(path: &str, blocks: u64) -> Self {
-        let mut ask = Self::upload(path, "file", b"");
+    /// So many blocks in the place of the content that an upload has none of yet, made while they are sent.
+    #[must_use]
+    pub fn then_blocks(mut self, blocks: u64) -> Self {
         let end = format!("\r\n--{BOUNDARY}--\r\n").into_bytes();
-        ask.body.truncate(ask.body.len() - end.len());
-        ask.manner.flood = Some(Flood { blocks, tail: end });
-        ask
+        let head = self.body.strip_suffix(end.as_slice()).map(<[u8]>::len);
+        let tail = self.body.split_off(head.unwrap_or(self.body.len()));
+        self.manner.flood = Some(Flood { blocks, tail });
+        self
     }
 
     /// A download of `path`.

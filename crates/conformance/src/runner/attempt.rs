@@ -13,7 +13,7 @@ use super::redact::redact;
 use super::starve::Late;
 use crate::case::{Case, Ground};
 use crate::observation::{Ended, Observation};
-use crate::probe::{Probe, Swept, Trouble};
+use crate::probe::{Dialect, Probe, Swept, Trouble};
 use crate::subject::{Subject, Subjects};
 use crate::verdict::{Finding, Verdict, judge};
 
@@ -27,6 +27,7 @@ pub(super) struct Go {
     pub(super) name: String,
     pub(super) mark: String,
     pub(super) swept: Swept,
+    pub(super) dialect: Dialect,
     pub(super) subjects: Arc<dyn Subjects>,
     /// The envd of the whole run.
     pub(super) shared: Arc<Subject>,
@@ -68,7 +69,8 @@ impl Go {
     async fn at(&self, subject: &Subject) -> (Observation, Verdict, bool, Option<String>) {
         let at = (subject.address, subject.host.clone());
         let patience = self.deadline / 2 + self.waits;
-        let probe = Probe::new(at, &self.mark, &self.name, patience, Arc::clone(&self.swept));
+        let probe =
+            Probe::new(at, &self.mark, &self.name, patience, Arc::clone(&self.swept)).speaking(self.dialect);
         let deadline = self.deadline + self.waits * 2;
         let (observation, verdict, reached) = one(&self.case, probe, deadline).await;
         let cut = |observation: &Observation| {

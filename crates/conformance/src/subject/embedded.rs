@@ -1,9 +1,10 @@
 //! The mock as a subject, in this process.
 
-use envd_mock::{Builder, Defect, MockEnvd};
+use envd_mock::{Builder, Defect, Generation, MockEnvd};
 use futures::future::BoxFuture;
 
 use super::{Subject, Subjects};
+use crate::case::Case;
 use crate::probe::Trouble;
 
 /// Starts a fresh embedded mock each time.
@@ -34,9 +35,59 @@ impl Subjects for Embedded {
         Box::pin(started(MockEnvd::builder()))
     }
 
+    fn unfit(&self, case: &Case) -> Option<String> {
+        single_id(case)
+    }
+
     fn name(&self) -> String {
         "embedded mock".to_owned()
     }
+}
+
+/// Starts a fresh embedded mock of one wire generation each time.
+#[derive(Debug, Clone, Copy)]
+pub struct Playing {
+    generation: Generation,
+    as_built: bool,
+}
+
+impl Playing {
+    /// As that generation was meant; none for a number that is no generation.
+    pub fn generation(number: u8) -> Option<Self> {
+        let generation = Generation::ALL.into_iter().find(|generation| generation.number() == number)?;
+        Some(Self { generation, as_built: false })
+    }
+
+    /// With all that the builds of the generation get wrong.
+    #[must_use]
+    pub fn as_built(self) -> Self {
+        Self { as_built: true, ..self }
+    }
+}
+
+impl Subjects for Playing {
+    fn start(&self) -> BoxFuture<'_, Result<Subject, Trouble>> {
+        Box::pin(started(MockEnvd::builder().generation(self.generation).as_built(self.as_built)))
+    }
+
+    fn unfit(&self, case: &Case) -> Option<String> {
+        single_id(case)
+    }
+
+    fn name(&self) -> String {
+        let built = if self.as_built { " as built" } else { "" };
+        format!("embedded mock of generation {}{built}", self.generation)
+    }
+}
+
+/// A mock in a process that is not root has one id to give to its guest, so that no command there can make a file
+/// another user's.
+fn single_id(case: &Case) -> Option<String> {
+    let uid = rustix::process::geteuid();
+    let told = || {
+        format!("the mock of uid {} has one id for its guest: no command can change an owner", uid.as_raw())
+    };
+    (case.tags.contains(&"owners") && !uid.is_root()).then(told)
 }
 
 async fn started(builder: Builder) -> Result<Subject, Trouble> {

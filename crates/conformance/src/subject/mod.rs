@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
+use crate::case::Case;
 use crate::probe::Trouble;
 
-pub use embedded::Embedded;
 #[cfg(test)]
 pub(crate) use embedded::is_rule;
+pub use embedded::{Embedded, Playing};
 pub use kin::adopt_orphans;
 pub use spawn::{Spawn, SpawnError};
 
@@ -66,6 +67,13 @@ pub trait Subjects: Send + Sync {
     /// Whether each start gives a fresh envd.
     fn renewable(&self) -> bool {
         true
+    }
+
+    /// Why `case` cannot be seen at its subjects, whatever they do. Only who knows how they are made can tell: of a guest
+    /// that is just there it is never said.
+    fn unfit(&self, case: &Case) -> Option<String> {
+        let _ = case;
+        None
     }
 
     /// What a report calls it.

@@ -80,6 +80,13 @@ pub(super) fn entry_is(o: &Observation, label: &str, field: &str, expected: impl
     seen.field_is(&format!("/entry/{field}"), expected)
 }
 
+/// A field of the first file that an upload made, in the answer to a form or to a PUT.
+pub(super) fn uploaded_is(o: &Observation, label: &str, field: &str, expected: impl Into<Value>) -> Judged {
+    let seen = o.at(label)?;
+    let list = if seen.exchange.method == "PUT" { "" } else { "/0" };
+    seen.field_is(&format!("{list}/{field}"), expected)
+}
+
 /// The paths in a listing below `root`, in the order in which they came.
 pub(super) fn listed(seen: &Seen<'_>, root: &str) -> Result<Vec<String>, Objection> {
     let json = seen.ok()?;

@@ -2,10 +2,12 @@
 
 mod files;
 mod filesystem;
+mod first;
 mod helpers;
 mod life;
 mod process;
 mod rest;
+mod third;
 mod twins;
 mod wire;
 
@@ -55,6 +57,13 @@ const TABLES: &[&[Case]] = &[
     life::across::CASES,
     rest::routes::CASES,
     rest::browsers::CASES,
+    first::CASES,
+    third::routes::CASES,
+    third::puts::CASES,
+    third::volumes::CASES,
+    third::replay::CASES,
+    third::commands::CASES,
+    third::environment::CASES,
 ];
 
 /// Every case, in the order in which they are listed.

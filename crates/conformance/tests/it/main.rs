@@ -4,6 +4,7 @@
 mod arrows;
 mod binary;
 mod docs;
+mod generations;
 mod hanging;
 mod known;
 mod mock;

@@ -539,7 +539,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 let path = p.path("f");
                 p.upload("old", &path, &[b'0'; 300_000]).await?;
                 for n in 1..=5u8 {
-                    let upload = p.open(Ask::upload(&path, "file", &[b'0' + n; 300_000])).await?;
+                    let upload = p.open(p.dialect().upload(&path, "root", &[b'0' + n; 300_000])).await?;
                     get(p, "get", Ask::download(&path)).await?;
                     p.finish("upload", upload).await;
                 }

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
+use super::uploads::POST;
 use crate::case::{Case, Ground};
 use crate::probe::{Ask, Part, Probe, Trouble};
-use crate::suites::helpers::{entry_is, form, fs, printed};
+use crate::suites::helpers::{entry_is, form, fs, printed, uploaded_is};
 
 const TRIP: &[&str] = &["files/upload/round-trip"];
 const BOTH: &[&str] = &["files/upload/round-trip", "process/start/events"];
@@ -15,8 +16,7 @@ fn around(p: &Probe, name: &str) -> String {
 }
 
 async fn upload_as(p: &mut Probe, label: &str, user: &str, path: &str) -> Result<(), Trouble> {
-    let part = Part { name: "file", filename: Some("named"), content: b"x" };
-    p.send(label, form(Some(path), Some(user), &[part])).await.map(drop)
+    p.send(label, p.dialect().upload(path, user, b"x")).await.map(drop)
 }
 
 pub(in crate::suites) const CASES: &[Case] = &[
@@ -42,8 +42,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
             for label in ["root", "user"] {
                 let seen = o.at(label)?;
                 let json = seen.ok()?;
+                let file = json.get(0).unwrap_or(&json);
                 let (path, home) =
-                    (json[0]["path"].as_str().unwrap_or_default(), homes.next().unwrap_or_default());
+                    (file["path"].as_str().unwrap_or_default(), homes.next().unwrap_or_default());
                 let within =
                     path.strip_prefix(home).is_some_and(|rest| rest.starts_with("/envd-conformance-"));
                 seen.holds(within, &format!("a path directly in {home}"), path)?;
@@ -177,6 +178,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.4.user-affects", "3.8.new-mode"],
         requirement: "without a username the default user decides home and owner",
         why: "hosts of the next generation send no username",
+        features: POST,
         needs: BOTH,
         ground: Ground::Own,
         act: |p| {
@@ -203,6 +205,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.8.target-filename"],
         requirement: "a part without filename and path goes to upload in the home",
         why: "the name is told in the answer",
+        features: POST,
         needs: BOTH,
         ground: Ground::Own,
         act: |p| {
@@ -238,8 +241,8 @@ pub(in crate::suites) const CASES: &[Case] = &[
             })
         },
         judge: |o| {
-            o.at("relative")?.field_is("/0/path", "/srv/project/sub/f")?;
-            o.at("tilde")?.field_is("/0/path", "/root/f")?;
+            uploaded_is(o, "relative", "path", "/srv/project/sub/f")?;
+            uploaded_is(o, "tilde", "path", "/root/f")?;
             entry_is(o, "empty", "path", "/srv/project")?;
             o.at("list")?.field_is("/entries/0/path", "/srv/project/sub")?;
             o.at("get")?.status(200)

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::uploads::{POST, TRIP, content_is, get, gzip, part, refused, send, taken};
+use super::uploads::{POST, TRIP, UPLOAD, content_is, get, gzip, part, refused, send, taken};
 use crate::case::Case;
 use crate::probe::Ask;
 use crate::suites::helpers::{form, fs};
@@ -136,14 +136,14 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.8.truncated"],
         requirement: "an upload whose connection breaks leaves the old file as it was, and nothing beside it",
         why: "a network that fails must not destroy what was there",
-        features: POST,
+        features: UPLOAD,
         needs: TRIP,
         tags: &["cut"],
         act: |p| {
             Box::pin(async move {
                 let path = p.path("d/f");
                 p.upload("old", &path, b"old").await?;
-                let whole = form(Some(&path), Some("root"), &[part(None, &[b'x'; 50_000])]);
+                let whole = p.dialect().upload(&path, "root", &[b'x'; 50_000]);
                 let body = whole.sent()[..30_000].to_vec();
                 let cut = whole.body(body).header("content-length", "51000").then_shut();
                 send(p, "cut", cut).await?;
@@ -212,7 +212,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.8.parent-is-file"],
         requirement: "a file among the parents is 500 \"error ensuring directories: path is a file\"",
         why: "the caller learns that a file is in the way",
-        features: POST,
+        features: UPLOAD,
         needs: TRIP,
         act: |p| {
             Box::pin(async move {
@@ -232,7 +232,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.8.tilde-error", "3.8.path-tilde-name"],
         requirement: "~name is 400 \"cannot expand user-specific home dir\"",
         why: "a directory that is called ~name would be made in its place",
-        features: POST,
+        features: UPLOAD,
         twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {
@@ -249,7 +249,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.8.new-mode"],
         requirement: "a name of 256 bytes is 500, and the guest goes on",
         why: "the kernel has no such names, and says so",
-        features: POST,
+        features: UPLOAD,
         needs: &["files/upload/odd-name"],
         twin: Some(taken),
         act: |p| {
@@ -292,15 +292,14 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.8.user-unknown", "3.8.check-order"],
         requirement: "an unknown or empty user is 401, before the encoding and the form are looked at",
         why: "who may not ask is not told what else is wrong",
-        features: POST,
+        features: UPLOAD,
         twin: Some(taken),
         act: |p| {
             Box::pin(async move {
                 let path = p.path("f");
-                send(p, "twin", form(Some(&path), Some("root"), &[part(None, b"x")])).await?;
-                let odd = |user| {
-                    form(Some(&path), Some(user), &[part(None, b"x")]).header("content-encoding", "br")
-                };
+                p.upload("twin", &path, b"x").await?;
+                let dialect = p.dialect();
+                let odd = |user| dialect.upload(&path, user, b"x").header("content-encoding", "br");
                 send(p, "unknown", odd("nobody-here")).await?;
                 send(p, "empty", odd("")).await
             })
@@ -336,7 +335,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.error-shape"],
         requirement: "an error of /files is JSON with code and message, by its content type too",
         why: "clients show the message",
-        features: POST,
+        features: UPLOAD,
         twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {

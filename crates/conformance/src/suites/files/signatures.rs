@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::case::{Case, Ground};
 use crate::observation::Observation;
-use crate::probe::{Ask, Part, Probe, Trouble};
+use crate::probe::{Ask, Probe, Trouble};
 use crate::suites::twins;
 use crate::verdict::Judged;
 
@@ -112,8 +112,8 @@ pub(in crate::suites) const CASES: &[Case] = &[
         act: |p| {
             Box::pin(async move {
                 locked(p).await?;
-                let part = [Part { name: "file", filename: Some("f"), content: b"new" }];
-                let ask = || crate::suites::helpers::form(Some(PATH), Some("root"), &part);
+                let dialect = p.dialect();
+                let ask = || dialect.upload(PATH, "root", b"new");
                 get(p, "read", ask(), &LINK.signature()).await?;
                 p.send("kept", Ask::download(PATH).header("x-access-token", TOKEN)).await?;
                 get(p, "write", ask(), &Link { operation: "write", ..LINK }.signature()).await?;

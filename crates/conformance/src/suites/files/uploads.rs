@@ -8,29 +8,30 @@ use crate::case::Case;
 use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::{Ask, Part, Probe, Trouble, What};
-use crate::suites::helpers::{all_succeeded, entry_is, form, fs, printed};
+use crate::suites::helpers::{all_succeeded, entry_is, form, fs, printed, uploaded_is};
 use crate::verdict::Judged;
 
-pub(super) const TRIP: &[&str] = &["files/upload/round-trip"];
+pub(in crate::suites) const TRIP: &[&str] = &["files/upload/round-trip"];
 const BOTH: &[&str] = &["files/upload/round-trip", "process/start/events"];
-pub(super) const POST: &[Feature] = &[Feature::PostUpload];
+pub(in crate::suites) const POST: &[Feature] = &[Feature::PostUpload];
+pub(in crate::suites) const UPLOAD: &[Feature] = &[Feature::Upload];
 /// So many blocks of 64 KiB are 256 MiB.
 const BLOCKS: u64 = 4096;
 /// The SHA-256 of these blocks.
 const BLOCKS_SHA256: &str = "352518908b9bd8786525776e67bdf0d050f4119c7c7e29ce83144807f3269b14";
 
-pub(super) fn part<'a>(filename: Option<&'a str>, content: &'a [u8]) -> Part<'a> {
+pub(in crate::suites) fn part<'a>(filename: Option<&'a str>, content: &'a [u8]) -> Part<'a> {
     Part { name: "file", filename, content }
 }
 
-pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(in crate::suites) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(bytes).expect("a Vec takes all");
     encoder.finish().expect("a Vec takes all")
 }
 
 /// The upload is refused with this status and these words, in the handlers' shape.
-pub(super) fn refused(o: &Observation, label: &str, status: u16, words: &str) -> Judged {
+pub(in crate::suites) fn refused(o: &Observation, label: &str, status: u16, words: &str) -> Judged {
     let seen = o.at(label)?;
     seen.status(status)?;
     seen.field_is("/code", status)?;
@@ -39,20 +40,20 @@ pub(super) fn refused(o: &Observation, label: &str, status: u16, words: &str) ->
     seen.holds(message.contains(words), &format!("a message that holds {words:?}"), message)
 }
 
-pub(super) fn taken(o: &Observation) -> Judged {
+pub(in crate::suites) fn taken(o: &Observation) -> Judged {
     o.at("twin")?.status(200)
 }
 
-pub(super) fn content_is(o: &Observation, label: &str, content: &[u8]) -> Judged {
+pub(in crate::suites) fn content_is(o: &Observation, label: &str, content: &[u8]) -> Judged {
     o.at(label)?.status(200)?;
     o.at(label)?.body_is(content)
 }
 
-pub(super) async fn send(p: &mut Probe, label: &str, ask: Ask) -> Result<(), Trouble> {
+pub(in crate::suites) async fn send(p: &mut Probe, label: &str, ask: Ask) -> Result<(), Trouble> {
     p.send(label, ask).await.map(drop)
 }
 
-pub(super) async fn get(p: &mut Probe, label: &str, name: &str) -> Result<(), Trouble> {
+pub(in crate::suites) async fn get(p: &mut Probe, label: &str, name: &str) -> Result<(), Trouble> {
     send(p, label, Ask::download(&p.path(name))).await
 }
 
@@ -78,9 +79,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "files/upload/empty-file",
         source: "contract 3.8",
         reqs: &["3.8.part-file"],
-        requirement: "a part of no bytes makes an empty file",
+        requirement: "an upload of no bytes makes an empty file",
         why: "marker files are empty",
-        features: POST,
+        features: UPLOAD,
         needs: TRIP,
         act: |p| {
             Box::pin(async move {
@@ -234,13 +235,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.8.new-mode", "3.8.new-parents"],
         requirement: "a new file is 0644 and its new parents 0755, all of the user that is named",
         why: "the user's commands could not change what was uploaded for them",
-        features: POST,
+        features: UPLOAD,
         needs: TRIP,
         act: |p| {
             Box::pin(async move {
                 let path = p.path("d/e/f");
                 fs(p, "make", "MakeDir", json!({ "path": p.path("") })).await?;
-                send(p, "upload", form(Some(&path), Some("user"), &[part(None, b"x")])).await?;
+                send(p, "upload", p.dialect().upload(&path, "user", b"x")).await?;
                 for (label, name) in [("file", "d/e/f"), ("parent", "d/e"), ("first", "d")] {
                     fs(p, label, "Stat", json!({ "path": p.path(name) })).await?;
                 }
@@ -266,14 +267,14 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.8.keeps-mode", "3.8.truncates", "8.upload-overwrites"],
         requirement: "an existing file keeps its mode, changes its owner to the user, and is no longer than the upload",
         why: "a script keeps its x bit, and no tail of the old text is run",
-        features: POST,
+        features: UPLOAD,
         needs: BOTH,
         act: |p| {
             Box::pin(async move {
                 let path = p.path("f");
                 p.upload("old", &path, b"a long old content").await?;
                 p.sh("chmod", &format!("chmod 4711 {path}")).await?;
-                send(p, "upload", form(Some(&path), Some("user"), &[part(None, b"new")])).await?;
+                send(p, "upload", p.dialect().upload(&path, "user", b"new")).await?;
                 fs(p, "stat", "Stat", json!({ "path": path })).await.map(drop)
             })
         },
@@ -294,7 +295,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.8.upload-follows"],
         requirement: "an upload to a symlink changes its target, and the link stays",
         why: "`current` stays a link to the version that is deployed",
-        features: POST,
+        features: UPLOAD,
         needs: BOTH,
         act: |p| {
             Box::pin(async move {
@@ -320,7 +321,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["3.8.answer", "10.disposition"],
         requirement: "names with newline, quote, backslash and UTF-8, and of 255 bytes, are made and read back",
         why: "such names are in every archive",
-        features: POST,
+        features: UPLOAD,
         needs: TRIP,
         act: |p| {
             Box::pin(async move {
@@ -338,7 +339,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 [("newline", "a\nb"), ("quote", "a\"b'\\"), ("utf-8", "日本 é.txt"), ("long", LONGEST)]
             {
                 o.at(label)?.status(200)?;
-                o.at(label)?.field_is("/0/name", name)?;
+                uploaded_is(o, label, "name", name)?;
                 let back = format!("{label} back");
                 content_is(o, &back, label.as_bytes())?;
             }
@@ -352,11 +353,11 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.http1", "3.8.part-file"],
         requirement: "an upload without a length, in chunks cut anywhere, is taken",
         why: "the host streams a file whose size it does not know",
-        features: POST,
+        features: UPLOAD,
         needs: TRIP,
         act: |p| {
             Box::pin(async move {
-                let ask = form(Some(&p.path("f")), Some("root"), &[part(None, TRICKY)]);
+                let ask = p.dialect().upload(&p.path("f"), "root", TRICKY);
                 let length = ask.sent().len();
                 send(p, "upload", ask.header("transfer-encoding", "chunked").cut_at((0..length).step_by(7)))
                     .await?;
@@ -375,13 +376,13 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["8.upload-overwrites"],
         requirement: "of ten uploads to one path at once, one is there whole at the end",
         why: "two writers must not make a file that neither has written",
-        features: POST,
+        features: UPLOAD,
         needs: TRIP,
         act: |p| {
             Box::pin(async move {
                 let path = p.path("f");
                 let asks: Vec<_> =
-                    (0..10u8).map(|n| Ask::upload(&path, "file", &[b'0' + n; 100_000])).collect();
+                    (0..10u8).map(|n| p.dialect().upload(&path, "root", &[b'0' + n; 100_000])).collect();
                 let opened = futures::future::join_all(asks.into_iter().map(|ask| p.open(ask))).await;
                 for opened in opened {
                     p.finish("upload", opened?).await;
@@ -404,12 +405,12 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["10.no-upload-limit"],
         requirement: "an upload of 256 MiB is taken, and downloads byte for byte",
         why: "models and data sets are this big",
-        features: POST,
+        features: UPLOAD,
         needs: TRIP,
         act: |p| {
             Box::pin(async move {
                 let path = p.path("big");
-                let mut upload = p.open(Ask::upload_blocks(&path, BLOCKS)).await?;
+                let mut upload = p.open(p.dialect().upload_blocks(&path, BLOCKS)).await?;
                 upload.until_with(std::time::Duration::from_secs(60), |_| false).await;
                 p.keep("upload", upload);
                 let mut download = p.open(Ask::download(&path)).await?;

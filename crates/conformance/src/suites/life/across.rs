@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::init::settled;
 use super::snapshot::{ALIVE, OWN, PREPARES, across, boot, crossed};
 use crate::case::Case;
+use crate::feature::Feature;
 use crate::probe::{Ask, shell};
 use crate::suites::helpers::printed;
 
@@ -85,6 +86,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             o.at("after")?.ok()?;
             o.at("after")?.field_is("/state", "idle")
         },
+        features: &[Feature::Lifecycle],
         ..OWN
     },
     Case {
@@ -137,6 +139,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             let date = seen.header("date").unwrap_or_default();
             seen.holds(date.starts_with("Wed, 02 Jan 2030 00:0"), "a Date of Wed, 02 Jan 2030 00:0…", date)
         },
+        features: &[Feature::Lifecycle],
         ..OWN
     },
     Case {
@@ -159,6 +162,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             let ts = seen.ok()?["ts"].as_u64().unwrap_or_default();
             seen.holds(ts < 2_208_988_800, "a ts before 2040", ts)
         },
+        features: &[Feature::Lifecycle],
         ..OWN
     },
     Case {
@@ -187,6 +191,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             o.at("after")?.status(401)?;
             o.at("after")?.says("signature is already expired")
         },
+        features: &[Feature::Lifecycle],
         ..OWN
     },
     Case {
@@ -223,6 +228,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             o.at("idle")?.field_is("/state", "idle")?;
             printed(o, "run", "alive\n")
         },
+        features: &[Feature::Lifecycle],
         ..OWN
     },
     Case {

@@ -10,7 +10,7 @@ use crate::suites::helpers::all_are;
 use crate::suites::twins;
 use crate::verdict::Judged;
 
-pub(super) const OWN: Case = Case { ground: Ground::Own, features: &[Feature::Lifecycle], ..Case::BASE };
+pub(super) const OWN: Case = Case { ground: Ground::Own, ..Case::BASE };
 const SET: &[&str] = &["init/envs/merge"];
 pub(super) const TOKEN: &str = "envd-conformance-s3cret";
 const LIMIT: usize = 2 << 20;
@@ -191,6 +191,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             }
             crate::suites::helpers::printed(o, "run", "root\n")
         },
+        features: &[Feature::Lifecycle],
         ..OWN
     },
     Case {
@@ -263,6 +264,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             }
             a_is(o, "envs", "kept")
         },
+        features: &[Feature::Lifecycle],
         ..OWN
     },
     Case {

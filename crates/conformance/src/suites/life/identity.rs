@@ -9,7 +9,7 @@ use crate::probe::Ask;
 use crate::suites::helpers::{all_are, entry_is, fs, printed};
 use crate::verdict::Judged;
 
-const OWN: Case = Case { ground: Ground::Own, features: &[Feature::Lifecycle], ..Case::BASE };
+const OWN: Case = Case { ground: Ground::Own, ..Case::BASE };
 const SET: &[&str] = &["init/envs/merge"];
 
 fn env_is(o: &Observation, label: &str, name: &str, value: impl Into<Value>) -> Judged {
@@ -45,6 +45,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             env_is(o, "envs", "WRENN_PROXY_DOMAIN", "x.example")?;
             printed(o, "run", "sb-1tm-2x.example\nsb-1 tm-2 x.example\n")
         },
+        features: &[Feature::Lifecycle],
         ..OWN
     },
     Case {
@@ -74,6 +75,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             env_is(o, "envs", "WRENN_PROXY_DOMAIN", "x.example")?;
             printed(o, "run", "x.example")
         },
+        features: &[Feature::Lifecycle],
         ..OWN
     },
     Case {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::case::{Case, Ground};
 use crate::feature::Feature;
 use crate::probe::{Ask, Probe, Trouble};
+use crate::suites::helpers::uploaded_is;
 use crate::suites::process::start::EVENTS;
 use crate::suites::twins;
 
@@ -83,7 +84,6 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "init/envs/poison",
         source: "contract 10",
         reqs: &["10.init-poison"],
-        features: &[Feature::Lifecycle],
         requirement: "a NUL in a value or an empty key is 400, and nothing of the request is applied",
         why: "one bad value would break every command that follows",
         needs: SET,
@@ -107,7 +107,6 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "init/timestamp/gate",
         source: "contract 3.4",
         reqs: &["3.4.timestamp-gate", "3.4.timestamp-forms"],
-        features: &[Feature::Lifecycle],
         requirement: "an /init that is not newer than the newest is 204 and changes nothing",
         why: "a late retry must not undo what came after it",
         needs: SET,
@@ -135,7 +134,6 @@ pub(in crate::suites) const CASES: &[Case] = &[
         id: "init/token/once",
         source: "contract 3.4",
         reqs: &["3.4.token-set", "3.4.token-same", "3.4.token-other", "3.4.token-empty"],
-        features: &[Feature::Lifecycle],
         requirement: "a token that is set stays: the same is 204, another or an empty one 401",
         why: "whoever reaches the guest could take it over",
         act: |p| {
@@ -227,7 +225,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             o.at("init")?.status(204)?;
             let run = o.at("run")?;
             run.same("stdout", run.succeeded()?.text().as_str(), "/tmp\n")?;
-            o.at("upload")?.field_is("/0/path", "/tmp/envd-conformance.txt")
+            uploaded_is(o, "upload", "path", "/tmp/envd-conformance.txt")
         },
         ..OWN
     },

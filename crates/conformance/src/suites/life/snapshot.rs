@@ -12,13 +12,8 @@ use crate::suites::helpers::{fs, keys, printed, ps};
 use crate::verdict::Judged;
 
 /// The new /init steps the clock of a real guest.
-pub(super) const OWN: Case = Case {
-    ground: Ground::Own,
-    features: &[Feature::Lifecycle],
-    tags: &["snapshot"],
-    disposable: true,
-    ..Case::BASE
-};
+pub(super) const OWN: Case =
+    Case { ground: Ground::Own, tags: &["snapshot"], disposable: true, ..Case::BASE };
 pub(super) const PREPARES: &[&str] = &["snapshot/prepare/again"];
 pub(super) const ALIVE: &[&str] = &["snapshot/across/process"];
 
@@ -245,6 +240,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             }
             Ok(())
         },
+        features: &[Feature::Activity],
         ..OWN
     },
     Case {

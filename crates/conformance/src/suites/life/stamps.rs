@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::gates::{OWN, TOKEN, a_is, envs, text};
 use crate::case::Case;
+use crate::feature::Feature;
 use crate::probe::Ask;
 use crate::suites::helpers::all_are;
 
@@ -207,6 +208,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             a_is(o, "envs", Value::Null)
         },
         disposable: true,
+        features: &[Feature::Lifecycle],
         ..OWN
     },
 ];

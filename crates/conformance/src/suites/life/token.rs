@@ -126,6 +126,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             })?;
             o.at("wrong")?.status(200)
         },
+        features: &[Feature::TokenGuard, Feature::Activity, Feature::Preload],
         ..OWN
     },
     Case {
@@ -169,6 +170,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 o.at(&label)?.status(*status)
             })
         },
+        features: &[Feature::TokenGuard, Feature::Activity, Feature::Preload],
         ..OWN
     },
     Case {
@@ -455,7 +457,8 @@ pub(in crate::suites) const CASES: &[Case] = &[
         needs: GUARDS,
         act: |p| {
             Box::pin(async move {
-                let asks = (0..20).map(|n| Ask::init(&json!({ "access_token": format!("token-{n}") })));
+                let dialect = p.dialect();
+                let asks = (0..20).map(|n| dialect.init(&json!({ "access_token": format!("token-{n}") })));
                 let opened = futures::future::join_all(asks.map(|ask| p.open(ask))).await;
                 for opened in opened {
                     p.finish("init", opened?).await;

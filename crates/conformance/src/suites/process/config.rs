@@ -88,6 +88,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             let refused = frames.len() == 1 || run.exit_code().is_some_and(|code| code != 0);
             seen.holds(refused, "an error, or an exit code other than 0", run.end)
         },
+        generations: &[1, 2],
         ..Case::BASE
     },
     Case {

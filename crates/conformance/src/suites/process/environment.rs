@@ -150,6 +150,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             variable_is(o, "ODD", Some("a=b\n\"c\" $d é☃ "))?;
             variable_is(o, "with.dot-1", Some("x"))
         },
+        generations: &[1, 2],
         ..Case::BASE
     },
     Case {

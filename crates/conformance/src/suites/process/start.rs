@@ -220,6 +220,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             let seen = o.at("run")?;
             seen.same("stdout", seen.succeeded()?.text().as_str(), "$HOME|~|a  b||*|")
         },
+        generations: &[1, 2],
         ..Case::BASE
     },
     Case {

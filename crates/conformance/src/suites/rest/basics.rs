@@ -43,6 +43,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.wrong-method"],
         requirement: "a wrong method on a known route is 405 with an empty body and the methods in Allow",
         why: "a host of another generation tells from it what the guest can do",
+        generations: &[1, 2],
         twin: Some(twins::ok),
         act: |p| {
             Box::pin(async move {

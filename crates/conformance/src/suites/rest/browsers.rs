@@ -229,8 +229,8 @@ pub(in crate::suites) const CASES: &[Case] = &[
                     send(p, origin, list().header("origin", origin)).await?;
                 }
                 let path = p.path("f");
-                send(p, "upload", Ask::upload(&path, "file", b"x").header("origin", "https://evil.example"))
-                    .await?;
+                let upload = p.dialect().upload(&path, "root", b"x");
+                send(p, "upload", upload.header("origin", "https://evil.example")).await?;
                 send(p, "get", Ask::download(&path)).await
             })
         },

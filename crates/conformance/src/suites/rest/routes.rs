@@ -108,6 +108,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 o.at(path)?.header_is("content-type", "application/json")
             })
         },
+        features: &[Feature::Activity, Feature::Preload],
         ..Case::BASE
     },
     Case {
@@ -457,6 +458,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             let (first, second) = (o.at("first /envs")?.ok()?, o.at("second /envs")?);
             second.same("environment", second.ok()?, first)
         },
+        features: &[Feature::Activity, Feature::Preload],
         ..Case::BASE
     },
 ];

@@ -443,6 +443,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             seen.same("stdout", so_far(&seen).text().as_str(), "early\n")?;
             printed(o, "again", "late\n")
         },
+        generations: &[1, 2],
         ..Case::BASE
     },
 ];

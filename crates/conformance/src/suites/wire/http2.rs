@@ -184,7 +184,8 @@ pub(in crate::suites) const CASES: &[Case] = &[
         act: |p| {
             Box::pin(async move {
                 let path = p.path("f");
-                p.send_h2("upload", &Ask::upload(&path, "file", &[b'x'; 40_000])).await?;
+                let upload = p.dialect().upload(&path, "root", &[b'x'; 40_000]);
+                p.send_h2("upload", &upload).await?;
                 p.send_h2("download", &Ask::download(&path)).await
             })
         },

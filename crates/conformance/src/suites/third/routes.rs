@@ -1,0 +1,75 @@
+//! The routes of generation 3, and its downloads, which are what the file is (contract 1 and 3.8).
+
+use super::super::files::uploads::{content_is, send};
+use crate::case::Case;
+use crate::probe::Ask;
+
+const THIRD: Case = Case { generations: &[3], ..Case::BASE };
+/// Every route with its methods.
+const ROUTES: [(&str, &str); 11] = [
+    ("/health", "GET,HEAD"),
+    ("/metrics", "GET,HEAD"),
+    ("/envs", "GET,HEAD"),
+    ("/init", "POST"),
+    ("/snapshot/prepare", "POST"),
+    ("/activity", "GET,HEAD"),
+    ("/memory/preload", "GET,HEAD,POST"),
+    ("/memory/preload/cancel", "POST"),
+    ("/files", "GET,HEAD,PUT"),
+    ("/volumes/mount", "POST"),
+    ("/volumes/unmount", "POST"),
+];
+
+pub(in crate::suites) const CASES: &[Case] = &[
+    Case {
+        id: "routes/method/every-route-of-3",
+        source: "contract 0.1 and 1",
+        reqs: &["1.wrong-method", "0.1.other-generations"],
+        requirement: "DELETE on each route is 405, empty, with exactly its methods in Allow",
+        why: "Allow is how a host learns the generation",
+        act: |p| {
+            Box::pin(async move {
+                for (path, _) in ROUTES {
+                    send(p, path, Ask::new("DELETE", path)).await?;
+                }
+                Ok(())
+            })
+        },
+        judge: |o| {
+            ROUTES.iter().try_for_each(|(path, methods)| {
+                o.at(path)?.status(405)?;
+                o.at(path)?.body_is(b"")?;
+                o.at(path)?.header_is("allow", methods)
+            })
+        },
+        ..THIRD
+    },
+    Case {
+        id: "files/download/as-it-is",
+        source: "contract 3.8",
+        reqs: &["0.1.other-generations"],
+        requirement: "a download is application/octet-stream and never encoded, whatever its name and Accept-Encoding",
+        why: "the host hands the bytes on as they come",
+        needs: &["files/upload/round-trip"],
+        act: |p| {
+            Box::pin(async move {
+                let path = p.path("page.html");
+                p.upload("upload", &path, b"<p>").await?;
+                send(p, "gzip", Ask::download(&path).header("accept-encoding", "gzip")).await?;
+                let none = Ask::download(&path).header("accept-encoding", "gzip;q=0, identity;q=0");
+                send(p, "none", none).await
+            })
+        },
+        judge: |o| {
+            ["gzip", "none"].iter().try_for_each(|label| {
+                let seen = o.at(label)?;
+                seen.status(200)?;
+                seen.header_is("content-type", "application/octet-stream")?;
+                seen.same("header content-encoding", seen.header("content-encoding"), None)?;
+                seen.header_is("content-length", "3")?;
+                content_is(o, label, b"<p>")
+            })
+        },
+        ..THIRD
+    },
+];
