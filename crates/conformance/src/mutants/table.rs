@@ -1,5 +1,6 @@
 //! The mutants, one file for each part of the contract.
 
+mod changes;
 mod commands;
 mod defects;
 mod downloads;
@@ -8,6 +9,7 @@ mod entries;
 mod guards;
 mod life;
 mod processes;
+mod signatures;
 mod snapshots;
 mod streams;
 mod transport;
@@ -24,8 +26,10 @@ const TABLES: &[&[Mutant]] = &[
     processes::MUTANTS,
     life::MUTANTS,
     uploads::MUTANTS,
+    signatures::MUTANTS,
     downloads::MUTANTS,
     entries::MUTANTS,
+    changes::MUTANTS,
     watches::MUTANTS,
     wire::MUTANTS,
     transport::MUTANTS,
