@@ -36,9 +36,17 @@ pub struct Line {
     pub regex: Option<String>,
     /// Why that is so, and why it is borne.
     pub reason: String,
+    /// The case passes in some runs: what its failure depends on is in the reason.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub flaky: bool,
     /// The last day on which it counts, such as `2027-01-31`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
+}
+
+// The signature is what serde asks for.
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// The whole file.
@@ -105,6 +113,7 @@ impl Known {
         entries.peek()?;
         let text = outcome.verdict.message();
         match &outcome.verdict {
+            Verdict::Pass if entries.any(|entry| entry.line.flaky) => {}
             Verdict::Pass => self.complaints.push(format!("{id} is known to fail, and passes: remove it")),
             Verdict::Fail(_) | Verdict::Inconclusive(_) => {
                 let pins: Vec<_> = entries.collect();
@@ -179,6 +188,17 @@ mod tests {
         let complaints = file.complaints();
         assert_eq!(complaints.len(), 2, "{complaints:?}");
         assert!(complaints[0].contains("passes") && complaints[1].contains("otherwise"), "{complaints:?}");
+    }
+
+    #[test]
+    fn one_that_is_flaky_may_pass_and_must_fail_as_it_says() {
+        let mut file =
+            known("[[known]]\nid='files/*'\nmessage='mode 3'\nreason='every 20th'\nflaky=true").unwrap();
+        assert_eq!(file.judge(&outcome(Verdict::Pass)), None);
+        assert_eq!(file.judge(&fails("mode 384")).as_deref(), Some("every 20th"));
+        assert_eq!(file.complaints(), Vec::<String>::new());
+        assert_eq!(file.judge(&fails("status 500")), None);
+        assert_eq!(file.complaints().len(), 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{Refusal, USAGE, print, untold, usage};
-use crate::known::{Known, accept};
+use crate::known::{Known, Lines, accept};
 use crate::report::{Saved, json, saved};
 use crate::suites;
 use crate::verdict::judge;
@@ -15,7 +15,7 @@ pub(super) struct Accept {
     /// A report of `--json`; given more than once, each text is pinned to what all runs share.
     #[arg(long, value_name = "FILE", required = true)]
     report: Vec<PathBuf>,
-    /// Why the failures are borne.
+    /// Why the failures are borne; those that the written file knows already keep their reasons.
     #[arg(long, value_name = "TEXT")]
     reason: String,
     /// The last day on which they are, such as 2027-01-31.
@@ -37,6 +37,7 @@ impl Accept {
         let reports: Vec<_> =
             self.report.iter().map(|path| json::read(path)).collect::<Result<_, _>>().map_err(usage)?;
         let lines = accept::lines(&reports, &self.reason, self.expires.as_deref());
+        let lines = accept::keeping(lines, &self.old()?);
         // What is written must be what can be read.
         Known::of(lines.clone(), &suites::all(), jiff::civil::Date::MIN).map_err(usage)?;
         let text = toml::to_string(&lines).map_err(untold)?;
@@ -48,6 +49,16 @@ impl Accept {
                 print(&format!("{} known failures in {}\n", lines.known.len(), path.display()))
             }
         }
+    }
+}
+
+impl Accept {
+    /// What the file to be written says already.
+    fn old(&self) -> Result<Lines, Refusal> {
+        let Some(path) = self.out.as_ref().filter(|path| path.exists()) else { return Ok(Lines::default()) };
+        let bad = |error: String| usage(format!("{}: {error}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+        toml::from_str(&text).map_err(|error| bad(error.to_string()))
     }
 }
 

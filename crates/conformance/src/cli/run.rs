@@ -15,7 +15,7 @@ use crate::mutants::{self, Matrix};
 use crate::profile::Claims;
 use crate::report::{Files, Terminal, Wanted};
 use crate::runner::{self, Config};
-use crate::subject::{At, Embedded, Playing, Spawn, Subjects, adopt_orphans};
+use crate::subject::{At, Playing, Spawn, Subjects, adopt_orphans};
 use crate::suites;
 
 #[derive(Debug, clap::Args)]
@@ -33,6 +33,9 @@ pub(super) struct Run {
     /// The wire generation, which an embedded mock then plays; auto tells it by the subject's answers.
     #[arg(long, value_name = "auto|1|2|3", default_value = "auto", value_parser = generation)]
     generation: Generation,
+    /// The embedded mock does what builds of its generation get wrong.
+    #[arg(long, conflicts_with_all = ["url", "spawn"])]
+    as_built: bool,
     /// What is said of the subject, in TOML: generation, has, lacks.
     #[arg(long, value_name = "FILE")]
     claims: Option<PathBuf>,
@@ -133,11 +136,15 @@ impl Run {
                 adopt_orphans();
                 Arc::new(Spawn::command(command).map_err(usage)?)
             }
-            (None, None) => match self.generation.0.and_then(Playing::generation) {
-                Some(playing) => Arc::new(playing),
-                None => Arc::new(Embedded),
-            },
+            (None, None) => Arc::new(self.embedded()),
         })
+    }
+}
+
+impl Run {
+    fn embedded(&self) -> Playing {
+        let playing = self.generation.0.and_then(Playing::generation).unwrap_or_default();
+        if self.as_built { playing.as_built() } else { playing }
     }
 }
 

@@ -7,21 +7,37 @@ use regex::Regex;
 use super::{Line, Lines};
 use crate::report::json::Record;
 
-/// The failures of one or more reports of the same build, each pinned to what is common to all of its texts.
+/// The failures of one or more reports of the same build, each pinned to what is common to all of its texts; one that
+/// passed in another of them is flaky.
 pub fn lines(reports: &[Vec<Record>], reason: &str, expires: Option<&str>) -> Lines {
     let mut texts: BTreeMap<&str, String> = BTreeMap::new();
     for record in reports.iter().flatten().filter(|record| borne(record)) {
         let text = stable(&record.message);
         texts.entry(&record.id).and_modify(|known| *known = common(known, &text)).or_insert(text);
     }
+    let passed =
+        |id: &str| reports.iter().flatten().any(|record| record.id == id && record.verdict == "pass");
     let line = |(id, text): (&str, String)| Line {
         id: id.to_owned(),
         message: Some(text),
         regex: None,
         reason: reason.to_owned(),
+        flaky: passed(id),
         expires: expires.map(str::to_owned),
     };
     Lines { known: texts.into_iter().map(line).collect() }
+}
+
+/// The same with the reasons that `old` has for them already, and with the last days.
+pub fn keeping(mut lines: Lines, old: &Lines) -> Lines {
+    for line in &mut lines.known {
+        if let Some(known) = old.known.iter().find(|known| known.id == line.id) {
+            line.reason.clone_from(&known.reason);
+            line.expires = line.expires.take().or_else(|| known.expires.clone());
+            line.flaky |= known.flaky;
+        }
+    }
+    lines
 }
 
 /// What a file of known failures can bear: a failure, or a doubt that the subject causes itself.
@@ -78,5 +94,17 @@ mod tests {
         assert_eq!(lines.known[0].message.as_deref(), Some("expected x, observed pid * of /tmp/*/x"));
         let text = toml::to_string(&lines).unwrap();
         assert_eq!(toml::from_str::<Lines>(&text).unwrap(), lines);
+    }
+
+    #[test]
+    fn what_passed_once_is_flaky_and_old_reasons_stay() {
+        let runs = [vec![record("a/b/c", "fail", "x")], vec![record("a/b/c", "pass", "")]];
+        let lines = lines(&runs, "new", None);
+        assert!(lines.known[0].flaky);
+        let mut old = lines.clone();
+        old.known[0] =
+            Line { reason: "old".into(), expires: Some("2030-01-01".into()), ..old.known[0].clone() };
+        let kept = keeping(lines, &old);
+        assert_eq!(kept, old);
     }
 }

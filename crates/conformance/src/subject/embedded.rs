@@ -44,8 +44,8 @@ impl Subjects for Embedded {
     }
 }
 
-/// Starts a fresh embedded mock of one wire generation each time.
-#[derive(Debug, Clone, Copy)]
+/// Starts a fresh embedded mock of one wire generation each time; by default of the one that most guests are of.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Playing {
     generation: Generation,
     as_built: bool,

@@ -178,6 +178,10 @@ fn what_is_accepted_no_longer_fails_and_may_not_rot() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert!(text(&output).contains("1 known (fail): it is a toy"), "{}", text(&output));
 
+    let anew = kit(&[&accept[..], &["--reason", "another"]].concat());
+    assert_eq!(anew.status.code(), Some(0), "{}", text(&anew));
+    assert!(std::fs::read_to_string(&known).unwrap().contains("it is a toy"));
+
     let mended = kit(&["--only", "health/*", "--known", &known]);
     assert_eq!(mended.status.code(), Some(1), "{}", text(&mended));
     assert!(text(&mended).contains("is known to fail, and passes"), "{}", text(&mended));

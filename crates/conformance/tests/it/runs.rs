@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use conformance::case::{Acted, Case, Ground, Level};
 use conformance::feature::Feature;
 use conformance::observation::Observation;
-use conformance::probe::Probe;
+use conformance::probe::{Probe, Trouble};
 use conformance::profile::Claims;
 use conformance::runner::{Config, Outcome};
-use conformance::subject::{Embedded, Spawn, Subjects};
+use conformance::subject::{At, Embedded, Spawn, Subject, Subjects};
 use conformance::suites;
 use conformance::verdict::{Judged, Verdict};
 use futures::future::BoxFuture;
@@ -245,4 +245,36 @@ async fn a_subject_whose_streams_never_end_is_judged_in_time() {
     assert!(report.summary.failed > 0 && report.summary.blocked > 20, "{:?}", report.summary);
     assert_eq!(report.summary.exit_code(), 1);
     assert!(report.summary.took < Duration::from_secs(30), "{:?}", report.summary);
+}
+
+/// The embedded mock, of which it is known that it cannot show one case.
+struct Unfit;
+
+impl Subjects for Unfit {
+    fn start(&self) -> BoxFuture<'_, Result<Subject, Trouble>> {
+        Embedded.start()
+    }
+
+    fn unfit(&self, case: &Case) -> Option<String> {
+        (case.id == BAD.id).then(|| "it has one id".to_owned())
+    }
+
+    fn name(&self) -> String {
+        "unfit".to_owned()
+    }
+}
+
+#[tokio::test]
+async fn what_a_subject_cannot_show_is_unsupported_with_the_reason() {
+    let verdicts = verdicts(at(Arc::new(Unfit), &[GOOD, BAD])).await;
+    assert_eq!(verdicts[GOOD.id], Verdict::Pass);
+    assert_eq!(verdicts[BAD.id], Verdict::Unsupported("it has one id".to_owned()));
+}
+
+#[test]
+fn of_a_guest_at_an_address_nothing_is_known_to_be_unfit() {
+    let (at, spawn) = (At::url("http://127.0.0.1:1").unwrap(), Spawn::command("x {port}").unwrap());
+    for case in suites::all() {
+        assert_eq!((at.unfit(&case), spawn.unfit(&case)), (None, None), "{}", case.id);
+    }
 }
