@@ -84,6 +84,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     },
     Case {
         id: "process/login-shell/nologin",
+        tags: &["owners"],
         reqs: &["10.generation-3"],
         requirement: "commands of a user whose shell turns everybody away run all the same",
         why: "services run as such users",
