@@ -75,12 +75,18 @@ impl Mutants {
 
     async fn first(&self, cases: &[Case], chosen: &[Mutant]) -> Result<ExitCode, Refusal> {
         let since = Instant::now();
+        let last = Matrix::last();
+        let (bulky, chosen): (Vec<Mutant>, Vec<Mutant>) =
+            chosen.iter().partition(|mutant| last.only_of_bulk(mutant, cases));
+        for mutant in bulky {
+            println!("{:<40} left out: only big data shows it", mutant.id);
+        }
         let tell = |first: &First| {
             if first.by.is_none() || first.tried > 1 {
                 println!("{:<40} {} after {} cases", first.id, first.by.unwrap_or("SURVIVES"), first.tried);
             }
         };
-        let found = Hunt::blind(cases, self.jobs.into()).first(chosen, &Matrix::last(), tell).await;
+        let found = Hunt::blind(cases, self.jobs.into()).first(&chosen, &last, tell).await;
         let caught = found.iter().filter(|first| first.by.is_some()).count();
         let took = since.elapsed().as_secs_f64();
         print(&format!("{caught} of {} mutants caught, in {took:.0} s\n", found.len()))?;

@@ -8,7 +8,7 @@ use crate::case::Case;
 /// A smoke run catches so many mutants of a hundred.
 pub const SMOKE: usize = 95;
 
-/// The cases for a smoke run: the fewest that catch `percent` of the mutants that any case catches, the ones that take long
+/// The cases for a smoke run: the fewest that catch `percent` of the mutants, the ones that take long
 /// left out; in the order of `cases`.
 pub fn cover(matrix: &Matrix, cases: &[Case], percent: usize) -> Vec<Case> {
     let quick: Vec<&Case> = cases.iter().filter(|case| !matrix.slow.contains(case.id)).collect();
@@ -17,8 +17,7 @@ pub fn cover(matrix: &Matrix, cases: &[Case], percent: usize) -> Vec<Case> {
         rows.filter(|(_, row)| row.caught.contains(case.id)).map(|(at, _)| at).collect()
     };
     let kills: Vec<BTreeSet<usize>> = quick.iter().map(|case| caught_by(case)).collect();
-    let caught = matrix.mutants.iter().filter(|row| !row.caught.is_empty()).count();
-    let enough = (caught * percent).div_ceil(100);
+    let enough = (matrix.mutants.len() * percent).div_ceil(100);
     let (mut covered, mut chosen) = (BTreeSet::new(), BTreeSet::new());
     while covered.len() < enough {
         let gain = |at: &usize| (kills[*at].difference(&covered).count(), std::cmp::Reverse(*at));
@@ -49,7 +48,7 @@ mod tests {
     #[test]
     fn as_few_cases_as_greed_finds_catch_enough() {
         assert_eq!(ids(&[], 100), ["a", "b"]);
-        assert_eq!(ids(&[], 60), ["b"]);
+        assert_eq!(ids(&[], 50), ["b"]);
     }
 
     #[test]

@@ -84,7 +84,8 @@ impl Hunt {
         self.targets.iter().filter(|target| target.slow).map(|target| target.case.id.to_owned())
     }
 
-    /// Every case in which it shows, at every mutant; `tell` gets what comes of each.
+    /// Every case in which it shows, at every mutant, big data only where real builds lost some; `tell` gets what comes
+    /// of each.
     pub async fn whole(&self, mutants: &[Mutant], mut tell: impl FnMut(&Mutant, Row)) {
         let rows = stream::iter(mutants).map(|mutant| async move { (mutant, self.at(mutant).await) });
         let mut rows = std::pin::pin!(rows.buffer_unordered(self.jobs.max(1)));
@@ -94,7 +95,8 @@ impl Hunt {
     }
 
     async fn at(&self, mutant: &Mutant) -> Row {
-        let shows = |target: &&Target| mutant.change.shows_in(&target.calls);
+        let bulky = matches!(mutant.change, Change::Defect(_));
+        let shows = |target: &&Target| (bulky || !target.case.bulk) && mutant.change.shows_in(&target.calls);
         let cases: Vec<Case> = self.targets.iter().filter(shows).map(|target| target.case).collect();
         let mut row = Row { id: mutant.id.to_owned(), ..Row::default() };
         let config = config(Mutated::by(mutant.change), cases);
@@ -112,7 +114,7 @@ impl Hunt {
     }
 
     /// For each mutant the cases that caught it last time, then those that waited in vain, then all others, until one
-    /// fails; `tell` hears of each.
+    /// fails, big data left out; `tell` hears of each.
     pub async fn first(&self, mutants: &[Mutant], last: &Matrix, mut tell: impl FnMut(&First)) -> Vec<First> {
         let found = stream::iter(mutants).map(|mutant| self.first_at(mutant, last));
         let mut found = std::pin::pin!(found.buffer_unordered(self.jobs.max(1)));
@@ -128,7 +130,8 @@ impl Hunt {
         let row = last.mutants.iter().find(|row| row.id == mutant.id);
         let caught = |case: &Case| row.is_some_and(|row| row.caught.contains(case.id));
         let late = |case: &Case| row.is_some_and(|row| row.late.contains(case.id));
-        let mut order: Vec<Case> = self.targets.iter().map(|target| target.case).collect();
+        let all = self.targets.iter().map(|target| target.case);
+        let mut order: Vec<Case> = all.filter(|case| !case.bulk).collect();
         // A slow case is asked only when no quick one catches it.
         order.sort_by_key(|case| (!caught(case), !late(case), last.slow.contains(case.id)));
         for (tried, case) in order.iter().enumerate() {

@@ -54,7 +54,7 @@ impl Row {
 /// The cases that are run at mutants.
 pub fn measured(all: &[Case]) -> Vec<Case> {
     let fits = |case: &&Case| case.generations.is_empty() || case.generations.contains(&GENERATION);
-    all.iter().filter(|case| !case.bulk).filter(fits).copied().collect()
+    all.iter().filter(fits).copied().collect()
 }
 
 /// Of the ids of all that is measured, in no order.
@@ -96,6 +96,13 @@ impl Matrix {
         self.ids(|row| row.caught.is_empty() && !row.late.is_empty())
     }
 
+    /// Whether only cases of big data see it.
+    pub fn only_of_bulk(&self, mutant: &Mutant, cases: &[Case]) -> bool {
+        let row = self.mutants.iter().find(|row| row.id == mutant.id);
+        let bulky = |id: &String| cases.iter().any(|case| case.bulk && case.id == id);
+        row.is_some_and(|row| !row.caught.is_empty() && row.caught.iter().chain(&row.late).all(bulky))
+    }
+
     fn ids(&self, which: impl Fn(&Row) -> bool) -> Vec<&str> {
         self.mutants.iter().filter(|row| which(row)).map(|row| row.id.as_str()).collect()
     }
@@ -108,7 +115,8 @@ impl Matrix {
     /// Cases that catch no mutant, though they are no plain smoke cases.
     pub fn idle(&self, cases: &[Case]) -> Vec<&'static str> {
         let kills = self.kills();
-        let idle = |case: &&Case| !case.smoke && !kills.contains_key(case.id);
+        // Bulk is run at few mutants.
+        let idle = |case: &&Case| !case.smoke && !case.bulk && !kills.contains_key(case.id);
         cases.iter().filter(idle).map(|case| case.id).collect()
     }
 

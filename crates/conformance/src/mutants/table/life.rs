@@ -225,6 +225,17 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         let first = call.kept().entry("stamp".to_owned()).or_insert(stamp.into_bytes()).clone();
         r.json(|m| m["timestamp"] = String::from_utf8_lossy(&first).into_owned().into());
     }),
+    request("init/stale-ids-taken", "the ids of a stale /init are taken", "/init", |call, r| {
+        let message: Value = serde_json::from_slice(r.bytes_mut()).unwrap_or_default();
+        let Some(stamp) = message["timestamp"].as_str().map(str::to_owned) else { return };
+        let mut kept = call.kept();
+        let newest = kept.entry("newest".to_owned()).or_default();
+        if stamp.as_bytes() > newest.as_slice() {
+            *newest = stamp.into_bytes();
+        } else if message["sandbox_id"].is_string() {
+            r.json(|m| *m = serde_json::json!({ "sandbox_id": message["sandbox_id"] }));
+        }
+    }),
     request("init/default-user-ignored", "the default user is ignored", "/init", |_, r| {
         r.body("\"defaultUser\"", "\"defaultUzer\"");
     }),

@@ -47,6 +47,13 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
     answer("list/cwd-lost", "List does not tell the cwd", LIST, |_, a| {
         each(a, |p| lose(&mut p["config"], "cwd"));
     }),
+    answer("list/cwd-only-as-asked", "List tells no cwd where none was asked for", LIST, |_, a| {
+        each(a, |process| {
+            if process["config"]["cwd"] == "/root" {
+                lose(&mut process["config"], "cwd");
+            }
+        });
+    }),
     answer("list/cwd-unresolved", "List tells the cwd with a slash at its end", LIST, |_, a| {
         each(a, |process| super::edit::edit_text(&mut process["config"], "cwd", |cwd| format!("{cwd}/")));
     }),
