@@ -12,6 +12,7 @@ use super::{Refusal, print, untold, usage};
 use crate::case::Case;
 use crate::mutants::{self, First, Hunt, Matrix, Mutant};
 use crate::select::Selection;
+use crate::subject::{Embedded, Subjects as _};
 use crate::suites;
 
 #[derive(Debug, clap::Args)]
@@ -76,10 +77,11 @@ impl Mutants {
     async fn first(&self, cases: &[Case], chosen: &[Mutant]) -> Result<ExitCode, Refusal> {
         let since = Instant::now();
         let last = Matrix::last();
-        let (bulky, chosen): (Vec<Mutant>, Vec<Mutant>) =
-            chosen.iter().partition(|mutant| last.only_of_bulk(mutant, cases));
-        for mutant in bulky {
-            println!("{:<40} left out: only big data shows it", mutant.id);
+        let left_out = |case: &Case| case.bulk || Embedded.unfit(case).is_some();
+        let (hidden, chosen): (Vec<Mutant>, Vec<Mutant>) =
+            chosen.iter().partition(|mutant| last.needs(mutant, cases, left_out));
+        for mutant in hidden {
+            println!("{:<40} left out: only big data shows it, or only a mock of root", mutant.id);
         }
         let tell = |first: &First| {
             if first.by.is_none() || first.tried > 1 {

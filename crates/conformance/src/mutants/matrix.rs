@@ -96,11 +96,11 @@ impl Matrix {
         self.ids(|row| row.caught.is_empty() && !row.late.is_empty())
     }
 
-    /// Whether only cases of big data see it.
-    pub fn only_of_bulk(&self, mutant: &Mutant, cases: &[Case]) -> bool {
+    /// Whether it is noticed by none of the cases but those.
+    pub fn needs(&self, mutant: &Mutant, cases: &[Case], those: impl Fn(&Case) -> bool) -> bool {
         let row = self.mutants.iter().find(|row| row.id == mutant.id);
-        let bulky = |id: &String| cases.iter().any(|case| case.bulk && case.id == id);
-        row.is_some_and(|row| !row.caught.is_empty() && row.caught.iter().chain(&row.late).all(bulky))
+        let one_of_those = |id: &String| cases.iter().any(|case| case.id == id && those(case));
+        row.is_some_and(|row| !row.caught.is_empty() && row.caught.iter().chain(&row.late).all(one_of_those))
     }
 
     fn ids(&self, which: impl Fn(&Row) -> bool) -> Vec<&str> {
@@ -181,6 +181,17 @@ mod tests {
         matrix.mutants[0].untold.insert("c".to_owned());
         assert_eq!(matrix.subtle(), 0);
         assert_eq!(Matrix { mutants: vec![row("m", &[])], ..matrix }.survivors(), ["m"]);
+    }
+
+    #[test]
+    fn a_mutant_needs_those_cases_that_alone_notice_it() {
+        let cases = ["a", "b"].map(|id| Case { id, bulk: id == "a", ..Case::BASE });
+        let mutant = Mutant { id: "m", bug: "", change: crate::mutants::Change::Nothing };
+        let needs = |caught: &[&str]| {
+            let matrix = Matrix { mutants: vec![row("m", caught)], ..Matrix::default() };
+            matrix.needs(&mutant, &cases, |case| case.bulk)
+        };
+        assert_eq!((needs(&["a"]), needs(&["a", "b"]), needs(&[])), (true, false, false));
     }
 
     #[test]

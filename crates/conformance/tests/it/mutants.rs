@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use conformance::mutants::{self, Change, Hunt, Matrix, Mutated};
+use conformance::subject::{Embedded, Subjects as _};
 use conformance::suites;
 use conformance::verdict::Verdict;
 
@@ -62,6 +63,7 @@ async fn the_proxy_alone_is_not_caught() {
     let chosen = mutants::cover(&Matrix::last(), &suites::all(), mutants::SMOKE);
     let ids: Vec<_> = chosen.iter().map(|case| case.id).collect();
     for outcome in outcomes(Arc::new(Mutated::by(Change::Nothing)), &ids).await {
-        assert_eq!(outcome.verdict, Verdict::Pass, "{}", outcome.case.id);
+        let unfit = Embedded.unfit(&outcome.case).is_some();
+        assert!(unfit || outcome.verdict == Verdict::Pass, "{}: {:?}", outcome.case.id, outcome.verdict);
     }
 }
