@@ -368,6 +368,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.timeout-unreadable"],
         requirement: "an unreadable Connect-Timeout-Ms, or 0, is ignored",
         why: "a strange header is no reason to refuse a call",
+        needs: EVENTS,
         act: |p| {
             Box::pin(async move {
                 for text in ["soon", "0"] {
