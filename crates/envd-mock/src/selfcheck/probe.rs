@@ -142,6 +142,10 @@ impl<D: AsyncFn()> Look<'_, D> {
         peer.begin(Which::Main, &call).await;
         let noisy = probe.send == Send::Noise && self.protocol == Protocol::Http2;
         let quiet = if noisy { peer.noise(NOISE).await } else { true };
+        if noisy {
+            // The noise has told whether bytes are taken; that no window opens for the rest is soon known.
+            peer.stuck_after(QUIET);
+        }
         let (mut early, mut left) = (Early::Nothing, call.body.as_slice());
         if let Send::Held(size) = probe.send {
             let (part, rest) = left.split_at(size.min(left.len()));

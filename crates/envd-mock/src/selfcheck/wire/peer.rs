@@ -91,6 +91,11 @@ impl Peer {
         self.socket.write(&bytes).await;
     }
 
+    /// What does not get on for so long waits for the peer, from now on.
+    pub(crate) fn stuck_after(&mut self, stuck: Duration) {
+        self.socket.stuck = stuck;
+    }
+
     /// Sends a part of the body; false when the peer does not take it.
     pub(crate) async fn body(&mut self, which: Which, bytes: &[u8], last: bool) -> bool {
         let stream = which.stream();
