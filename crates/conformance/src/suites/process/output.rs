@@ -190,8 +190,10 @@ pub(in crate::suites) const CASES: &[Case] = &[
         act: |p| {
             Box::pin(async move {
                 let done = p.path("done");
-                let script =
-                    format!("read line; {MEGABYTES}; mkdir -p {0} && echo over > {done}", p.path(""));
+                let script = format!(
+                    "read line; {MEGABYTES}; mkdir -p {0} && echo over > {done}.new && mv {done}.new {done}",
+                    p.path("")
+                );
                 let open = p.start_sh("run", &script).await?;
                 p.keep("start", open);
                 p.input("go", "run", "\n").await?;
