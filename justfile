@@ -88,7 +88,7 @@ matrix *ARGS:
 # What cargo-mutants makes of the mock's guest and routes, with the kit as the only test: a sample of 1 in 40, 40 minutes.
 cargo-mutants SHARD="0/40":
     @cargo mutants --version >/dev/null || { echo 'expected cargo-mutants: cargo install --locked cargo-mutants@27.1.0'; exit 1; }
-    cargo mutants --test-package conformance --baseline skip --timeout 150 --sharding round-robin --shard {{ SHARD }} --output target
+    cargo mutants --test-package conformance --baseline skip --timeout 150 --sharding round-robin --shard {{ SHARD }} --shuffle --output target
 
 # Measures; compiled by `just clippy`, never part of `just check`.
 bench *ARGS:
