@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 
 use crate::case::{Case, Ground};
 use crate::probe::Ask;
-use crate::suites::files::uploads::send;
-use crate::suites::helpers::all_are;
+use crate::suites::helpers::{all_are, allow_exactly, delete_each, send};
 
 const FIRST: Case =
     Case { generations: &[1], reqs: &["0.1.other-generations"], source: "contract 0.1 and 1", ..Case::BASE };
@@ -27,21 +26,8 @@ pub(super) const CASES: &[Case] = &[
         id: "routes/method/every-route-of-1",
         requirement: "DELETE on each route is 405, empty, with exactly its methods in Allow",
         why: "Allow is how a host learns the generation",
-        act: |p| {
-            Box::pin(async move {
-                for (path, _) in ROUTES {
-                    send(p, path, Ask::new("DELETE", path)).await?;
-                }
-                Ok(())
-            })
-        },
-        judge: |o| {
-            ROUTES.iter().try_for_each(|(path, methods)| {
-                o.at(path)?.status(405)?;
-                o.at(path)?.body_is(b"")?;
-                o.at(path)?.header_is("allow", methods)
-            })
-        },
+        act: |p| Box::pin(delete_each(p, &ROUTES)),
+        judge: |o| allow_exactly(o, &ROUTES),
         ..FIRST
     },
     Case {

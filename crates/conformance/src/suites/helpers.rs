@@ -35,6 +35,28 @@ pub(super) fn all_are(o: &Observation, labels: &[&str], status: u16) -> Judged {
     labels.iter().try_for_each(|label| o.at(label)?.status(status))
 }
 
+/// Sends it, whatever comes.
+pub(super) async fn send(p: &mut Probe, label: &str, ask: Ask) -> Result<(), Trouble> {
+    p.send(label, ask).await.map(drop)
+}
+
+/// DELETE on each of these routes, which none has.
+pub(super) async fn delete_each(p: &mut Probe, routes: &[(&str, &str)]) -> Result<(), Trouble> {
+    for (path, _) in routes {
+        send(p, path, Ask::new("DELETE", *path)).await?;
+    }
+    Ok(())
+}
+
+/// Each of these routes has refused a method, and told exactly those that it has.
+pub(super) fn allow_exactly(o: &Observation, routes: &[(&str, &str)]) -> Judged {
+    routes.iter().try_for_each(|(path, methods)| {
+        o.at(path)?.status(405)?;
+        o.at(path)?.body_is(b"")?;
+        o.at(path)?.header_is("allow", methods)
+    })
+}
+
 /// What a process that still runs has printed so far.
 pub(super) fn so_far(seen: &Seen<'_>) -> Run {
     Run::of(&seen.exchange.body)

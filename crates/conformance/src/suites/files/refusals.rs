@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::uploads::{POST, TRIP, UPLOAD, content_is, get, gzip, part, refused, send, taken};
+use super::uploads::{POST, TRIP, UPLOAD, content_is, get, gzip, part, refused, taken};
 use crate::case::Case;
 use crate::probe::Ask;
-use crate::suites::helpers::{form, fs};
+use crate::suites::helpers::{form, fs, send};
 use crate::suites::twins;
 
 pub(in crate::suites) const CASES: &[Case] = &[

@@ -8,7 +8,7 @@ use crate::case::Case;
 use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::{Ask, Part, Probe, Trouble, What};
-use crate::suites::helpers::{all_succeeded, entry_is, form, fs, printed, uploaded_is};
+use crate::suites::helpers::{all_succeeded, entry_is, form, fs, printed, send, uploaded_is};
 use crate::verdict::Judged;
 
 pub(in crate::suites) const TRIP: &[&str] = &["files/upload/round-trip"];
@@ -47,10 +47,6 @@ pub(in crate::suites) fn taken(o: &Observation) -> Judged {
 pub(in crate::suites) fn content_is(o: &Observation, label: &str, content: &[u8]) -> Judged {
     o.at(label)?.status(200)?;
     o.at(label)?.body_is(content)
-}
-
-pub(in crate::suites) async fn send(p: &mut Probe, label: &str, ask: Ask) -> Result<(), Trouble> {
-    p.send(label, ask).await.map(drop)
 }
 
 pub(in crate::suites) async fn get(p: &mut Probe, label: &str, name: &str) -> Result<(), Trouble> {

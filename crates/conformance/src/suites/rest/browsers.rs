@@ -4,7 +4,8 @@ use serde_json::json;
 
 use crate::case::Case;
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble};
+use crate::probe::Ask;
+use crate::suites::helpers::send;
 use crate::suites::twins;
 use crate::verdict::Judged;
 
@@ -22,10 +23,6 @@ fn preflight(path: &str, origin: &str) -> Ask {
         .header("origin", origin)
         .header("access-control-request-method", "POST")
         .header("access-control-request-headers", "content-type,connect-protocol-version,x-access-token")
-}
-
-async fn send(p: &mut Probe, label: &str, ask: Ask) -> Result<(), Trouble> {
-    p.send(label, ask).await.map(drop)
 }
 
 fn carries_cors(o: &Observation, label: &str) -> Judged {

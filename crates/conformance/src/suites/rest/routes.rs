@@ -5,8 +5,8 @@ use serde_json::json;
 use crate::case::Case;
 use crate::feature::Feature;
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble};
-use crate::suites::helpers::all_are;
+use crate::probe::Ask;
+use crate::suites::helpers::{all_are, allow_exactly, delete_each, send};
 use crate::suites::twins;
 use crate::verdict::Judged;
 
@@ -23,10 +23,6 @@ const ROUTES: [(&str, &str); 9] = [
     ("/files", "GET,HEAD,POST"),
 ];
 const GETS: [&str; 5] = ["/health", "/metrics", "/envs", "/activity", "/memory/preload"];
-
-async fn send(p: &mut Probe, label: &str, ask: Ask) -> Result<(), Trouble> {
-    p.send(label, ask).await.map(drop)
-}
 
 fn unknown(o: &Observation, label: &str, path: &str) -> Judged {
     o.at(label)?.error(404, "unimplemented", &format!("method not found: {path}"))
@@ -45,20 +41,8 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "DELETE on each route is 405, empty, with exactly its methods in Allow",
         why: "Allow is how a host learns the generation",
         generations: &[2],
-        act: |p| {
-            Box::pin(async move {
-                for (path, _) in ROUTES {
-                    send(p, path, Ask::new("DELETE", path)).await?;
-                }
-                Ok(())
-            })
-        },
-        judge: |o| {
-            ROUTES.iter().try_for_each(|(path, methods)| {
-                empty(o, path, 405)?;
-                o.at(path)?.header_is("allow", methods)
-            })
-        },
+        act: |p| Box::pin(delete_each(p, &ROUTES)),
+        judge: |o| allow_exactly(o, &ROUTES),
         ..Case::BASE
     },
     Case {

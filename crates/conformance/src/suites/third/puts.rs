@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::case::{Case, Ground};
 use crate::feature::Feature;
 use crate::probe::{Ask, Dialect, Part, Probe, Trouble};
-use crate::suites::files::uploads::{TRIP, content_is, get, gzip, refused, send, taken};
-use crate::suites::helpers::{entry_is, fs};
+use crate::suites::files::uploads::{TRIP, content_is, get, gzip, refused, taken};
+use crate::suites::helpers::{entry_is, fs, send};
 use crate::suites::twins;
 
 const THIRD: Case = Case { generations: &[3], features: &[Feature::PutUpload], needs: TRIP, ..Case::BASE };

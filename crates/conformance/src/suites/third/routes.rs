@@ -1,8 +1,9 @@
 //! The routes of generation 3, and its downloads, which are what the file is (contract 1 and 3.8).
 
-use super::super::files::uploads::{content_is, send};
+use super::super::files::uploads::content_is;
 use crate::case::Case;
 use crate::probe::Ask;
+use crate::suites::helpers::{allow_exactly, delete_each, send};
 
 const THIRD: Case = Case { generations: &[3], ..Case::BASE };
 /// Every route with its methods.
@@ -27,21 +28,8 @@ pub(in crate::suites) const CASES: &[Case] = &[
         reqs: &["1.wrong-method", "0.1.other-generations"],
         requirement: "DELETE on each route is 405, empty, with exactly its methods in Allow",
         why: "Allow is how a host learns the generation",
-        act: |p| {
-            Box::pin(async move {
-                for (path, _) in ROUTES {
-                    send(p, path, Ask::new("DELETE", path)).await?;
-                }
-                Ok(())
-            })
-        },
-        judge: |o| {
-            ROUTES.iter().try_for_each(|(path, methods)| {
-                o.at(path)?.status(405)?;
-                o.at(path)?.body_is(b"")?;
-                o.at(path)?.header_is("allow", methods)
-            })
-        },
+        act: |p| Box::pin(delete_each(p, &ROUTES)),
+        judge: |o| allow_exactly(o, &ROUTES),
         ..THIRD
     },
     Case {

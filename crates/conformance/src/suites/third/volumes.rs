@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::files::uploads::{refused, send};
+use super::super::files::uploads::refused;
 use crate::case::Case;
 use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::Ask;
+use crate::suites::helpers::send;
 use crate::verdict::Judged;
 
 const THIRD: Case = Case {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::case::Case;
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble, envelope, shell};
+use crate::suites::helpers::send;
 use crate::suites::process::start::EVENTS;
 use crate::suites::twins;
 use crate::verdict::{Judged, Objection, Run, Seen};
@@ -32,10 +33,6 @@ fn gunzip(seen: &Seen<'_>, bytes: &[u8]) -> Result<Vec<u8>, Objection> {
     let read = flate2::read::GzDecoder::new(bytes).read_to_end(&mut plain);
     seen.holds(read.is_ok(), "bytes that are gzip", format!("{read:?}"))?;
     Ok(plain)
-}
-
-async fn send(p: &mut Probe, label: &str, ask: Ask) -> Result<(), Trouble> {
-    p.send(label, ask).await.map(drop)
 }
 
 /// A listing over 1024 bytes, asked for with this Accept-Encoding.

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::case::Case;
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble, envelope, shell};
-use crate::suites::helpers::{all_ok, printed, so_far};
+use crate::probe::{Ask, envelope, shell};
+use crate::suites::helpers::{all_ok, printed, send, so_far};
 use crate::suites::process::start::EVENTS;
 use crate::suites::twins;
 use crate::verdict::Judged;
@@ -23,10 +23,6 @@ fn stream(rpc: &str, body: impl Into<Vec<u8>>) -> Ask {
 /// One envelope with a selector of nobody.
 fn nobody() -> Vec<u8> {
     envelope::write(0, br#"{"process":{"tag":"envd-conformance-no-such"}}"#)
-}
-
-async fn send(p: &mut Probe, label: &str, ask: Ask) -> Result<(), Trouble> {
-    p.send(label, ask).await.map(drop)
 }
 
 fn understood(o: &Observation, label: &str) -> Judged {

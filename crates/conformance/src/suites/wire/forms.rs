@@ -14,8 +14,8 @@ use serde_json::json;
 
 use crate::case::Case;
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble, envelope, shell};
-use crate::suites::helpers::{fs, ps};
+use crate::probe::{Ask, envelope, shell};
+use crate::suites::helpers::{fs, ps, send};
 use crate::verdict::{Judged, Objection};
 
 const SAME: &[&str] = &["wire/unary/json-is-binary"];
@@ -29,10 +29,6 @@ pub(super) fn binary(rpc: &str, message: &impl Message) -> Ask {
 fn binary_stream(rpc: &str, message: &impl Message) -> Ask {
     let ask = Ask::new("POST", format!("/{rpc}")).header("content-type", "application/connect+proto");
     ask.body(envelope::write(0, &message.encode_to_vec()))
-}
-
-pub(super) async fn send(p: &mut Probe, label: &str, ask: Ask) -> Result<(), Trouble> {
-    p.send(label, ask).await.map(drop)
 }
 
 pub(super) fn decoded<M: Message + Default>(o: &Observation, label: &str) -> Result<M, Objection> {

@@ -5,10 +5,10 @@ use envd_proto::filesystem::StatResponse;
 use prost::Message;
 use serde_json::{Value, json};
 
-use super::forms::{binary, decoded, send};
+use super::forms::{binary, decoded};
 use crate::case::Case;
 use crate::probe::Ask;
-use crate::suites::helpers::{all_ok, fs, printed, ps};
+use crate::suites::helpers::{all_ok, fs, printed, ps, send};
 use crate::suites::process::start::EVENTS;
 use crate::suites::twins;
 
