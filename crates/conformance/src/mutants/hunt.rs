@@ -134,6 +134,9 @@ impl Hunt {
         let mut order: Vec<Case> = all.filter(|case| !case.bulk).collect();
         // A slow case is asked only when no quick one catches it.
         order.sort_by_key(|case| (!caught(case), !late(case), last.slow.contains(case.id)));
+        // On a busy machine one that is about time may not tell: it is asked again before all others are.
+        let again: Vec<Case> = order.iter().take_while(|case| caught(case)).copied().collect();
+        order.splice(0..0, again);
         for (tried, case) in order.iter().enumerate() {
             let outcomes = run(mutant.change, vec![*case]).await.outcomes;
             if outcomes.iter().any(|outcome| matches!(outcome.verdict, Verdict::Fail(_))) {
