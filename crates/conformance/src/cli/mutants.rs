@@ -86,6 +86,7 @@ impl Mutants {
         let tell = |first: &First| {
             if first.by.is_none() || first.tried > 1 {
                 println!("{:<40} {} after {} cases", first.id, first.by.unwrap_or("SURVIVES"), first.tried);
+                first.untold.iter().for_each(|why| println!("    could not tell: {why}"));
             }
         };
         let found = Hunt::blind(cases, self.jobs.into()).first(&chosen, &last, tell).await;

@@ -53,6 +53,8 @@ pub struct First {
     pub id: &'static str,
     /// The case that catches it.
     pub by: Option<&'static str>,
+    /// What those said that could not tell.
+    pub untold: Vec<String>,
     /// How many cases were run for that.
     pub tried: usize,
 }
@@ -137,13 +139,21 @@ impl Hunt {
         // On a busy machine one that is about time may not tell: it is asked again before all others are.
         let again: Vec<Case> = order.iter().take_while(|case| caught(case)).copied().collect();
         order.splice(0..0, again);
-        for (tried, case) in order.iter().enumerate() {
-            let outcomes = run(mutant.change, vec![*case]).await.outcomes;
-            if outcomes.iter().any(|outcome| matches!(outcome.verdict, Verdict::Fail(_))) {
-                return First { id: mutant.id, by: Some(case.id), tried: tried + 1 };
+        let mut first = First { id: mutant.id, by: None, untold: Vec::new(), tried: 0 };
+        for case in order {
+            first.tried += 1;
+            for Outcome { verdict, .. } in run(mutant.change, vec![case]).await.outcomes {
+                match verdict {
+                    Verdict::Fail(_) => first.by = Some(case.id),
+                    Verdict::Inconclusive(why) => first.untold.push(format!("{}: {why}", case.id)),
+                    _ => {}
+                }
+            }
+            if first.by.is_some() {
+                break;
             }
         }
-        First { id: mutant.id, by: None, tried: order.len() }
+        first
     }
 }
 

@@ -45,9 +45,10 @@ pub(super) fn with_death(verdict: Verdict, death: &str) -> Verdict {
     })
 }
 
-/// Whether the harness was kept from running for so long that the failure may be its own.
+/// Whether the harness was kept from running for so long that the failure may be its own: an answer that was waited
+/// for in vain needs more than one that came at the wrong time.
 fn excused(case: &Case, attempt: &Attempt) -> bool {
-    let enough = if case.timing { STARVED } else { STALLED };
+    let enough = if attempt.late { STALLED } else { STARVED };
     attempt.starved >= enough && (case.timing || attempt.late)
 }
 
@@ -104,6 +105,15 @@ mod tests {
         assert_eq!(settled(&TIMED, &starved, false, &attempt(Verdict::Pass, 0)), Verdict::Pass);
         assert_eq!(settled(&TIMED, &starved, false, &attempt(fail(), 0)), fail());
         assert_eq!(at_its_word(&Case::BASE, &starved), fail(), "another claim is not excused");
+    }
+
+    #[test]
+    fn what_never_came_is_excused_by_a_long_stall_alone() {
+        let waited = |starved| Attempt { late: true, ..attempt(fail(), starved) };
+        for case in [&TIMED, &Case::BASE] {
+            assert_eq!(at_its_word(case, &waited(150)), fail());
+            assert!(matches!(at_its_word(case, &waited(1000)), Verdict::Inconclusive(_)));
+        }
     }
 
     #[test]
