@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use envd_client::Init;
 use envd_mock::{MockEnvd, RootSpec};
 
+use crate::bare::ask;
 use crate::binary::{Binary, client};
 use crate::sh;
 
@@ -109,6 +110,20 @@ async fn an_attempt_to_escape_changes_nothing_outside() {
 
     assert_eq!(fingerprint(outside.path()), before);
     assert_eq!(machine(), machine_before);
+}
+
+/// Nobody is served before the host's tree is out of reach: a path that goes up and down again ended in it, for as long
+/// as the holder had not taken it away.
+#[tokio::test]
+async fn the_first_call_of_a_fresh_guest_cannot_go_up_into_the_host() {
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("secret"), "the host's").unwrap();
+    let path = format!("/tmp/..{}/secret", outside.path().display());
+    for round in 0..100 {
+        let mock = MockEnvd::start().await.unwrap();
+        let answer = ask(&format!("GET /files?path={path}")).send(mock.addr()).await;
+        assert_eq!((answer.status, round), (404, round), "{}", answer.text());
+    }
 }
 
 #[tokio::test]

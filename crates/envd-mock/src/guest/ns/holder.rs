@@ -35,9 +35,6 @@ pub(super) fn run(plan: &mut Plan, handed: &Handed) -> ! {
         let _ = message::send(socket.as_fd(), Message::new(message::FAILED, 0, &args), &[], &[]);
         sys::exit(1);
     }
-    if setup::finish(plan).is_err() {
-        sys::exit(1);
-    }
     if let Ok(events) = sys::child_events() {
         serve(plan, &socket, &events);
     }

@@ -74,17 +74,10 @@ pub(super) fn build(plan: &mut Plan, mapped: bool) -> Result<(), Failure> {
     for index in 0..plan.steps.len() {
         carry_out(plan, index).map_err(at(Stage::Step, index))?;
     }
-    if !plan.nested.is_empty() {
-        // To a process over whose root another tree lies, the kernel gives no namespace of users.
-        seal().map_err(at(Stage::Pivot, 1))?;
-        nest(plan)?;
-    }
-    Ok(())
-}
-
-/// What is left to do once the mock was told that the guest stands; no command runs before it is done.
-pub(super) fn finish(plan: &Plan) -> rustix::io::Result<()> {
-    if plan.root == Root::Machine || !plan.nested.is_empty() { Ok(()) } else { seal() }
+    // Before anyone is told that the guest stands: until then, `..` leads from below the root up into the host's tree.
+    // To a process over whose root another tree lies, the kernel gives no namespace of users either.
+    seal().map_err(at(Stage::Pivot, 1))?;
+    nest(plan)
 }
 
 /// Takes the host's tree away, which lies on top of the guest's root until here: /proc may only be mounted while one
