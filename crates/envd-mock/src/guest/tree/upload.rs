@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use super::dirs::DirsError;
 use super::owners::Owner;
 use super::place::{Spool, tell_written};
-use super::root::{Tree, c_name, guard, meta_at, meta_of, open_child, parts, reopen, self_path};
+use super::root::{Tree, c_name, guard, is_read_only, meta_at, meta_of, open_child, parts, reopen, self_path};
 
 const NEW_FILE: u32 = 0o644;
 const LINKS: usize = 40;
@@ -183,6 +183,10 @@ impl Tree {
         guard(&there)?;
         if kind(&meta) != FileType::RegularFile {
             return Ok(Sink::Through(open_through(&there, &meta, patience)?));
+        }
+        if is_read_only(&there)? {
+            // Said before who may write, as to the guest's root.
+            return Err(Errno::ROFS.into());
         }
         let elsewhere = meta.stx_mnt_id != meta_of(&dir)?.stx_mnt_id;
         if elsewhere || meta.stx_nlink > 1 {
