@@ -272,6 +272,25 @@ impl Probe {
         self.start(name, json!({ "process": shell(script), "stdin": true })).await
     }
 
+    /// Connects to a process of the case, and reads its start event.
+    ///
+    /// # Errors
+    /// As [`Probe::send`].
+    pub async fn join(&mut self, name: &str) -> Result<Open, Trouble> {
+        self.join_by(&json!({ "tag": self.tag(name) })).await
+    }
+
+    /// As [`Probe::join`], by a selector.
+    ///
+    /// # Errors
+    /// As [`Probe::send`].
+    pub async fn join_by(&mut self, selector: &Value) -> Result<Open, Trouble> {
+        let message = json!({ "process": selector });
+        let mut open = self.open(Ask::stream("process.Process/Connect", &[message])).await?;
+        open.until_frames(1).await;
+        Ok(open)
+    }
+
     /// Sends stdin to a process of the case.
     ///
     /// # Errors

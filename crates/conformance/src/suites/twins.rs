@@ -96,9 +96,7 @@ pub(super) async fn input(p: &mut Probe) -> Result<(), Trouble> {
 /// A process that can be joined.
 pub(super) async fn connect(p: &mut Probe) -> Result<(), Trouble> {
     let first = p.start_sh("twin run", "read line").await?;
-    let message = json!({ "process": { "tag": p.tag("twin run") } });
-    let mut open = p.open(Ask::stream("process.Process/Connect", &[message])).await?;
-    open.until_frames(1).await;
+    let open = p.join("twin run").await?;
     p.keep(TWIN, open);
     p.input("twin input", "twin run", "\n").await?;
     p.finish("twin run", first).await;

@@ -78,9 +78,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 open.until_output("up").await;
                 p.keep("start", open);
                 across(p).await?;
-                let message = json!({ "process": { "tag": p.tag("run") } });
-                let mut again = p.open(Ask::stream("process.Process/Connect", &[message])).await?;
-                again.until_frames(1).await;
+                let again = p.join("run").await?;
                 keys(p, "keys", "run", "\n").await?;
                 p.finish("again", again).await;
                 Ok(())

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::case::Case;
-use crate::probe::{Ask, pid, shell};
+use crate::probe::{pid, shell};
 use crate::suites::helpers::so_far;
 use crate::suites::twins;
 use crate::verdict::{Run, Seen};
@@ -338,10 +338,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             Box::pin(async move {
                 let open = p.start_sh("run", "read line; echo got $line; exit 5").await?;
                 p.keep("start", open);
-                let tag = p.tag("run");
-                let message = json!({ "process": { "tag": tag } });
-                let mut again = p.open(Ask::stream("process.Process/Connect", &[message])).await?;
-                again.until_frames(1).await;
+                let again = p.join("run").await?;
                 p.input("input", "run", "this\n").await?;
                 p.finish("connect", again).await;
                 Ok(())
@@ -366,9 +363,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         act: |p| {
             Box::pin(async move {
                 let first = p.start_sh("run", "read line; echo got $line").await?;
-                let message = json!({ "process": { "pid": pid(&first)? } });
-                let mut again = p.open(Ask::stream("process.Process/Connect", &[message])).await?;
-                again.until_frames(1).await;
+                let again = p.join_by(&json!({ "pid": pid(&first)? })).await?;
                 p.input("input", "run", "it\n").await?;
                 p.finish("connect", again).await;
                 p.finish("first", first).await;
@@ -396,8 +391,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         act: |p| {
             Box::pin(async move {
                 let first = p.start_sh("run", "read line; echo got $line; read line").await?;
-                let message = json!({ "process": { "pid": pid(&first)? } });
-                let mut again = p.open(Ask::stream("process.Process/Connect", &[message])).await?;
+                let mut again = p.join_by(&json!({ "pid": pid(&first)? })).await?;
                 p.input("input", "run", "it\n").await?;
                 again.until_output("got it").await;
                 p.keep("connect", again);
@@ -408,6 +402,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             let seen = o.at("connect")?;
             let run = so_far(&seen);
             seen.holds(run.pid.is_some() && run.end.is_none(), "a start, and no end yet", &run.order)?;
+            seen.same("stdout", run.text().as_str(), "got it\n")?;
             o.at("kill")?.ok().map(drop)
         },
         ..Case::BASE

@@ -5,20 +5,13 @@ use serde_json::json;
 
 use super::start::{own, tag_of};
 use crate::case::Case;
-use crate::probe::{Ask, Open, Probe, Trouble, shell};
+use crate::probe::{Ask, shell};
 use crate::suites::helpers::{numbered, printed, ps, so_far};
 use crate::suites::twins;
 
 const JOINS: &[&str] = &["process/connect/joins"];
 const LISTED: &[&str] = &["process/list/shows"];
 const READERS: usize = 10;
-
-pub(super) async fn connect(p: &mut Probe, name: &str) -> Result<Open, Trouble> {
-    let message = json!({ "process": { "tag": p.tag(name) } });
-    let mut open = p.open(Ask::stream("process.Process/Connect", &[message])).await?;
-    open.until_frames(1).await;
-    Ok(open)
-}
 
 pub(in crate::suites) const CASES: &[Case] = &[
     Case {
@@ -32,7 +25,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             Box::pin(async move {
                 let mut first = p.start_sh("run", "echo before; read line; echo after").await?;
                 first.until_output("before").await;
-                let late = connect(p, "run").await?;
+                let late = p.join("run").await?;
                 p.input("input", "run", "\n").await?;
                 p.finish("late", late).await;
                 p.finish("first", first).await;
@@ -58,7 +51,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 let first = p.start_sh("run", "read line; seq 1 5000; exit 3").await?;
                 let mut readers = Vec::new();
                 for _ in 0..READERS {
-                    readers.push(connect(p, "run").await?);
+                    readers.push(p.join("run").await?);
                 }
                 p.input("input", "run", "\n").await?;
                 join_all(readers.iter_mut().map(|open| open.until(|_| false))).await;
@@ -90,7 +83,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         act: |p| {
             Box::pin(async move {
                 let first = p.start_sh("run", "read line; echo got $line; exit 6").await?;
-                let second = connect(p, "run").await?;
+                let second = p.join("run").await?;
                 p.keep("left", second);
                 p.input("input", "run", "it\n").await?;
                 p.finish("first", first).await;
@@ -121,7 +114,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
                     json!({ "process": shell("stty -echo; echo up; read line; echo joined"), "pty": size });
                 let mut first = p.start("run", request).await?;
                 first.until_output("up").await;
-                let second = connect(p, "run").await?;
+                let second = p.join("run").await?;
                 crate::suites::helpers::keys(p, "keys", "run", "\n").await?;
                 p.finish("second", second).await;
                 p.finish("first", first).await;

@@ -5,7 +5,6 @@ use serde_json::json;
 use crate::case::Case;
 use crate::feature::Feature;
 use crate::observation::Observation;
-use crate::probe::{Ask, Open, Probe, Trouble};
 use crate::suites::helpers::{printed, so_far};
 use crate::verdict::Judged;
 
@@ -22,13 +21,6 @@ const KEPT: usize = 256 << 10;
 const CHUNK: usize = 65_535 + 32_768;
 /// As [`KEPT`] and half as much again, in lines of seven digits and an end.
 const LINES: usize = KEPT * 3 / 2 / 8;
-
-async fn connect(p: &mut Probe, name: &str) -> Result<Open, Trouble> {
-    let message = json!({ "process": { "tag": p.tag(name) } });
-    let mut open = p.open(Ask::stream("process.Process/Connect", &[message])).await?;
-    open.until_frames(1).await;
-    Ok(open)
-}
 
 /// What was replayed is the newest of all that was printed.
 fn newest(o: &Observation, label: &str) -> Judged {
@@ -53,7 +45,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
                     p.start_sh("run", "echo before; echo aside >&2; read line; echo after").await?;
                 first.until_output("before").await;
                 first.until_output("aside").await;
-                let late = connect(p, "run").await?;
+                let late = p.join("run").await?;
                 p.input("input", "run", "\n").await?;
                 p.finish("late", late).await;
                 p.finish("first", first).await;
@@ -81,7 +73,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 let mut first = p.start_sh("run", &script).await?;
                 first.until_output("ready").await;
                 first.until_output(&format!("{:07}\n", LINES - 1)).await;
-                let late = connect(p, "run").await?;
+                let late = p.join("run").await?;
                 p.input("input", "run", "\n").await?;
                 p.finish("late", late).await;
                 p.finish("first", first).await;
@@ -105,7 +97,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 let process = crate::probe::shell("echo early; read line; echo $line");
                 let ask = p.start_ask("run", json!({ "process": process, "stdin": true }));
                 p.send("run", ask.header("connect-timeout-ms", "300")).await?;
-                let again = connect(p, "run").await?;
+                let again = p.join("run").await?;
                 p.input("input", "run", "late\n").await?;
                 p.finish("again", again).await;
                 Ok(())
