@@ -16,7 +16,9 @@ use rustix::io::Errno;
 use super::dirs::DirsError;
 use super::owners::Owner;
 use super::place::{Spool, tell_written};
-use super::root::{Tree, c_name, guard, is_read_only, meta_at, meta_of, open_child, parts, reopen, self_path};
+use super::root::{
+    Tree, c_name, guard, is_read_only, meta_at, meta_of, open_child, parts, reopen, self_path,
+};
 
 const NEW_FILE: u32 = 0o644;
 const LINKS: usize = 40;
