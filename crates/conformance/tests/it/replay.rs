@@ -48,6 +48,17 @@ fn the_saved_observations_have_the_saved_verdicts() {
     }
 }
 
+/// Whoever passes has seen all that the case waited for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_case_passes_that_waited_in_vain() {
+    for outcome in all().await.0.iter().filter(|outcome| !outcome.observation.steps.is_empty()) {
+        let mut late = outcome.observation.clone();
+        let last = late.steps.last_mut().unwrap();
+        last.exchange.ended = Ended::Late(std::time::Duration::from_secs(5));
+        assert!(!matches!(judge(&outcome.case, &late), Verdict::Pass), "{}", outcome.case.id);
+    }
+}
+
 /// A judge that does not care whether its answers came is none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_case_passes_without_answers() {
