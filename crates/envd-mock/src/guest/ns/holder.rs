@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, set_child_subreaper, set_dumpable_behavior, setsid};
 
 use super::message::{self, Message};
-use super::plan::{Plan, Root};
+use super::plan::{Ground, Walls};
 use super::setup::{self, Failure, Stage};
 use super::{spawn, sys};
 
@@ -21,31 +21,36 @@ pub(super) struct Handed {
     pub(super) socket: OwnedFd,
     /// Ids come from a range, of which the holder takes 0.
     pub(super) mapped: bool,
-    /// Where the kernel shows this process's arguments and environment.
-    pub(super) areas: [(usize, usize); 2],
 }
 
-/// The life of the holder; never returns to the mock's code.
-pub(super) fn run(plan: &mut Plan, handed: &Handed) -> ! {
+/// The life of the holder; never returns to the mock's code. `areas` are where the kernel shows this process's arguments
+/// and environment.
+pub(super) fn run(
+    walls: &mut Walls,
+    ground: Ground<'_>,
+    socket: &OwnedFd,
+    mapped: bool,
+    areas: [(usize, usize); 2],
+) -> ! {
     // First of all: until then this process, too, holds the ends of other guests' pipes.
-    let Some(socket) = keep_only(&handed.socket) else { sys::exit(1) };
+    let Some(socket) = keep_only(socket) else { sys::exit(1) };
     sys::default_signals();
-    if let Err(failure) = begin(plan, handed, &socket) {
+    if let Err(failure) = begin(walls, ground, mapped, areas, &socket) {
         let args = [failure.stage as i32, failure.step as i32, failure.errno];
         let _ = message::send(socket.as_fd(), Message::new(message::FAILED, 0, &args), &[], &[]);
         sys::exit(1);
     }
     if let Ok(events) = sys::child_events() {
-        serve(plan, &socket, &events);
+        serve(walls, &socket, &events);
     }
-    if plan.root == Root::Machine {
+    if ground == Ground::Machine {
         end_descendants();
     }
     sys::exit(0)
 }
 
 /// Moves the socket to descriptor 3 and closes all else that was the mock's.
-fn keep_only(socket: &OwnedFd) -> Option<OwnedFd> {
+pub(super) fn keep_only(socket: &OwnedFd) -> Option<OwnedFd> {
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let high = rustix::io::fcntl_dupfd_cloexec(socket, 64).ok()?;
     for fd in 0..3 {
@@ -63,7 +68,13 @@ fn keep_only(socket: &OwnedFd) -> Option<OwnedFd> {
     Some(three)
 }
 
-fn begin(plan: &mut Plan, handed: &Handed, socket: &OwnedFd) -> Result<(), Failure> {
+fn begin(
+    walls: &mut Walls,
+    ground: Ground<'_>,
+    mapped: bool,
+    areas: [(usize, usize); 2],
+    socket: &OwnedFd,
+) -> Result<(), Failure> {
     let failed = |errno: Errno| Failure { stage: Stage::Handover, step: 1, errno: errno.raw_os_error() };
     let mut payload = [0; 4096];
     match message::receive(socket, &mut payload) {
@@ -71,12 +82,12 @@ fn begin(plan: &mut Plan, handed: &Handed, socket: &OwnedFd) -> Result<(), Failu
         _ => sys::exit(1),
     }
     let _ = setsid();
-    if plan.root == Root::Machine {
+    if ground == Ground::Machine {
         set_child_subreaper(Some(rustix::process::getpid())).map_err(failed)?;
     } else {
-        setup::build(plan, handed.mapped)?;
+        setup::build(walls, ground, mapped)?;
     }
-    sys::rename(handed.areas, c"envd");
+    sys::rename(areas, c"envd");
     let _ = rustix::thread::set_name(c"envd");
     // What the mock had in memory is not for the guest's eyes, root's or not.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(failed)?;
@@ -86,7 +97,7 @@ fn begin(plan: &mut Plan, handed: &Handed, socket: &OwnedFd) -> Result<(), Failu
 }
 
 /// Answers requests and reports ends until the mock is gone.
-fn serve(plan: &Plan, socket: &OwnedFd, events: &OwnedFd) {
+fn serve(walls: &Walls, socket: &OwnedFd, events: &OwnedFd) {
     let mut payload = [0; 4096];
     loop {
         let mut fds = [PollFd::new(socket, PollFlags::IN), PollFd::new(events, PollFlags::IN)];
@@ -98,7 +109,7 @@ fn serve(plan: &Plan, socket: &OwnedFd, events: &OwnedFd) {
         let (asked, ended) = (!fds[0].revents().is_empty(), !fds[1].revents().is_empty());
         if asked {
             match message::receive(socket, &mut payload) {
-                Ok(Some(received)) => answer(plan, socket, &received, &payload),
+                Ok(Some(received)) => answer(walls, socket, &received, &payload),
                 Ok(None) => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return,
@@ -118,11 +129,11 @@ fn report_ends(socket: &OwnedFd, events: &OwnedFd) {
     }
 }
 
-fn answer(plan: &Plan, socket: &OwnedFd, received: &message::Received, payload: &[u8]) {
+fn answer(walls: &Walls, socket: &OwnedFd, received: &message::Received, payload: &[u8]) {
     let Message { kind, id, args } = received.message;
     let mut opened = None;
     let result = match kind {
-        message::SPAWN => start(plan, received),
+        message::SPAWN => start(walls, received),
         message::KILL => sys::kill(args[0], args[1]).map(|()| 0),
         message::OPEN => open(&payload[..received.payload], args).map(|fd| {
             opened = Some(fd);
@@ -138,11 +149,11 @@ fn answer(plan: &Plan, socket: &OwnedFd, received: &message::Received, payload: 
     let _ = message::send(socket.as_fd(), Message::new(message::ANSWER, id, &[word]), &[], fds);
 }
 
-fn start(plan: &Plan, received: &message::Received) -> io::Result<i32> {
+fn start(walls: &Walls, received: &message::Received) -> io::Result<i32> {
     let [Some(block), Some(input), Some(output), Some(error)] = &received.fds else {
         return Err(Errno::BADF.into());
     };
-    spawn::spawn(block, [input.as_fd(), output.as_fd(), error.as_fd()], &plan.nested_fds)
+    spawn::spawn(block, [input.as_fd(), output.as_fd(), error.as_fd()], &walls.nested_fds)
 }
 
 fn open(path: &[u8], args: [i32; 6]) -> io::Result<OwnedFd> {

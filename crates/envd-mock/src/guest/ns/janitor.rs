@@ -1,10 +1,10 @@
 //! Removes a guest's tree from the host: in the ordinary way, and, by a process that outlives the mock, when the
 //! mock is killed before it could. Touches nothing but the one directory that it was given.
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CStr, CString};
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::path::Path;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::sys;
+use super::{nursery, sys};
 
 /// Watches over a directory that must not outlive the mock; dropping it ends the watch.
 #[derive(Debug)]
@@ -28,20 +28,12 @@ impl Janitor {
     /// # Errors
     /// When the process cannot be started.
     pub(crate) fn new(dir: &Path, holder: Option<i32>) -> io::Result<Self> {
-        let script = c"chmod -R u+rwx \"$0\" 2>/dev/null; exec rm -rf -- \"$0\"";
         let path = CString::new(dir.as_os_str().as_bytes())?;
-        let argv = [c"sh".as_ptr(), c"-c".as_ptr(), script.as_ptr(), path.as_ptr(), std::ptr::null()];
-        let env = [c"PATH=/usr/sbin:/usr/bin:/sbin:/bin".as_ptr(), std::ptr::null()];
         let holder =
             holder.and_then(Pid::from_raw).map(|pid| pidfd_open(pid, PidfdFlags::empty())).transpose()?;
         let (watch, alive) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        let mask = sys::block_signals();
-        // SAFETY: the child makes system calls only and never returns.
-        let forked = unsafe { sys::fork_into(0) };
-        if matches!(forked, Ok(0)) {
-            wait_and_remove(&watch, holder.as_ref(), &argv, &env);
-        }
-        sys::set_signal_mask(&mask);
+        let fds: Vec<_> = [Some(&watch), holder.as_ref()].into_iter().flatten().map(AsFd::as_fd).collect();
+        let forked = nursery::watch(&path, &fds).unwrap_or_else(|| fork(&path, &watch, holder.as_ref()));
         Ok(Self { pid: forked?, _alive: alive })
     }
 }
@@ -53,13 +45,23 @@ impl Drop for Janitor {
     }
 }
 
-/// The watching process: sleeps until the mock is gone, then until the guest is, then becomes `argv`.
-fn wait_and_remove(
-    watch: &OwnedFd,
-    holder: Option<&OwnedFd>,
-    argv: &[*const c_char],
-    env: &[*const c_char],
-) -> ! {
+fn fork(dir: &CStr, watch: &OwnedFd, holder: Option<&OwnedFd>) -> io::Result<i32> {
+    let mask = sys::block_signals();
+    // SAFETY: the child makes system calls only and never returns.
+    let forked = unsafe { sys::fork_into(0) };
+    if matches!(forked, Ok(0)) {
+        wait_and_remove(watch, holder, dir);
+    }
+    sys::set_signal_mask(&mask);
+    forked
+}
+
+/// The watching process: sleeps until the mock is gone, then until the guest is, then becomes what removes `dir`.
+/// Allocates nothing.
+pub(super) fn wait_and_remove(watch: &OwnedFd, holder: Option<&OwnedFd>, dir: &CStr) -> ! {
+    let script = c"chmod -R u+rwx \"$0\" 2>/dev/null; exec rm -rf -- \"$0\"";
+    let argv = [c"sh".as_ptr(), c"-c".as_ptr(), script.as_ptr(), dir.as_ptr(), std::ptr::null()];
+    let env = [c"PATH=/usr/sbin:/usr/bin:/sbin:/bin".as_ptr(), std::ptr::null()];
     // SAFETY: plain system calls; the two descriptors in use are moved out of the way of the closing.
     unsafe {
         let watch = libc::fcntl(watch.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 64);
@@ -72,6 +74,7 @@ fn wait_and_remove(
         libc::dup3(holder.unwrap_or(watch), 4, libc::O_CLOEXEC);
         sys::close_from(5);
         libc::setsid();
+        let _ = rustix::thread::set_name(c"envd-janitor");
         sys::default_signals();
         sys::set_signal_mask(&std::mem::zeroed());
         let mut byte = 0_u8;

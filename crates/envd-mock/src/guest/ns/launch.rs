@@ -10,6 +10,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
 
 use super::holder::{self, Handed};
 use super::message::{self, Message};
+use super::nursery;
 use super::plan::{Plan, Root};
 use super::setup::Stage;
 use super::spawn::{Manner, Switch};
@@ -91,22 +92,20 @@ fn range(uid_map: &str) -> Ids {
 ///
 /// # Errors
 /// [`LaunchError`], with nothing left behind.
-pub(crate) fn launch(mut plan: Plan, ids: Ids) -> Result<Launched, LaunchError> {
+pub(crate) fn launch(plan: Plan, ids: Ids) -> Result<Launched, LaunchError> {
     let walled = plan.root != Root::Machine;
     let failed = |what: &str| {
         let what = what.to_owned();
         move |source: io::Error| LaunchError::Failed { what, source }
     };
     let (socket, theirs) = pair().map_err(failed("make a socket pair"))?;
-    let areas = fs::read_to_string("/proc/self/stat").ok().and_then(|stat| areas(&stat)).unwrap_or_default();
-    let handed = Handed { socket: theirs, mapped: matches!(ids, Ids::Range { .. }), areas };
+    let handed = Handed { socket: theirs, mapped: matches!(ids, Ids::Range { .. }) };
     let flags = if walled {
         libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC
     } else {
         0
     };
-    let pid =
-        fork(&mut plan, &handed, flags).map_err(|source| refused("create namespaces", source, walled))?;
+    let pid = fork(&plan, &handed, flags).map_err(|source| refused("create namespaces", source, walled))?;
     drop(handed);
     let guard = Unfinished(pid);
     if walled {
@@ -122,26 +121,39 @@ pub(crate) fn launch(mut plan: Plan, ids: Ids) -> Result<Launched, LaunchError> 
         Ids::Identity => Switch::Never,
         Ids::Single { .. } => Switch::Nested,
     };
-    let manner = Manner { switch, nested: plan.nested, walled };
+    let manner = Manner { switch, nested: plan.walls.nested, walled };
     Ok(Launched { socket, pid, manner, root })
 }
 
-fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+/// A pair of sockets of which the first one does not wait for ever.
+pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     sockopt::set_socket_timeout(&ours, sockopt::Timeout::Recv, Some(DEADLINE))?;
     Ok((ours, theirs))
 }
 
-fn fork(plan: &mut Plan, handed: &Handed, flags: i32) -> io::Result<i32> {
+/// In the nursery where that will do, for one guest after another.
+fn fork(plan: &Plan, handed: &Handed, flags: i32) -> io::Result<i32> {
+    if plan.usual
+        && let Some(forked) = nursery::hold(&plan.walls, plan.ground(), handed, flags)
+    {
+        return forked;
+    }
+    let (areas, mut walls) = (argument_areas(), plan.walls.clone());
     // A signal that arrives in the child before its handlers are gone would run the mock's.
     let mask = sys::block_signals();
     // SAFETY: the child goes straight into the holder, which keeps to system calls and never returns.
     let forked = unsafe { sys::fork_into(flags) };
     if matches!(forked, Ok(0)) {
-        holder::run(plan, handed);
+        holder::run(&mut walls, plan.ground(), &handed.socket, handed.mapped, areas);
     }
     sys::set_signal_mask(&mask);
     forked
+}
+
+/// Where the kernel shows this process's arguments and environment; nowhere if it does not say.
+pub(super) fn argument_areas() -> [(usize, usize); 2] {
+    fs::read_to_string("/proc/self/stat").ok().and_then(|stat| areas(&stat)).unwrap_or_default()
 }
 
 fn write_maps(pid: i32, ids: Ids) -> io::Result<()> {
@@ -178,7 +190,7 @@ fn await_ready(socket: &OwnedFd, plan: &Plan) -> Result<OwnedFd, LaunchError> {
         }
         Some(stage @ (Stage::Private | Stage::Nested)) => refused(&format!("{stage:?}"), source, true),
         Some(Stage::Sources) => {
-            let path = plan.sources.get(step).map(|source| source.path.to_string_lossy().into_owned());
+            let path = plan.walls.sources.get(step).map(|source| source.path.to_string_lossy().into_owned());
             refused(&format!("show {}", path.unwrap_or_default()), source, true)
         }
         Some(Stage::Root) => refused(&format!("mount {}", plan.root_path.to_string_lossy()), source, false),

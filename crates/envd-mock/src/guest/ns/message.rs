@@ -25,11 +25,17 @@ pub(super) const SPAWN: u32 = 2;
 pub(super) const KILL: u32 = 3;
 /// To the holder: open the path in the payload with flags `args[0]` and mode `args[1]`.
 pub(super) const OPEN: u32 = 4;
+/// To the nursery: fork a holder for this socket; `args` are the kind of ground, whether ids are mapped, and flags for
+/// clone(2), the payload is where the tree lies and the options of its disk.
+pub(super) const HOLD: u32 = 5;
+/// To the nursery: fork a janitor for the directory in the payload; the pipe from the mock is beside it, and the
+/// holder's descriptor, should there be one.
+pub(super) const WATCH: u32 = 6;
 /// From the holder: the guest stands; its root directory is beside it.
 pub(super) const READY: u32 = 16;
 /// From the holder: stage `args[0]`, step `args[1]` failed with errno `args[2]`; the holder has ended.
 pub(super) const FAILED: u32 = 17;
-/// From the holder, the answer to a request: `args[0]` is the result or a negative errno.
+/// The answer to a request: `args[0]` is the result or a negative errno.
 pub(super) const ANSWER: u32 = 18;
 /// From the holder: process `args[0]` ended with wait status `args[1]`.
 pub(super) const EXITED: u32 = 19;

@@ -6,6 +6,7 @@ mod janitor;
 mod launch;
 mod link;
 mod message;
+mod nursery;
 mod plan;
 mod setup;
 mod spawn;

@@ -1,7 +1,7 @@
 //! What a guest is built of, decided before the fork: a list of steps that the holder carries out without
 //! allocating. Knows the host's layout; does nothing itself.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt as _;
@@ -28,8 +28,17 @@ impl Root {
     }
 }
 
+/// As [`Root`], as the holder needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ground<'a> {
+    Machine,
+    Dir(&'a CStr),
+    /// Where, and the options of the mount.
+    Disk(&'a CStr, &'a CStr),
+}
+
 /// One thing to make in the guest; what is there already is left alone.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     Dir {
         path: CString,
@@ -51,7 +60,7 @@ pub(super) enum Step {
         dir: bool,
     },
     Mount {
-        kind: &'static std::ffi::CStr,
+        kind: &'static CStr,
         target: CString,
         data: CString,
     },
@@ -62,7 +71,7 @@ pub(super) enum Step {
 }
 
 /// A mount of the host that the guest sees.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Source {
     pub(super) path: CString,
     pub(super) devices: bool,
@@ -74,7 +83,15 @@ pub(super) struct Source {
 pub(crate) struct Plan {
     pub(super) root: Root,
     pub(super) root_path: CString,
-    pub(super) disk_data: CString,
+    disk_data: CString,
+    /// Nothing is shown but what every guest sees.
+    pub(super) usual: bool,
+    pub(super) walls: Walls,
+}
+
+/// What a guest has around it, wherever its tree lies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Walls {
     pub(super) steps: Vec<Step>,
     pub(super) sources: Vec<Source>,
     /// Guest user ids that get a user namespace of their own, where ids cannot be mapped.
@@ -108,10 +125,17 @@ impl Plan {
             root: Root::Machine,
             root_path: c"/".into(),
             disk_data: c"".into(),
-            steps: Vec::new(),
-            sources: Vec::new(),
-            nested: Vec::new(),
-            nested_fds: Vec::new(),
+            usual: false,
+            walls: Walls::default(),
+        }
+    }
+
+    /// Where the tree lies.
+    pub(super) fn ground(&self) -> Ground<'_> {
+        match self.root {
+            Root::Machine => Ground::Machine,
+            Root::Dir(_) => Ground::Dir(&self.root_path),
+            Root::Disk(..) => Ground::Disk(&self.root_path, &self.disk_data),
         }
     }
 
@@ -128,10 +152,9 @@ impl Plan {
         let mut plan = Self {
             root_path: path,
             disk_data: c(OsStr::new(&format!("mode=755,size={size}")))?,
-            nested_fds: vec![-1; nested.len()],
-            nested,
+            usual: binds.is_empty(),
+            walls: Walls { nested_fds: vec![-1; nested.len()], nested, ..Walls::default() },
             root,
-            ..Self::machine()
         };
         plan.skeleton()?;
         for path in SHOWN {
@@ -148,11 +171,11 @@ impl Plan {
 
     fn skeleton(&mut self) -> io::Result<()> {
         for &(path, mode, owner) in super::super::skeleton::DIRS {
-            self.steps.push(Step::Dir { path: c(OsStr::new(path))?, mode, owner });
+            self.walls.steps.push(Step::Dir { path: c(OsStr::new(path))?, mode, owner });
         }
         for (path, content) in super::super::skeleton::FILES {
             let content = content.as_bytes().to_vec();
-            self.steps.push(Step::File { path: c(OsStr::new(path))?, mode: 0o644, content });
+            self.walls.steps.push(Step::File { path: c(OsStr::new(path))?, mode: 0o644, content });
         }
         Ok(())
     }
@@ -162,7 +185,7 @@ impl Plan {
         let Ok(meta) = std::fs::symlink_metadata(host) else { return Ok(()) };
         if meta.is_symlink() {
             let target = std::fs::read_link(host)?;
-            self.steps.push(Step::Link { path: c(guest.as_os_str())?, target: c(target.as_os_str())? });
+            self.walls.steps.push(Step::Link { path: c(guest.as_os_str())?, target: c(target.as_os_str())? });
             return Ok(());
         }
         self.bind(host, guest, false)
@@ -173,20 +196,20 @@ impl Plan {
         for parent in guest.ancestors().skip(1).collect::<Vec<_>>().into_iter().rev().skip(1) {
             let path = c(parent.as_os_str())?;
             let made = |step: &Step| matches!(step, Step::Dir { path: made, .. } if *made == path);
-            if !self.steps.iter().any(made) {
-                self.steps.push(Step::Dir { path, mode: 0o755, owner: 0 });
+            if !self.walls.steps.iter().any(made) {
+                self.walls.steps.push(Step::Dir { path, mode: 0o755, owner: 0 });
             }
         }
-        self.sources.push(Source { path: c(host.as_os_str())?, devices, fd: -1 });
-        let slot = self.sources.len() - 1;
-        self.steps.push(Step::Bind { slot, target: c(guest.as_os_str())?, dir });
+        self.walls.sources.push(Source { path: c(host.as_os_str())?, devices, fd: -1 });
+        let slot = self.walls.sources.len() - 1;
+        self.walls.steps.push(Step::Bind { slot, target: c(guest.as_os_str())?, dir });
         Ok(())
     }
 
     fn devices(&mut self) -> io::Result<()> {
         self.mount(c"tmpfs", "/dev", "mode=755,size=64m")?;
         for (path, mode) in [("/dev/pts", 0o755), ("/dev/shm", 0o1777)] {
-            self.steps.push(Step::Dir { path: c(OsStr::new(path))?, mode, owner: 0 });
+            self.walls.steps.push(Step::Dir { path: c(OsStr::new(path))?, mode, owner: 0 });
         }
         for (path, target) in [
             ("/dev/fd", "/proc/self/fd"),
@@ -195,7 +218,7 @@ impl Plan {
             ("/dev/stderr", "/proc/self/fd/2"),
             ("/dev/ptmx", "pts/ptmx"),
         ] {
-            self.steps.push(Step::Link { path: c(OsStr::new(path))?, target: c(OsStr::new(target))? });
+            self.walls.steps.push(Step::Link { path: c(OsStr::new(path))?, target: c(OsStr::new(target))? });
         }
         self.mount(c"devpts", "/dev/pts", "newinstance,ptmxmode=0666,mode=0620")?;
         for name in DEVICES {
@@ -207,7 +230,7 @@ impl Plan {
 
     fn proc(&mut self) -> io::Result<()> {
         self.mount(c"proc", "/proc", "")?;
-        self.steps.push(Step::Freeze { path: c"/proc/sys".into() });
+        self.walls.steps.push(Step::Freeze { path: c"/proc/sys".into() });
         for name in MASKED {
             let path = PathBuf::from("/proc").join(name);
             if path.exists() {
@@ -217,20 +240,23 @@ impl Plan {
         Ok(())
     }
 
-    fn mount(&mut self, kind: &'static std::ffi::CStr, target: &str, data: &str) -> io::Result<()> {
+    fn mount(&mut self, kind: &'static CStr, target: &str, data: &str) -> io::Result<()> {
         let (target, data) = (c(OsStr::new(target))?, c(OsStr::new(data))?);
-        self.steps.push(Step::Mount { kind, target, data });
+        self.walls.steps.push(Step::Mount { kind, target, data });
         Ok(())
     }
 
     /// Whether step `index` is a mount, which a machine may forbid.
     pub(super) fn mounts_at(&self, index: usize) -> bool {
-        matches!(self.steps.get(index), Some(Step::Bind { .. } | Step::Mount { .. } | Step::Freeze { .. }))
+        matches!(
+            self.walls.steps.get(index),
+            Some(Step::Bind { .. } | Step::Mount { .. } | Step::Freeze { .. })
+        )
     }
 
     /// What step `index` was about, for a message.
     pub(super) fn describe(&self, index: usize) -> String {
-        match self.steps.get(index) {
+        match self.walls.steps.get(index) {
             Some(Step::Dir { path, .. } | Step::File { path, .. } | Step::Link { path, .. }) => {
                 format!("make {}", path.to_string_lossy())
             }

@@ -1,6 +1,7 @@
 //! The holder's first moments: from a fork of the mock to the init of a guest with walls around it. Allocates
 //! nothing; every failure names its stage and step.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, IntoRawFd as _, OwnedFd};
 
@@ -13,7 +14,7 @@ use rustix::mount::{
 use rustix::process::{chdir, pivot_root};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use super::plan::{Plan, Root, Step};
+use super::plan::{Ground, Step, Walls};
 use super::sys;
 
 /// Where a set-up failed; the launcher turns it into words.
@@ -56,28 +57,33 @@ fn io_at(stage: Stage, step: usize) -> impl Fn(io::Error) -> Failure {
 }
 
 /// Builds the guest around the calling process. `mapped`: ids come from a range, of which the holder takes 0.
-pub(super) fn build(plan: &mut Plan, mapped: bool) -> Result<(), Failure> {
+pub(super) fn build(walls: &mut Walls, ground: Ground<'_>, mapped: bool) -> Result<(), Failure> {
     // Modes are as planned, whatever mask the mock was started with; commands get the usual one.
     rustix::process::umask(Mode::empty());
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .map_err(at(Stage::Private, 0))?;
-    open_sources(plan)?;
+    let (path, disk) = match ground {
+        Ground::Machine => return Ok(()),
+        Ground::Dir(path) => (path, None),
+        Ground::Disk(path, data) => (path, Some(data)),
+    };
+    open_sources(walls)?;
     // Paths of the host are walked as the user that started the mock, what is made belongs to the guest's root.
-    bind_root(plan).map_err(at(Stage::Root, 0))?;
+    bind_root(path).map_err(at(Stage::Root, 0))?;
     if mapped {
         become_root().map_err(at(Stage::Ids, 0))?;
     }
-    if matches!(plan.root, Root::Disk(..)) {
-        mount_disk(plan).map_err(at(Stage::Root, 1))?;
+    if let Some(data) = disk {
+        mount_disk(path, data).map_err(at(Stage::Root, 1))?;
     }
     pivot_root(".", ".").map_err(at(Stage::Pivot, 0))?;
-    for index in 0..plan.steps.len() {
-        carry_out(plan, index).map_err(at(Stage::Step, index))?;
+    for index in 0..walls.steps.len() {
+        carry_out(walls, index).map_err(at(Stage::Step, index))?;
     }
     // Before anyone is told that the guest stands: until then, `..` leads from below the root up into the host's tree.
     // To a process over whose root another tree lies, the kernel gives no namespace of users either.
     seal().map_err(at(Stage::Pivot, 1))?;
-    nest(plan)
+    nest(walls)
 }
 
 /// Takes the host's tree away, which lies on top of the guest's root until here: /proc may only be mounted while one
@@ -87,8 +93,8 @@ fn seal() -> rustix::io::Result<()> {
     chdir("/")
 }
 
-fn open_sources(plan: &mut Plan) -> Result<(), Failure> {
-    for (index, source) in plan.sources.iter_mut().enumerate() {
+fn open_sources(walls: &mut Walls) -> Result<(), Failure> {
+    for (index, source) in walls.sources.iter_mut().enumerate() {
         let tree = detached(&source.path).map_err(at(Stage::Sources, index))?;
         let fd = tree.as_fd();
         sys::restrict(fd, !source.devices, source.devices).map_err(io_at(Stage::Sources, index))?;
@@ -97,8 +103,7 @@ fn open_sources(plan: &mut Plan) -> Result<(), Failure> {
     Ok(())
 }
 
-fn bind_root(plan: &Plan) -> rustix::io::Result<()> {
-    let path = plan.root_path.as_c_str();
+fn bind_root(path: &CStr) -> rustix::io::Result<()> {
     let tree = detached(path)?;
     move_mount(&tree, c"", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
     chdir(path)
@@ -110,14 +115,14 @@ fn become_root() -> rustix::io::Result<()> {
     set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)
 }
 
-fn mount_disk(plan: &Plan) -> rustix::io::Result<()> {
-    mount(c"tmpfs", c".", c"tmpfs", MountFlags::NODEV, plan.disk_data.as_c_str())?;
+fn mount_disk(path: &CStr, data: &CStr) -> rustix::io::Result<()> {
+    mount(c"tmpfs", c".", c"tmpfs", MountFlags::NODEV, data)?;
     // The mount covers the directory that this process is in: come in again by its name from above.
-    chdir(plan.root_path.as_c_str())
+    chdir(path)
 }
 
-fn carry_out(plan: &Plan, index: usize) -> rustix::io::Result<()> {
-    match &plan.steps[index] {
+fn carry_out(walls: &Walls, index: usize) -> rustix::io::Result<()> {
+    match &walls.steps[index] {
         Step::Dir { path, mode, owner } => make_dir(path, *mode, *owner),
         Step::File { path, mode, content } => make_file(path, *mode, content),
         Step::Link { path, target } => present(rustix::fs::symlink(target.as_c_str(), path.as_c_str())),
@@ -128,7 +133,7 @@ fn carry_out(plan: &Plan, index: usize) -> rustix::io::Result<()> {
                 make_file(target, 0o644, &[])?;
             }
             // SAFETY: opened by `open_sources` and used here only.
-            let source = unsafe { OwnedFd::from_raw_fd(plan.sources[*slot].fd) };
+            let source = unsafe { OwnedFd::from_raw_fd(walls.sources[*slot].fd) };
             attach(&source, target)
         }
         Step::Mount { kind, target, data } => {
@@ -146,13 +151,13 @@ fn carry_out(plan: &Plan, index: usize) -> rustix::io::Result<()> {
 }
 
 /// A copy of what is mounted at `path` and below, mounted nowhere yet.
-fn detached(path: &std::ffi::CStr) -> rustix::io::Result<OwnedFd> {
+fn detached(path: &CStr) -> rustix::io::Result<OwnedFd> {
     let flags =
         OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
     open_tree(CWD, path, flags)
 }
 
-fn attach(tree: &OwnedFd, target: &std::ffi::CStr) -> rustix::io::Result<()> {
+fn attach(tree: &OwnedFd, target: &CStr) -> rustix::io::Result<()> {
     move_mount(tree, c"", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 
@@ -164,7 +169,7 @@ fn present(made: rustix::io::Result<()>) -> rustix::io::Result<()> {
     }
 }
 
-fn make_dir(path: &std::ffi::CStr, mode: u32, owner: u32) -> rustix::io::Result<()> {
+fn make_dir(path: &CStr, mode: u32, owner: u32) -> rustix::io::Result<()> {
     match rustix::fs::mkdir(path, Mode::from_raw_mode(mode)) {
         Ok(()) => {}
         Err(Errno::EXIST) => return Ok(()),
@@ -183,7 +188,7 @@ fn make_dir(path: &std::ffi::CStr, mode: u32, owner: u32) -> rustix::io::Result<
     Ok(())
 }
 
-fn make_file(path: &std::ffi::CStr, mode: u32, content: &[u8]) -> rustix::io::Result<()> {
+fn make_file(path: &CStr, mode: u32, content: &[u8]) -> rustix::io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let file = match rustix::fs::open(path, flags, Mode::from_raw_mode(mode)) {
         Ok(file) => file,
@@ -199,9 +204,9 @@ fn make_file(path: &std::ffi::CStr, mode: u32, content: &[u8]) -> rustix::io::Re
 }
 
 /// Makes a user namespace for each user that a command may run as, where only one id is mapped.
-fn nest(plan: &mut Plan) -> Result<(), Failure> {
-    for (index, &uid) in plan.nested.iter().enumerate() {
-        plan.nested_fds[index] = nested(uid).map_err(io_at(Stage::Nested, index))?.into_raw_fd();
+fn nest(walls: &mut Walls) -> Result<(), Failure> {
+    for (index, &uid) in walls.nested.iter().enumerate() {
+        walls.nested_fds[index] = nested(uid).map_err(io_at(Stage::Nested, index))?.into_raw_fd();
     }
     Ok(())
 }
@@ -239,7 +244,7 @@ fn map_self(uid: u32) -> rustix::io::Result<()> {
     write_to(c"/proc/self/gid_map", &line[..len])
 }
 
-fn write_to(path: &std::ffi::CStr, content: &[u8]) -> rustix::io::Result<()> {
+fn write_to(path: &CStr, content: &[u8]) -> rustix::io::Result<()> {
     let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
     rustix::io::write(&file, content).map(drop)
 }
@@ -248,7 +253,7 @@ fn open_namespace(pid: i32) -> rustix::io::Result<OwnedFd> {
     let mut path = [0; 48];
     let mut out = io::Cursor::new(&mut path[..]);
     let _ = io::Write::write_fmt(&mut out, format_args!("/proc/{pid}/ns/user\0"));
-    let path = std::ffi::CStr::from_bytes_until_nul(&path).map_err(|_| Errno::INVAL)?;
+    let path = CStr::from_bytes_until_nul(&path).map_err(|_| Errno::INVAL)?;
     rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
 }
 
