@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use memchr::memmem;
+
 use crate::observation::{Exchange, Observation};
 use crate::verdict::Verdict;
 
@@ -49,9 +51,8 @@ fn secrets(exchange: &Exchange) -> Vec<Vec<u8>> {
 
 /// What stands behind each `mark`, up to `end` or the end of all.
 fn between(all: &[u8], mark: &[u8], end: u8) -> Vec<Vec<u8>> {
-    let marks = all.windows(mark.len()).enumerate().filter(|(_, window)| *window == mark);
-    marks
-        .map(|(at, _)| all[at + mark.len()..].iter().copied().take_while(|&byte| byte != end).collect())
+    memmem::find_iter(all, mark)
+        .map(|at| all[at + mark.len()..].iter().copied().take_while(|&byte| byte != end).collect())
         .collect()
 }
 
@@ -75,13 +76,10 @@ fn text(text: &mut String, swaps: &Swaps<'_>) {
 fn bytes(all: &mut [u8], swaps: &Swaps<'_>) {
     for (secret, mask) in swaps {
         let mut at = 0;
-        while at + secret.len() <= all.len() {
-            if &all[at..at + secret.len()] == *secret {
-                all[at..at + secret.len()].copy_from_slice(mask);
-                at += secret.len();
-            } else {
-                at += 1;
-            }
+        while let Some(next) = memmem::find(&all[at..], secret) {
+            let end = at + next + secret.len();
+            all[at + next..end].copy_from_slice(mask);
+            at = end;
         }
     }
 }
