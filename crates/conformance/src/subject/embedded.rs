@@ -7,6 +7,10 @@ use super::{Subject, Subjects};
 use crate::case::Case;
 use crate::probe::Trouble;
 
+/// How many bytes an embedded mock's disk holds: in memory, so that a mock of a case's own is cheap. A directory of the
+/// host's that sees hundreds of trees come and go is slow on ext4, which looks at every inode that was deleted lately.
+const DISK: u64 = 16 << 30;
+
 /// Starts a fresh embedded mock each time.
 #[derive(Debug, Clone, Copy)]
 pub struct Embedded;
@@ -91,7 +95,7 @@ fn single_id(case: &Case) -> Option<String> {
 }
 
 async fn started(builder: Builder) -> Result<Subject, Trouble> {
-    let mock = builder.start().await.map_err(|error| Trouble::Start(error.to_string()))?;
+    let mock = builder.disk(DISK).start().await.map_err(|error| Trouble::Start(error.to_string()))?;
     let address = mock.addr();
     Ok(Subject { address, host: address.to_string(), guard: Some(Box::new(mock)) })
 }

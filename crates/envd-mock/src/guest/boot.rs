@@ -125,7 +125,7 @@ impl Guest {
     pub async fn boot(config: GuestConfig) -> Result<Arc<Self>, BootError> {
         let (ground, place) = lay_ground(&config)?;
         let cleanup = Cleanup(place.temporary.clone());
-        let plain = config.files.is_none() && config.disk.is_none() && config.binds.is_empty();
+        let plain = config.files.is_none() && config.binds.is_empty();
         let fresh = config.root == RootSpec::Fresh && plain && !config.programs_only;
         let (ids, stall, programs) = (ground.ids, config.stall_limit, ground.programs.clone());
         let habits = config.habits;
