@@ -143,6 +143,21 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
             }
         })
     }),
+    frames(
+        "start/late-signals-unnamed",
+        "signals from 16 on are told without a name",
+        START,
+        |_, flag, message| {
+            end(flag, message, |end| {
+                let status = end["status"].as_str().unwrap_or_default();
+                let number =
+                    status.strip_prefix("signal: ").and_then(|rest| rest.split(' ').next()?.parse().ok());
+                if let Some(number @ 16_u8..) = number {
+                    end["status"] = format!("signal: {number}").into();
+                }
+            })
+        },
+    ),
     frames("start/killed-as-exit", "death by a signal counts as an exit", START, |_, flag, message| {
         end(flag, message, |end| {
             if end["exitCode"] == -1 {

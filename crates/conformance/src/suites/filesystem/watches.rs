@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::case::Case;
+use crate::case::{Case, Level};
 use crate::observation::Observation;
 use crate::probe::{Probe, Trouble};
 use crate::suites::helpers::{MISSING, all_succeeded, fs};
@@ -216,6 +216,55 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 o.at("events")?.holds(all.iter().any(|known| known == event), event, &all)?;
             }
             Ok(())
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watcher/moved-in",
+        level: Level::Should,
+        source: "contract 5",
+        reqs: &["5.event-recursive", "5.event-rename"],
+        requirement: "a directory that is moved in is a RENAME, and what then happens to the files in it is told",
+        why: "a build puts its output in place in one step, and goes on to change it",
+        needs: &["filesystem/watcher/recursive"],
+        act: |p| {
+            Box::pin(async move {
+                let before = "mkdir -p ../out/s && : > ../out/s/f";
+                watched(p, true, before, "mv ../out/s .; sleep 0.1; echo new > s/f; : > s/g").await
+            })
+        },
+        judge: |o| {
+            let all = events(o)?;
+            for event in ["RENAME /s", "WRITE /s/f", "CREATE /s/g"] {
+                o.at("events")?.holds(all.iter().any(|known| known == event), event, &all)?;
+            }
+            Ok(())
+        },
+        ..Case::BASE
+    },
+    Case {
+        id: "filesystem/watcher/upload",
+        source: "contract 5",
+        reqs: &["5.event-write"],
+        generations: &[1, 2],
+        requirement: "an upload over a file is a WRITE to who watches its directory",
+        why: "what the host changes is changed for a watcher in the guest, too",
+        needs: &["files/upload/replaces", "filesystem/watcher/drains"],
+        act: |p| {
+            Box::pin(async move {
+                let dir = p.path("d");
+                p.sh("make", &format!("mkdir -p {dir} && : > {dir}/f")).await?;
+                let created =
+                    fs(p, "create", "CreateWatcher", json!({ "path": dir, "recursive": false })).await?;
+                p.upload("upload", &format!("{dir}/f"), b"new").await?;
+                p.sh("change", &format!(": > {dir}/{LAST}")).await?;
+                collect(p, &created["watcherId"], LAST).await
+            })
+        },
+        judge: |o| {
+            let all = events(o)?;
+            o.at("upload")?.status(200)?;
+            o.at("events")?.holds(all.iter().any(|event| event == "WRITE /f"), "WRITE /f", &all)
         },
         ..Case::BASE
     },

@@ -12,6 +12,26 @@ use crate::verdict::Judged;
 const CODE: &[&str] = &["process/start/exit-code"];
 const JOINS: &[&str] = &["process/connect/joins"];
 
+/// Signals that end a process which does nothing against them, by the numbers that Linux gives them on x86 and ARM.
+const DEADLY: &[(u8, &str)] = &[
+    (1, "HUP"),
+    (2, "INT"),
+    (3, "QUIT"),
+    (4, "ILL"),
+    (6, "ABRT"),
+    (7, "BUS"),
+    (8, "FPE"),
+    (10, "USR1"),
+    (12, "USR2"),
+    (13, "PIPE"),
+    (14, "ALRM"),
+    (24, "XCPU"),
+    (25, "XFSZ"),
+    (26, "VTALRM"),
+    (27, "PROF"),
+    (31, "SYS"),
+];
+
 fn ended(o: &Observation, code: i64, status: &str) -> Judged {
     let seen = o.at("run")?;
     let end = seen.run()?.end.unwrap_or_default();
@@ -66,6 +86,33 @@ pub(in crate::suites) const CASES: &[Case] = &[
         needs: &["process/start/killed"],
         act: |p| Box::pin(async move { p.sh("run", "kill -TERM $$").await }),
         judge: |o| ended(o, -1, "signal: 15 (SIGTERM)"),
+        ..Case::BASE
+    },
+    Case {
+        id: "process/end/each-signal",
+        source: "contract 4.1",
+        reqs: &["4.1.end-signal", "10.status-strings"],
+        requirement: "every deadly signal has its own number and name in the status",
+        why: "a limit of processor time (XCPU) or file size (XFSZ) that is told as something else is looked for in vain",
+        needs: &["process/end/signal-name"],
+        act: |p| {
+            Box::pin(async move {
+                for (number, name) in DEADLY {
+                    p.sh(name, &format!("ulimit -c 0; kill -{number} $$")).await?;
+                }
+                Ok(())
+            })
+        },
+        judge: |o| {
+            DEADLY.iter().try_for_each(|(number, name)| {
+                let seen = o.at(name)?;
+                let end = seen.run()?.end.unwrap_or_default();
+                let status = end["status"].as_str().unwrap_or_default();
+                // Whether there is a core is the machine's affair.
+                let status = status.trim_end_matches(" (core dumped)");
+                seen.same("status", status, format!("signal: {number} (SIG{name})").as_str())
+            })
+        },
         ..Case::BASE
     },
     Case {
