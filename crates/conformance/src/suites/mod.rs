@@ -17,6 +17,7 @@ use crate::case::Case;
 const TABLES: &[&[Case]] = &[
     rest::basics::CASES,
     process::start::CASES,
+    process::joins::CASES,
     process::input::CASES,
     process::config::CASES,
     process::environment::CASES,

@@ -209,8 +209,8 @@ pub(in crate::mutants) const MUTANTS: &[Mutant] = &[
         bug: "a longer file keeps its end under an upload",
         change: Change::Aside(
             POST,
-            "test -f \"$1\" && cp \"$1\" \"/run/.old\"",
-            "n=$(stat -c %s \"$1\") && test -f /run/.old && tail -c +$((n + 1)) /run/.old >> \"$1\"; rm -f /run/.old",
+            "o=/run/$(echo \"$1\" | md5sum | cut -c -32); test -f \"$1\" && cp \"$1\" $o",
+            "o=/run/$(echo \"$1\" | md5sum | cut -c -32); test -f $o && n=$(stat -c %s \"$1\") && tail -c +$((n + 1)) $o >> \"$1\"; rm -f $o",
         ),
     },
     after(

@@ -4,6 +4,7 @@ pub(super) mod config;
 pub(super) mod ends;
 pub(super) mod environment;
 pub(super) mod input;
+pub(super) mod joins;
 pub(super) mod output;
 pub(super) mod signals;
 pub(super) mod start;

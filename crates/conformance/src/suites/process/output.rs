@@ -12,7 +12,7 @@ use super::start::EVENTS;
 use crate::case::Case;
 use crate::observation::Observation;
 use crate::probe::{Ask, Open, Probe, Trouble, What, envelope};
-use crate::suites::helpers::{fs, numbered, printed, so_far};
+use crate::suites::helpers::{fs, numbered, printed};
 use crate::verdict::Judged;
 
 const BIG: &[&str] = &["process/start/big-output"];
@@ -45,28 +45,6 @@ fn all_numbers(o: &Observation, label: &str) -> Judged {
 }
 
 pub(in crate::suites) const CASES: &[Case] = &[
-    Case {
-        id: "process/output/start-at-once",
-        source: "contract 4.1",
-        reqs: &["4.1.event-order", "10.prompt"],
-        requirement: "the start event is on the wire before the process prints anything",
-        why: "the host drops the stream of a background process once it has seen the start",
-        needs: EVENTS,
-        act: |p| {
-            Box::pin(async move {
-                let open = p.start_sh("run", "read line").await?;
-                p.keep("before", open);
-                p.kill("run").await
-            })
-        },
-        judge: |o| {
-            let seen = o.at("before")?;
-            seen.same("status", seen.exchange.status, Some(200))?;
-            seen.same("events", so_far(&seen).order.as_str(), "s")?;
-            o.at("kill")?.ok().map(drop)
-        },
-        ..Case::BASE
-    },
     Case {
         id: "process/output/chunk-by-chunk",
         source: "contract 10",
