@@ -81,7 +81,7 @@ faults:
 mutants *ARGS:
     cargo run --quiet --locked --package conformance --bin envd-conformance -- mutants --first-kill --jobs 6 {{ ARGS }}
 
-# Measures the whole kill matrix anew, in half an hour; a test says when that is due.
+# Measures the whole kill matrix anew, in ten minutes; a test says when that is due.
 matrix *ARGS:
     cargo run --release --quiet --locked --package conformance --bin envd-conformance -- mutants --json crates/conformance/matrix.json --jobs 6 {{ ARGS }}
 
