@@ -15,6 +15,9 @@ use crate::select::Selection;
 use crate::subject::{Embedded, Subjects as _};
 use crate::suites;
 
+/// How much of why a case could not tell is printed.
+const WIDTH: usize = 200;
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Mutants {
     /// Only mutants whose id matches; may be given more than once. What was measured of the others stays.
@@ -86,7 +89,9 @@ impl Mutants {
         let tell = |first: &First| {
             if first.by.is_none() || first.tried > 1 {
                 println!("{:<40} {} after {} cases", first.id, first.by.unwrap_or("SURVIVES"), first.tried);
-                first.untold.iter().for_each(|why| println!("    could not tell: {why}"));
+                for why in &first.untold {
+                    println!("    could not tell: {}", why.chars().take(WIDTH).collect::<String>());
+                }
             }
         };
         let found = Hunt::blind(cases, self.jobs.into()).first(&chosen, &last, tell).await;
