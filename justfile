@@ -90,6 +90,12 @@ cargo-mutants SHARD="0/40":
     @cargo mutants --version >/dev/null || { echo 'expected cargo-mutants: cargo install --locked cargo-mutants@27.1.0'; exit 1; }
     cargo mutants --test-package conformance --baseline skip --timeout 150 --sharding round-robin --shard {{ SHARD }} --shuffle --output target
 
+# Type-checks the mock for macOS; needs the target's standard library and a C compiler for it, and is no part of `just check`.
+darwin:
+    @test -d "$(rustc --print sysroot)/lib/rustlib/aarch64-apple-darwin/lib" || { echo 'expected the target: rustup target add aarch64-apple-darwin'; exit 1; }
+    @test "$(uname -s)" = Darwin || command -v "${CC_aarch64_apple_darwin:-}" >/dev/null || { echo 'expected a C compiler for macOS in CC_aarch64_apple_darwin, found none'; exit 1; }
+    cargo check --locked --package envd-mock --lib --bins --target aarch64-apple-darwin
+
 # Measures; compiled by `just clippy`, never part of `just check`.
 bench *ARGS:
     cargo bench --workspace --locked {{ ARGS }}

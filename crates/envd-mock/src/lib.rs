@@ -39,6 +39,7 @@ mod pipeline;
 mod playback;
 mod proxy;
 mod query;
+mod random;
 mod refusal;
 mod replay;
 pub(crate) mod routes;

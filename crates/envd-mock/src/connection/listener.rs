@@ -6,18 +6,17 @@ use std::os::fd::{AsRawFd as _, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::gate::Gate;
+use super::port::Port;
 use super::serve::{self, Service};
-use super::socket;
 
 /// More connections than these wait in the kernel's queue.
 const MOST: usize = 8192;
-const BACKLOG: u32 = 4096;
 /// How long to wait after a failed accept, such as one without a free descriptor.
 const BACK_OFF: Duration = Duration::from_millis(20);
 
@@ -26,32 +25,21 @@ const BACK_OFF: Duration = Duration::from_millis(20);
 pub(crate) struct Listener {
     /// Missing while connections are refused.
     socket: Option<TcpListener>,
-    /// Bound and never listening, so that the port stays ours meanwhile.
-    reserved: TcpSocket,
-    address: SocketAddr,
+    port: Port,
     gate: Gate,
-}
-
-fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    Ok(socket)
 }
 
 impl Listener {
     pub(crate) fn bind(address: SocketAddr, gate: Gate) -> io::Result<Self> {
-        let socket = bound(address)?;
-        let address = socket.local_addr()?;
-        let reserved = bound(address)?;
-        let socket = if gate.is_closed() { None } else { Some(socket.listen(BACKLOG)?) };
+        let mut port = Port::bind(address)?;
+        let socket = if gate.is_closed() { None } else { Some(port.listen()?) };
         gate.listens(socket.is_some());
-        Ok(Self { socket, reserved, address, gate })
+        Ok(Self { socket, port, gate })
     }
 
     /// The address with the port that was really bound.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// Serves every connection with `service` until `stop`, then closes the socket at once and waits until each
@@ -67,14 +55,14 @@ impl Listener {
             });
         }
         self.deafen();
-        drop(self.reserved);
+        drop(self.port);
         tasks.close();
         tasks.wait().await;
     }
 
     fn deafen(&mut self) {
         if let Some(listening) = self.socket.take() {
-            socket::stop_listening(listening.as_raw_fd());
+            self.port.refuse(listening);
         }
     }
 
@@ -100,7 +88,7 @@ impl Listener {
             }
             let socket = match &mut self.socket {
                 Some(socket) => socket,
-                None => match bound(self.address).and_then(|socket| socket.listen(BACKLOG)) {
+                None => match self.port.listen() {
                     Ok(socket) => {
                         self.gate.listens(true);
                         self.socket.insert(socket)

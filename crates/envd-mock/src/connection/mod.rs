@@ -7,6 +7,7 @@ mod gate;
 mod linger;
 mod listener;
 mod patient;
+mod port;
 mod serve;
 mod socket;
 

@@ -24,10 +24,22 @@ pub(super) fn stop_listening(socket: RawFd) {
 }
 
 /// Bytes that were written and that the peer has not acknowledged.
+#[cfg(target_os = "linux")]
 pub(super) fn unacknowledged(socket: RawFd) -> u64 {
     let mut bytes: libc::c_int = 0;
     // SAFETY: SIOCOUTQ (TIOCOUTQ on a socket, tcp(7)) writes one int to the pointer.
     let asked = unsafe { libc::ioctl(socket, libc::TIOCOUTQ, &raw mut bytes) };
+    if asked == 0 { u64::try_from(bytes).unwrap_or(0) } else { 0 }
+}
+
+/// Bytes that were written and that the peer has not acknowledged.
+#[cfg(target_os = "macos")]
+pub(super) fn unacknowledged(socket: RawFd) -> u64 {
+    let mut bytes: libc::c_int = 0;
+    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+    let (level, option) = (libc::SOL_SOCKET, libc::SO_NWRITE);
+    // SAFETY: SO_NWRITE (getsockopt(2)) writes one int to the pointer, for which there is room.
+    let asked = unsafe { libc::getsockopt(socket, level, option, (&raw mut bytes).cast(), &raw mut length) };
     if asked == 0 { u64::try_from(bytes).unwrap_or(0) } else { 0 }
 }
 

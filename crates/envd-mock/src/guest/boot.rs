@@ -238,7 +238,7 @@ impl Guest {
                 path: error.path,
                 source: error.source,
             };
-            Furnisher { root: &stand.root, tree: &stand.tree }.copy(files).map_err(unusable)
+            Furnisher { tree: &stand.tree }.copy(files).map_err(unusable)
         });
         work.await.map_err(|panic| io::Error::other(panic.to_string()))?
     }

@@ -3,18 +3,14 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 use super::tree::{Owner, Tree};
 
 /// The guest whose tree is filled.
 pub(super) struct Furnisher<'a> {
-    pub(super) root: &'a OwnedFd,
     pub(super) tree: &'a Arc<Tree>,
 }
 
@@ -64,7 +60,7 @@ impl Furnisher<'_> {
             self.tree.ensure_dir(&path, owner)?;
             // A directory that the guest has already keeps its mode.
             if !there {
-                self.set_mode(guest, &meta)?;
+                self.tree.set_mode(&path, bits(&meta))?;
             }
             return Ok(true);
         }
@@ -72,16 +68,11 @@ impl Furnisher<'_> {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file, directory or link"));
         }
         self.tree.write_file(&path, &fs::read(host)?, owner)?;
-        self.set_mode(guest, &meta)?;
+        self.tree.set_mode(&path, bits(&meta))?;
         Ok(false)
     }
+}
 
-    fn set_mode(&self, guest: &Path, meta: &fs::Metadata) -> io::Result<()> {
-        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat2(self.root, guest, flags, Mode::empty(), resolve)?;
-        let mode = Mode::from_raw_mode(meta.permissions().mode() & 0o7777);
-        // By the name of the descriptor: chmod of a bare one is younger than the kernels that serve.
-        Ok(rustix::fs::chmod(format!("/proc/self/fd/{}", fd.as_raw_fd()), mode)?)
-    }
+fn bits(meta: &fs::Metadata) -> u32 {
+    meta.permissions().mode() & 0o7777
 }

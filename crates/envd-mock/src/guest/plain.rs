@@ -6,13 +6,11 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
-
 use super::boot::BootError;
 use super::config::{GuestConfig, RootSpec};
 use super::ids::Ids;
 use super::skeleton::{DIRS, FILES};
-use super::tree::{Owner, Tree};
+use super::tree::{Owner, Tree, open_root};
 
 /// The guest's root is the mock's user; all other owners are kept in the record.
 pub(super) fn ids() -> Ids {
@@ -51,8 +49,7 @@ fn refused(what: &'static str, path: PathBuf, why: &str) -> BootError {
 /// # Errors
 /// What the kernel said.
 pub(super) fn raise(root: &Path, ids: Ids) -> io::Result<(OwnedFd, Arc<Tree>)> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::open(root, flags, Mode::empty())?;
+    let root = open_root(root)?;
     let tree = Arc::new(Tree::new(root.try_clone()?, ids, None)?);
     for &(path, mode, owner) in DIRS {
         if !tree.exists(path) {

@@ -59,9 +59,7 @@ pub(super) struct Pseudonym(String);
 
 impl Pseudonym {
     pub(super) fn new() -> io::Result<Self> {
-        let mut bytes = [0; 8];
-        rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
-        Ok(Self(format!("envd-mock-{:016x}", u64::from_ne_bytes(bytes))))
+        Ok(Self(format!("envd-mock-{:016x}", crate::random::word()?)))
     }
 
     /// Whether a request has passed here before.

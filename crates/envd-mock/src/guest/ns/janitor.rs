@@ -1,12 +1,9 @@
-//! Removes a guest's tree from the host: in the ordinary way, and, by a process that outlives the mock, when the
-//! mock is killed before it could. Touches nothing but the one directory that it was given.
+//! Removes a guest's tree from the host by a process that outlives the mock, when the mock is killed before it could. Touches nothing but the one directory that it was given.
 
 use std::ffi::{CStr, CString};
-use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -86,30 +83,4 @@ pub(super) fn wait_and_remove(watch: &OwnedFd, holder: Option<&OwnedFd>, dir: &C
         libc::execve(c"/bin/sh".as_ptr(), argv.as_ptr(), env.as_ptr());
     }
     sys::exit(1)
-}
-
-/// Removes a directory and all below it, directories without permissions included.
-pub(crate) fn remove(dir: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            open_up(dir);
-            fs::remove_dir_all(dir)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
-}
-
-/// Gives the owner all permissions on every directory below `dir`, links not followed.
-fn open_up(dir: &Path) {
-    let mut left = vec![dir.to_owned()];
-    while let Some(dir) = left.pop() {
-        let _ = fs::set_permissions(&dir, fs::Permissions::from_mode(0o700));
-        let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
-        left.extend(
-            entries
-                .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-                .map(|entry| entry.path()),
-        );
-    }
 }

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
 
+use super::error::LaunchError;
 use super::holder::{self, Handed};
 use super::message::{self, Message};
 use super::nursery;
-use super::plan::{Plan, Root};
+use super::plan::Plan;
+use super::root::Root;
 use super::setup::Stage;
 use super::spawn::{Manner, Switch};
 use super::sys;
@@ -24,33 +26,6 @@ const FIRST_ID: u32 = 1_900_000_000;
 const ID_COUNT: u32 = 65_536;
 /// How long a guest may take to stand; it takes about a millisecond.
 const DEADLINE: Duration = Duration::from_secs(20);
-
-/// Why a guest could not be built.
-#[derive(Debug, thiserror::Error)]
-pub enum LaunchError {
-    /// The kernel, or what guards it, refuses namespaces to this process.
-    #[error(
-        "this machine does not let the mock wall its guest in ({what}: {source}); ways out: \
-         in a container, run `envd-mock --root /`, which takes the container as it is, or start the container with \
-         `--security-opt seccomp=unconfined --security-opt systempaths=unconfined`; \
-         on Ubuntu 23.10 or later, `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`; \
-         elsewhere, see that `sysctl user.max_user_namespaces` is not 0"
-    )]
-    Forbidden {
-        /// What was refused.
-        what: String,
-        /// What the kernel said.
-        source: io::Error,
-    },
-    /// Something else went wrong.
-    #[error("cannot build the guest: {what}: {source}")]
-    Failed {
-        /// What was being done.
-        what: String,
-        /// What the kernel said.
-        source: io::Error,
-    },
-}
 
 /// A guest that stands, before anyone talks to its holder.
 #[derive(Debug)]

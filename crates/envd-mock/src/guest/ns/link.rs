@@ -14,36 +14,9 @@ use tokio::sync::oneshot;
 
 use super::launch::Launched;
 use super::message::{self, Message};
-use super::spawn::{Command, Manner};
+use super::process::{Command, Exit, Spawned};
+use super::spawn::Manner;
 use super::sys;
-
-/// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Exit {
-    /// It left by itself with this code.
-    Code(i32),
-    /// A signal ended it; the flag tells of a core dump.
-    Signal(i32, bool),
-}
-
-impl Exit {
-    fn from_status(status: i32) -> Self {
-        if libc::WIFSIGNALED(status) {
-            Self::Signal(libc::WTERMSIG(status), libc::WCOREDUMP(status))
-        } else {
-            Self::Code(libc::WEXITSTATUS(status))
-        }
-    }
-}
-
-/// A process that the holder has started.
-#[derive(Debug)]
-pub(crate) struct Spawned {
-    /// Its number, as it sees it itself.
-    pub(crate) pid: u32,
-    /// Resolves when it has ended; an error means that the guest is gone.
-    pub(crate) exit: oneshot::Receiver<Exit>,
-}
 
 enum Waiter {
     Spawn(oneshot::Sender<io::Result<Spawned>>),

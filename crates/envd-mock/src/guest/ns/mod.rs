@@ -1,20 +1,47 @@
 //! The walls of a guest: namespaces of its own, set up once by a holder that is their init, spawns every command
-//! and takes all of them with it when it ends. Knows processes by number only; what they say is `process`'s.
+//! and takes all of them with it when it ends. Knows processes by number only; what they say is `process`'s. Only
+//! Linux has them; elsewhere nothing real runs (`nowhere`).
 
+mod error;
+#[cfg(target_os = "linux")]
 mod holder;
+#[cfg(target_os = "linux")]
 mod janitor;
+#[cfg(target_os = "linux")]
 mod launch;
+#[cfg(target_os = "linux")]
 mod link;
+#[cfg(target_os = "linux")]
 mod message;
+#[cfg(not(target_os = "linux"))]
+mod nowhere;
+#[cfg(target_os = "linux")]
 mod nursery;
+#[cfg(target_os = "linux")]
 mod plan;
+mod process;
+mod root;
+#[cfg(target_os = "linux")]
 mod setup;
+#[cfg(target_os = "linux")]
 mod spawn;
+#[cfg(target_os = "linux")]
 mod sys;
+#[cfg(any(test, not(target_os = "linux")))]
+mod warden;
 
-pub(crate) use janitor::{Janitor, remove};
-pub use launch::LaunchError;
+pub use error::LaunchError;
+#[cfg(target_os = "linux")]
+pub(crate) use janitor::Janitor;
+#[cfg(target_os = "linux")]
 pub(crate) use launch::{choose_ids, launch};
-pub(crate) use link::{Exit, Link, Spawned, register};
-pub(crate) use plan::{Plan, Root};
-pub(crate) use spawn::Command;
+#[cfg(target_os = "linux")]
+pub(crate) use link::{Link, register};
+#[cfg(not(target_os = "linux"))]
+pub(crate) use nowhere::{Link, Plan, choose_ids, launch};
+#[cfg(target_os = "linux")]
+pub(crate) use plan::Plan;
+pub(crate) use process::{Command, Exit, Spawned};
+pub(crate) use root::{Root, remove};
+#[cfg(not(target_os = "linux"))]
+pub(crate) use warden::Janitor;

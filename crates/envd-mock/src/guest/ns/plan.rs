@@ -7,26 +7,7 @@ use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// Where the guest's tree lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Root {
-    /// The machine as it is: no namespaces, no tree of its own.
-    Machine,
-    /// A directory on disk.
-    Dir(PathBuf),
-    /// A tmpfs of so many bytes, mounted over an empty directory.
-    Disk(PathBuf, u64),
-}
-
-impl Root {
-    /// Where it lies on the host.
-    pub(crate) fn path(&self) -> &Path {
-        match self {
-            Self::Machine => Path::new("/"),
-            Self::Dir(path) | Self::Disk(path, _) => path,
-        }
-    }
-}
+use super::root::Root;
 
 /// As [`Root`], as the holder needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use std::ptr;
 
 use rustix::fs::{MemfdFlags, memfd_create};
 
+use super::process::Command;
 use super::sys;
 
 /// Flag: the standard descriptors are a terminal, which becomes the controlling one.
@@ -18,24 +19,6 @@ const GROUPS: u32 = 2;
 const IDS: u32 = 4;
 /// Flag: there are walls, and mounts to keep as they are.
 const WALLS: u32 = 8;
-
-/// A command to be run by the holder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Command {
-    /// Paths to try in turn, as execvp(3) does.
-    pub(crate) candidates: Vec<String>,
-    /// The program's arguments; the first is its name.
-    pub(crate) argv: Vec<String>,
-    /// `KEY=value`, in order.
-    pub(crate) env: Vec<String>,
-    /// The working directory, absolute.
-    pub(crate) cwd: String,
-    /// Guest user and group ids.
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    /// The standard descriptors are a terminal.
-    pub(crate) pty: bool,
-}
 
 /// What of a guest's launch decides how its commands run.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -217,12 +217,14 @@ pub(super) fn name(signal: i32) -> &'static str {
         libc::SIGPIPE => "SIGPIPE",
         libc::SIGALRM => "SIGALRM",
         libc::SIGTERM => "SIGTERM",
+        #[cfg(target_os = "linux")]
         libc::SIGSTKFLT => "SIGSTKFLT",
         libc::SIGXCPU => "SIGXCPU",
         libc::SIGXFSZ => "SIGXFSZ",
         libc::SIGVTALRM => "SIGVTALRM",
         libc::SIGPROF => "SIGPROF",
         libc::SIGIO => "SIGIO",
+        #[cfg(target_os = "linux")]
         libc::SIGPWR => "SIGPWR",
         libc::SIGSYS => "SIGSYS",
         _ => "unknown",

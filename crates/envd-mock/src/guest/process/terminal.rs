@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rustix::fs::{OFlags, ResolveFlags};
 use rustix::termios::Winsize;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, ReadBuf};
@@ -19,7 +18,10 @@ pub(super) struct Terminal(Arc<AsyncFd<OwnedFd>>);
 
 impl Terminal {
     /// Opens a terminal below the guest's root; gives the other side for the process.
+    #[cfg(target_os = "linux")]
     pub(super) fn open(root: &OwnedFd, size: Size) -> io::Result<(Self, OwnedFd)> {
+        use rustix::fs::{OFlags, ResolveFlags};
+
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         let ours = rustix::fs::openat2(root, "dev/ptmx", flags, rustix::fs::Mode::empty(), resolve)?;
@@ -31,6 +33,12 @@ impl Terminal {
         let terminal = Self(Arc::new(crate::guest::ns::register(ours)?));
         terminal.resize(size)?;
         Ok((terminal, theirs))
+    }
+
+    /// Where nothing real runs, nothing has a terminal but in name.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn open(_: &OwnedFd, _: Size) -> io::Result<(Self, OwnedFd)> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// Sets the size in character cells; the processes in it are told by the kernel (SIGWINCH).

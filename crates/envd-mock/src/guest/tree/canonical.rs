@@ -2,10 +2,12 @@
 //! against the tree by descriptor.
 
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 
-use rustix::fs::{FileType, OFlags, ResolveFlags};
+use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
+use super::os::{LOOK, Resolve, system};
 use super::root::{Tree, meta_of};
 
 /// Links followed before a path counts as a loop, as in the kernel.
@@ -48,15 +50,14 @@ impl Tree {
     /// What the link at a path whose parents are no links points to; `None` for anything else.
     fn link_at(&self, path: &[u8]) -> io::Result<Option<Vec<u8>>> {
         let fd = self.locate_plain(path)?;
-        if FileType::from_raw_mode(meta_of(&fd)?.stx_mode.into()) != FileType::Symlink {
+        if meta_of(&fd)?.kind != FileType::Symlink {
             return Ok(None);
         }
-        Ok(Some(rustix::fs::readlinkat(&fd, c"", Vec::new())?.into_bytes()))
+        Ok(Some(system::read_link(fd.as_fd())?))
     }
 
-    fn locate_plain(&self, path: &[u8]) -> io::Result<std::os::fd::OwnedFd> {
-        let flags = OFlags::PATH | OFlags::NOFOLLOW;
-        self.open_with(path, flags, ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS)
+    fn locate_plain(&self, path: &[u8]) -> io::Result<OwnedFd> {
+        self.open_with(path, LOOK | OFlags::NOFOLLOW, Resolve::InRootPlain)
     }
 }
 

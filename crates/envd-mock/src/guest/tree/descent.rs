@@ -6,8 +6,9 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use rustix::fs::{Dir, OFlags, ResolveFlags};
+use rustix::fs::{Dir, OFlags};
 
+use super::os::{LOOK, Resolve};
 use super::root::{c_name, open_at};
 
 /// Directories held open besides the first.
@@ -20,16 +21,13 @@ pub(super) struct Descent {
     base: OwnedFd,
     names: Vec<CString>,
     held: VecDeque<OwnedFd>,
-    resolve: ResolveFlags,
+    resolve: Resolve,
 }
 
 impl Descent {
     /// A walk that starts in `base`, a directory. `within`: other mounts are not entered (EXDEV).
     pub(super) fn new(base: OwnedFd, within: bool) -> Self {
-        let mut resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        if within {
-            resolve |= ResolveFlags::NO_XDEV;
-        }
+        let resolve = if within { Resolve::BeneathMount } else { Resolve::Beneath };
         Self { base, names: Vec::new(), held: VecDeque::new(), resolve }
     }
 
@@ -40,8 +38,7 @@ impl Descent {
 
     /// Goes into `name`.
     pub(super) fn enter(&mut self, name: &CStr) -> io::Result<()> {
-        let dir =
-            open_at(self.current(), name, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW, self.resolve)?;
+        let dir = open_at(self.current(), name, LOOK | OFlags::DIRECTORY | OFlags::NOFOLLOW, self.resolve)?;
         self.names.push(name.to_owned());
         self.hold(dir);
         Ok(())
@@ -92,14 +89,14 @@ impl Descent {
     }
 
     fn open_below(&self, dir: &OwnedFd, path: &[u8]) -> io::Result<OwnedFd> {
-        Ok(open_at(dir.as_fd(), &c_name(path)?, OFlags::PATH | OFlags::DIRECTORY, self.resolve)?)
+        Ok(open_at(dir.as_fd(), &c_name(path)?, LOOK | OFlags::DIRECTORY, self.resolve)?)
     }
 }
 
-/// The names in a directory given by a PATH descriptor, without `.` and `..`.
+/// The names in a directory given by a descriptor that stands for it, without `.` and `..`.
 pub(super) fn names_in(dir: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
     let open = OFlags::RDONLY | OFlags::DIRECTORY;
-    names_of(open_at(dir, c".", open, ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS)?)
+    names_of(open_at(dir, c".", open, Resolve::Beneath)?)
 }
 
 /// The names in a directory opened for reading.

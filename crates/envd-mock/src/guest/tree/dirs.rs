@@ -4,11 +4,12 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Statx};
+use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
+use super::os::{LOOK, Meta, mode, system};
 use super::owners::Owner;
-use super::root::{At, Tree, c_name, guard, guard_mount, meta_at, meta_of, open_child, parts, self_path};
+use super::root::{At, Tree, c_name, guard, guard_mount, meta_at, meta_of, open_child, parts};
 
 const NEW_DIR: u32 = 0o755;
 
@@ -118,7 +119,7 @@ impl Tree {
         }
         let name = c_name(name)?;
         guard(parent)?;
-        match self.making(|| rustix::fs::mkdirat(parent, name.as_c_str(), Mode::from_raw_mode(NEW_DIR))) {
+        match self.making(|| rustix::fs::mkdirat(parent, name.as_c_str(), mode(NEW_DIR))) {
             Ok(()) => Ok((self.adopt_dir(parent, &name, owner)?, true)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match self.open_dir(path) {
                 Ok(dir) => Ok((dir, false)),
@@ -129,9 +130,9 @@ impl Tree {
     }
 
     fn adopt_dir(&self, parent: BorrowedFd<'_>, name: &CStr, owner: Owner) -> io::Result<OwnedFd> {
-        let dir = open_child(parent, name, OFlags::PATH | OFlags::DIRECTORY)?;
-        if u32::from(meta_of(&dir)?.stx_mode) & 0o777 != NEW_DIR {
-            rustix::fs::chmodat(CWD, self_path(dir.as_fd()), Mode::from_raw_mode(NEW_DIR), AtFlags::empty())?;
+        let dir = open_child(parent, name, LOOK | OFlags::DIRECTORY)?;
+        if meta_of(&dir)?.mode & 0o777 != NEW_DIR {
+            system::chmod(dir.as_fd(), NEW_DIR)?;
         }
         self.give(dir.as_fd(), owner)?;
         Ok(dir)
@@ -177,6 +178,6 @@ fn missing(error: io::Error) -> RenameError {
     }
 }
 
-fn is_dir(meta: &Statx) -> bool {
-    FileType::from_raw_mode(meta.stx_mode.into()) == FileType::Directory
+fn is_dir(meta: &Meta) -> bool {
+    meta.kind == FileType::Directory
 }

@@ -5,8 +5,9 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use rustix::fs::{FileType, Statx};
+use rustix::fs::FileType;
 
+use super::os::Meta;
 use super::root::{Tree, meta_of};
 use crate::guest::users::Names;
 
@@ -49,8 +50,8 @@ impl Tree {
     }
 
     /// The entry named `shown` that lies at `real` and has the metadata `meta`.
-    pub(super) fn describe(&self, shown: &str, real: &[u8], meta: &Statx, names: &Names) -> Entry {
-        let kind = FileType::from_raw_mode(meta.stx_mode.into());
+    pub(super) fn describe(&self, shown: &str, real: &[u8], meta: &Meta, names: &Names) -> Entry {
+        let kind = meta.kind;
         let owner = self.owner_of(meta);
         let link = kind == FileType::Symlink;
         let (target_kind, mode) = if link { self.follow(real) } else { (kind_of(kind), bits(meta)) };
@@ -58,9 +59,9 @@ impl Tree {
             name: Path::new(shown).file_name().map(lossy).unwrap_or_default(),
             kind: target_kind,
             path: shown.to_owned(),
-            size: i64::try_from(meta.stx_size).unwrap_or(i64::MAX),
+            size: i64::try_from(meta.size).unwrap_or(i64::MAX),
             mode,
-            permissions: permissions(kind, meta.stx_mode.into()),
+            permissions: permissions(kind, meta.mode),
             owner: names.user(owner.uid),
             group: names.group(owner.gid),
             modified: modified(meta),
@@ -70,7 +71,7 @@ impl Tree {
 
     fn follow(&self, real: &[u8]) -> (Kind, u32) {
         match self.locate_target(real).and_then(meta_of) {
-            Ok(meta) => (kind_of(FileType::from_raw_mode(meta.stx_mode.into())), bits(&meta)),
+            Ok(meta) => (kind_of(meta.kind), bits(&meta)),
             Err(_) => (Kind::Other, 0),
         }
     }
@@ -92,14 +93,14 @@ fn kind_of(kind: FileType) -> Kind {
     }
 }
 
-fn bits(meta: &Statx) -> u32 {
-    u32::from(meta.stx_mode) & 0o7777
+fn bits(meta: &Meta) -> u32 {
+    meta.mode & 0o7777
 }
 
-fn modified(meta: &Statx) -> Option<(i64, i32)> {
-    let time = meta.stx_mtime;
-    let nanos = i32::try_from(time.tv_nsec).unwrap_or(0);
-    (time.tv_sec != 0 || nanos != 0).then_some((time.tv_sec, nanos))
+fn modified(meta: &Meta) -> Option<(i64, i32)> {
+    let (seconds, nanos) = meta.modified;
+    let nanos = i32::try_from(nanos).unwrap_or(0);
+    (seconds != 0 || nanos != 0).then_some((seconds, nanos))
 }
 
 /// A letter for the type and nine for the permissions, special bits not shown.

@@ -5,10 +5,11 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{FileType, OFlags, Statx};
+use rustix::fs::{FileType, OFlags};
 
 use super::descent::{Descent, names_of};
 use super::entry::Entry;
+use super::os::Meta;
 use super::root::{Tree, c_name, meta_at, meta_of};
 use crate::guest::path::join;
 use crate::guest::users::Names;
@@ -93,7 +94,7 @@ impl Listing<'_> {
         Ok(())
     }
 
-    fn note(&mut self, name: &CStr, meta: &Statx) {
+    fn note(&mut self, name: &CStr, meta: &Meta) {
         let shown = join(&self.shown, &name.to_string_lossy());
         let real = below(&self.real, name);
         self.found.push(self.tree.describe(&shown, &real, meta, &self.names));
@@ -140,6 +141,6 @@ fn below(dir: &[u8], name: &CStr) -> Vec<u8> {
     path
 }
 
-fn is_dir(meta: &Statx) -> bool {
-    FileType::from_raw_mode(meta.stx_mode.into()) == FileType::Directory
+fn is_dir(meta: &Meta) -> bool {
+    meta.kind == FileType::Directory
 }

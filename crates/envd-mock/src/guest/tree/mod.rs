@@ -1,4 +1,4 @@
-//! The guest's file tree: every access is by descriptor from its root, resolved by the kernel as if that were `/`,
+//! The guest's file tree: every access is by descriptor from its root, resolved as if that were `/`,
 //! so no link and no `..` leads out of it. All methods block; none knows HTTP or the texts of the contract.
 
 mod canonical;
@@ -7,8 +7,14 @@ mod descent;
 mod dirs;
 mod entry;
 mod list;
+mod os;
 mod owners;
 mod place;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+#[path = "tests/mod.rs"]
+#[expect(clippy::duplicate_mod, reason = "the same tests of another layer")]
+mod portable_tests;
 mod read;
 mod remove;
 mod root;
@@ -16,15 +22,25 @@ mod seed;
 #[cfg(test)]
 mod tests;
 mod upload;
+#[cfg(target_os = "linux")]
 mod watched;
 
 pub(crate) use dirs::{MakeDirError, RenameError};
 pub(crate) use entry::{Entry, Kind};
 pub(crate) use list::ListError;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+pub(crate) use os::Layer;
+#[cfg(target_os = "linux")]
+pub(crate) use os::self_path;
 pub(crate) use owners::Owner;
+#[cfg(target_os = "linux")]
 pub(crate) use place::PASSING;
 pub(crate) use read::{Content, ReadError};
 pub(crate) use remove::RemoveError;
-pub(crate) use root::{Opener, Tree, is_network, self_path};
+#[cfg(target_os = "linux")]
+pub(crate) use root::is_network;
+pub(crate) use root::{Opener, Tree, open_root};
 pub(crate) use upload::{Landing, Upload, UploadError};
+#[cfg(target_os = "linux")]
 pub(crate) use watched::Found;

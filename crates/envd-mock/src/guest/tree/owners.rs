@@ -6,9 +6,10 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{AtFlags, Gid, Statx, Uid};
+use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
 
+use super::os::{Meta, system};
 use super::root::{Tree, meta_of};
 use crate::guest::users::User;
 
@@ -32,7 +33,7 @@ impl From<&User> for Owner {
     }
 }
 
-type Key = (u32, u32, u64, i64, u32);
+type Key = ((u32, u32), u64, (i64, u32));
 
 /// Owners that are not real.
 #[derive(Debug, Default)]
@@ -49,11 +50,11 @@ impl Owners {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn get(&self, meta: &Statx) -> Option<Owner> {
+    fn get(&self, meta: &Meta) -> Option<Owner> {
         self.lock().owners.get(&key(meta)).copied()
     }
 
-    fn keep(&self, meta: &Statx, owner: Owner) {
+    fn keep(&self, meta: &Meta, owner: Owner) {
         let mut record = self.lock();
         if record.owners.insert(key(meta), owner).is_none() {
             record.order.push_back(key(meta));
@@ -65,7 +66,7 @@ impl Owners {
         }
     }
 
-    pub(super) fn forget(&self, meta: &Statx) {
+    pub(super) fn forget(&self, meta: &Meta) {
         let mut record = self.lock();
         if record.owners.remove(&key(meta)).is_some() {
             record.order.retain(|kept| *kept != key(meta));
@@ -75,11 +76,9 @@ impl Owners {
 
 impl Tree {
     /// The owner of a file, as the guest is told.
-    pub(super) fn owner_of(&self, meta: &Statx) -> Owner {
-        let real = || Owner {
-            uid: self.ids().to_guest_uid(meta.stx_uid),
-            gid: self.ids().to_guest_gid(meta.stx_gid),
-        };
+    pub(super) fn owner_of(&self, meta: &Meta) -> Owner {
+        let real =
+            || Owner { uid: self.ids().to_guest_uid(meta.uid), gid: self.ids().to_guest_gid(meta.gid) };
         self.owners.get(meta).unwrap_or_else(real)
     }
 
@@ -102,7 +101,7 @@ impl Tree {
     }
 
     /// What cannot belong to whom it should must at least not belong to the host's root.
-    fn give_to_guest_root(&self, fd: BorrowedFd<'_>, meta: &Statx) -> io::Result<()> {
+    fn give_to_guest_root(&self, fd: BorrowedFd<'_>, meta: &Meta) -> io::Result<()> {
         match (self.ids().to_host_uid(0), self.ids().to_host_gid(0)) {
             (Some(uid), Some(gid)) => chown(fd, meta, uid, gid).map(drop),
             _ => Ok(()),
@@ -111,19 +110,17 @@ impl Tree {
 }
 
 /// Whether the owner is now that one; `false` where the kernel does not let the mock decide it.
-fn chown(fd: BorrowedFd<'_>, meta: &Statx, uid: u32, gid: u32) -> io::Result<bool> {
-    if (meta.stx_uid, meta.stx_gid) == (uid, gid) {
+fn chown(fd: BorrowedFd<'_>, meta: &Meta, uid: u32, gid: u32) -> io::Result<bool> {
+    if (meta.uid, meta.gid) == (uid, gid) {
         return Ok(true);
     }
-    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-    match rustix::fs::chownat(fd, c"", Some(uid), Some(gid), AtFlags::EMPTY_PATH) {
+    match system::chown(fd, Uid::from_raw(uid), Gid::from_raw(gid)) {
         Ok(()) => Ok(true),
         Err(Errno::PERM | Errno::INVAL | Errno::NOTSUP) => Ok(false),
         Err(other) => Err(other.into()),
     }
 }
 
-fn key(meta: &Statx) -> Key {
-    let birth = meta.stx_btime;
-    (meta.stx_dev_major, meta.stx_dev_minor, meta.stx_ino, birth.tv_sec, birth.tv_nsec)
+fn key(meta: &Meta) -> Key {
+    (meta.device, meta.inode, meta.born)
 }

@@ -6,14 +6,17 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, OFlags};
 use rustix::io::Errno;
 
-use super::root::{Tree, c_name, meta_of, open_child, self_path};
+use super::os::{mode, system};
+use super::root::{Tree, c_name, meta_of, open_child};
 
 /// How the names start that exist for the moment of replacing a file; watchers do not tell of them.
 pub(crate) const PASSING: &str = ".envd-upload.";
 const ATTEMPTS: usize = 16;
+/// Nobody else reads content before it is in its place.
+const NEW: u32 = 0o600;
 
 /// Content on its way; dropped before it is placed, it was never there.
 #[derive(Debug)]
@@ -27,18 +30,17 @@ pub(super) struct Spool {
 impl Spool {
     /// An empty spool on the file system of `dir`.
     pub(super) fn new(tree: &Tree, dir: BorrowedFd<'_>) -> io::Result<Self> {
-        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(0o600);
-        match tree.making(|| rustix::fs::openat(dir, c".", flags, mode)) {
+        match tree.making(|| system::nameless(dir, NEW)) {
             Ok(fd) => Ok(Self { file: fd.into(), dir: dir.try_clone_to_owned()?, name: None }),
-            Err(error) if unsupported(&error) => Self::named(tree, dir, mode),
+            Err(error) if unsupported(&error) => Self::named(tree, dir),
             Err(error) => Err(error),
         }
     }
 
-    fn named(tree: &Tree, dir: BorrowedFd<'_>, mode: Mode) -> io::Result<Self> {
+    fn named(tree: &Tree, dir: BorrowedFd<'_>) -> io::Result<Self> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let (fd, name) = with_fresh_name(|name| tree.making(|| rustix::fs::openat(dir, name, flags, mode)))?;
+        let make = |name: &CStr| tree.making(|| rustix::fs::openat(dir, name, flags, mode(NEW)));
+        let (fd, name) = with_fresh_name(make)?;
         Ok(Self { file: fd.into(), dir: dir.try_clone_to_owned()?, name: Some(name) })
     }
 
@@ -68,8 +70,7 @@ impl Spool {
     }
 
     fn link(&self, tree: &Tree, name: &CStr) -> io::Result<()> {
-        let content = self_path(self.file.as_fd());
-        tree.making(|| rustix::fs::linkat(CWD, content.as_str(), &self.dir, name, AtFlags::SYMLINK_FOLLOW))
+        tree.making(|| system::name(self.file.as_fd(), self.dir.as_fd(), name))
     }
 }
 
@@ -85,10 +86,9 @@ impl Drop for Spool {
 /// bytes that are there already changes nothing and counts as a modification.
 pub(super) fn tell_written(dir: BorrowedFd<'_>, name: &CStr) {
     if let Ok(fd) = open_child(dir, name, OFlags::WRONLY) {
-        let holds =
-            meta_of(&fd).is_ok_and(|meta| meta.stx_size > 0 && meta.stx_mode & 0o170_000 == 0o100_000);
+        let holds = meta_of(&fd).is_ok_and(|meta| meta.size > 0 && meta.kind == FileType::RegularFile);
         if holds {
-            let _ = rustix::fs::fallocate(&fd, FallocateFlags::KEEP_SIZE, 0, 1);
+            let _ = system::make_room(fd.as_fd(), 0, 1);
         }
     }
 }
@@ -96,7 +96,7 @@ pub(super) fn tell_written(dir: BorrowedFd<'_>, name: &CStr) {
 fn with_fresh_name<T>(mut make: impl FnMut(&CStr) -> io::Result<T>) -> io::Result<(T, CString)> {
     let mut last = Errno::EXIST.into();
     for _ in 0..ATTEMPTS {
-        let name = c_name(format!("{PASSING}{:016x}", random()?).as_bytes())?;
+        let name = c_name(format!("{PASSING}{:016x}", crate::random::word()?).as_bytes())?;
         match make(&name) {
             Ok(made) => return Ok((made, name)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
@@ -104,12 +104,6 @@ fn with_fresh_name<T>(mut make: impl FnMut(&CStr) -> io::Result<T>) -> io::Resul
         }
     }
     Err(last)
-}
-
-fn random() -> io::Result<u64> {
-    let mut bytes = [0; 8];
-    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
-    Ok(u64::from_ne_bytes(bytes))
 }
 
 /// How file systems and older kernels say that content must have a name.

@@ -5,9 +5,10 @@ use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{FileType, OFlags, Statx};
+use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
+use super::os::Meta;
 use super::root::{Tree, c_name, is_pseudo, meta_of, reopen};
 
 /// Why a file was not opened for reading.
@@ -38,7 +39,7 @@ impl Tree {
     pub(crate) fn open_read(&self, path: &str) -> Result<Content, ReadError> {
         let found = self.locate_target(path.as_bytes()).map_err(look_error)?;
         let meta = meta_of(&found).map_err(ReadError::Look)?;
-        match FileType::from_raw_mode(meta.stx_mode.into()) {
+        match meta.kind {
             FileType::RegularFile => {}
             FileType::Directory => return Err(ReadError::Directory),
             _ => return Err(ReadError::NotRegular),
@@ -69,24 +70,23 @@ impl Tree {
         Ok(bytes)
     }
 
-    fn read_as_root(&self, path: &str, expected: &Statx) -> io::Result<File> {
+    fn read_as_root(&self, path: &str, expected: &Meta) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         let fd = self.open_as_root(&c_name(path.as_bytes())?, flags)?;
         let meta = meta_of(&fd)?;
-        let same = (meta.stx_ino, meta.stx_dev_major, meta.stx_dev_minor)
-            == (expected.stx_ino, expected.stx_dev_major, expected.stx_dev_minor);
+        let same = (meta.inode, meta.device) == (expected.inode, expected.device);
         if same { Ok(File::from(fd)) } else { Err(Errno::STALE.into()) }
     }
 }
 
-fn content(file: File, meta: &Statx) -> io::Result<Content> {
+fn content(file: File, meta: &Meta) -> io::Result<Content> {
     let pseudo = is_pseudo(&file)?;
-    let time = meta.stx_mtime;
+    let (seconds, nanos) = meta.modified;
     Ok(Content {
-        len: (!pseudo && meta.stx_size > 0).then_some(meta.stx_size),
+        len: (!pseudo && meta.size > 0).then_some(meta.size),
         made_up: pseudo,
-        modified: system_time(time.tv_sec, time.tv_nsec),
-        tag: format!("{:x}-{:x}-{:x}{:08x}", meta.stx_ino, meta.stx_size, time.tv_sec, time.tv_nsec),
+        modified: system_time(seconds, nanos),
+        tag: format!("{:x}-{:x}-{seconds:x}{nanos:08x}", meta.inode, meta.size),
         file,
     })
 }

@@ -4,11 +4,12 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Statx};
+use rustix::fs::{AtFlags, FileType, OFlags};
 use rustix::io::Errno;
 
 use super::descent::Descent;
-use super::root::{At, Tree, guard, guard_mount, meta_at, meta_of, open_child, self_path};
+use super::os::{LOOK, Meta, system};
+use super::root::{At, Tree, guard, guard_mount, meta_at, meta_of, open_child};
 
 /// Why something is still there.
 #[derive(Debug)]
@@ -32,23 +33,23 @@ impl Tree {
         self.remove_dir(&at, &meta).map_err(RemoveError::Directory)
     }
 
-    fn remove_file(&self, at: &At, meta: &Statx) -> io::Result<()> {
+    fn remove_file(&self, at: &At, meta: &Meta) -> io::Result<()> {
         if at.slash {
             return Err(Errno::NOTDIR.into());
         }
         guard_mount(&at.dir, meta)?;
         rustix::fs::unlinkat(&at.dir, at.name.as_c_str(), AtFlags::empty())?;
-        if meta.stx_nlink == 1 {
+        if meta.links == 1 {
             self.owners.forget(meta);
         }
         Ok(())
     }
 
-    fn remove_dir(&self, at: &At, meta: &Statx) -> io::Result<()> {
+    fn remove_dir(&self, at: &At, meta: &Meta) -> io::Result<()> {
         // What is mounted cannot go, so what it holds must not either.
         guard_mount(&at.dir, meta)?;
         permit(at.dir.as_fd(), &at.name);
-        let dir = open_child(at.dir.as_fd(), &at.name, OFlags::PATH | OFlags::DIRECTORY)?;
+        let dir = open_child(at.dir.as_fd(), &at.name, LOOK | OFlags::DIRECTORY)?;
         empty(Descent::new(dir, true))?;
         rustix::fs::unlinkat(&at.dir, at.name.as_c_str(), AtFlags::REMOVEDIR)?;
         self.owners.forget(meta);
@@ -58,7 +59,7 @@ impl Tree {
 
 /// Removes everything below the start of the walk.
 fn empty(mut descent: Descent) -> io::Result<()> {
-    let mount = meta_of(descent.current())?.stx_mnt_id;
+    let mount = meta_of(descent.current())?.mount;
     let mut levels: Vec<std::vec::IntoIter<CString>> = vec![descent.read()?.into_iter()];
     while let Some(level) = levels.last_mut() {
         match level.next() {
@@ -84,7 +85,7 @@ fn unlink_or_enter(descent: &mut Descent, name: &CStr, mount: u64) -> io::Result
         Err(Errno::NOENT) => return Ok(None),
         other => other?,
     };
-    if meta.stx_mnt_id != mount {
+    if meta.mount != mount {
         return Err(Errno::BUSY.into());
     }
     if !is_dir(&meta) {
@@ -101,17 +102,12 @@ fn unlink_or_enter(descent: &mut Descent, name: &CStr, mount: u64) -> io::Result
 /// The guest's root needs no permission bits; an owner that is not root has to grant them to itself first.
 fn permit(dir: BorrowedFd<'_>, name: &CStr) {
     let Ok(meta) = meta_at(dir, name) else { return };
-    let mode = u32::from(meta.stx_mode) & 0o7777;
-    if mode & 0o700 == 0o700 || meta.stx_uid != rustix::process::geteuid().as_raw() || meta.stx_uid == 0 {
+    let mode = meta.mode & 0o7777;
+    if mode & 0o700 == 0o700 || meta.uid != rustix::process::geteuid().as_raw() || meta.uid == 0 {
         return;
     }
-    if let Ok(fd) = open_child(dir, name, OFlags::PATH | OFlags::DIRECTORY) {
-        let _ = rustix::fs::chmodat(
-            CWD,
-            self_path(fd.as_fd()),
-            Mode::from_raw_mode(mode | 0o700),
-            AtFlags::empty(),
-        );
+    if meta.kind == FileType::Directory {
+        let _ = system::chmod_dir(dir, name, mode | 0o700);
     }
 }
 
@@ -131,6 +127,6 @@ fn missing_or_dir(error: io::Error) -> RemoveError {
     }
 }
 
-fn is_dir(meta: &Statx) -> bool {
-    FileType::from_raw_mode(meta.stx_mode.into()) == FileType::Directory
+fn is_dir(meta: &Meta) -> bool {
+    meta.kind == FileType::Directory
 }

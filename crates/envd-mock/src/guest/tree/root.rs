@@ -1,14 +1,15 @@
-//! The root of a tree and how anything below it is opened. The only file that hands a guest's path to the kernel.
+//! The root of a tree and how anything below it is opened. The only file that hands a guest's path on.
 
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatVfsMountFlags, Statx, StatxFlags};
+use rustix::fs::{OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 
+use super::os::{LOOK, Meta, Resolve, system};
 use super::owners::Owners;
 use crate::guest::ids::Ids;
 use crate::guest::path::{self, PathError};
@@ -20,7 +21,7 @@ pub(crate) type Opener = Arc<dyn Fn(&CStr, OFlags, u32) -> io::Result<OwnedFd> +
 /// Attempts at a path whose `..` raced with a rename; the kernel asks to try again.
 const ATTEMPTS: usize = 16;
 /// Kinds of file systems that show the kernel and keep no files: procfs, sysfs, cgroup (1 and 2), debugfs, tracefs,
-/// securityfs, bpf, configfs, efivarfs, selinuxfs.
+/// securityfs, bpf, configfs, efivarfs, selinuxfs. No kind has such a number on macOS.
 const PSEUDO: [u64; 11] = [
     0x9fa0,
     0x6265_6572,
@@ -35,6 +36,7 @@ const PSEUDO: [u64; 11] = [
     0xf97c_ff8c,
 ];
 /// NFS, SMB, CIFS, SMB 2, Ceph, AFS: changes made elsewhere are not told.
+#[cfg(target_os = "linux")]
 const NETWORK: [u64; 6] = [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x00c3_6400, 0x5346_414f];
 
 /// A file tree with a root of its own.
@@ -97,12 +99,12 @@ impl Tree {
 
     /// Opens `path` without following a link at its end and without any effect on what is there.
     pub(super) fn locate(&self, path: &[u8]) -> io::Result<OwnedFd> {
-        self.open(path, OFlags::PATH | OFlags::NOFOLLOW)
+        self.open(path, LOOK | OFlags::NOFOLLOW)
     }
 
     /// As [`locate`](Self::locate), but follows links.
     pub(super) fn locate_target(&self, path: &[u8]) -> io::Result<OwnedFd> {
-        self.open(path, OFlags::PATH)
+        self.open(path, LOOK)
     }
 
     /// Whether `path` leads to something, links followed.
@@ -111,7 +113,7 @@ impl Tree {
     }
 
     pub(super) fn open_dir(&self, path: &[u8]) -> io::Result<OwnedFd> {
-        self.open(path, OFlags::PATH | OFlags::DIRECTORY)
+        self.open(path, LOOK | OFlags::DIRECTORY)
     }
 
     /// The directory and the name of `path`'s last component, which may be missing.
@@ -127,10 +129,10 @@ impl Tree {
     }
 
     pub(super) fn open(&self, path: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
-        self.open_with(path, flags, ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
+        self.open_with(path, flags, Resolve::InRoot)
     }
 
-    pub(super) fn open_with(&self, path: &[u8], flags: OFlags, resolve: ResolveFlags) -> io::Result<OwnedFd> {
+    pub(super) fn open_with(&self, path: &[u8], flags: OFlags, resolve: Resolve) -> io::Result<OwnedFd> {
         let path = c_name(path)?;
         match open_at(self.root.as_fd(), &path, flags, resolve) {
             Err(Errno::ACCESS) => self.open_as_root(&path, flags),
@@ -148,20 +150,20 @@ impl Tree {
     }
 }
 
-/// Opens `path` below `dir`; `flags` without PATH gain NONBLOCK and NOCTTY, so that nothing hangs or is captured.
+/// Opens `path` below `dir`; `flags` without LOOK gain NONBLOCK and NOCTTY, so that nothing hangs or is captured.
 pub(super) fn open_at(
     dir: BorrowedFd<'_>,
     path: &CStr,
     flags: OFlags,
-    resolve: ResolveFlags,
+    resolve: Resolve,
 ) -> rustix::io::Result<OwnedFd> {
     let mut flags = flags | OFlags::CLOEXEC;
-    if !flags.contains(OFlags::PATH) {
+    if !flags.contains(LOOK) {
         flags |= OFlags::NONBLOCK | OFlags::NOCTTY;
     }
     let mut last = Errno::AGAIN;
     for _ in 0..ATTEMPTS {
-        match rustix::fs::openat2(dir, path, flags, Mode::empty(), resolve) {
+        match system::open(dir, path, flags, resolve) {
             Err(error @ (Errno::AGAIN | Errno::INTR)) => last = error,
             other => return other,
         }
@@ -171,38 +173,28 @@ pub(super) fn open_at(
 
 /// Opens `name` directly in `dir`, never through a link.
 pub(super) fn open_child(dir: BorrowedFd<'_>, name: &CStr, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-    open_at(dir, name, flags | OFlags::NOFOLLOW, ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS)
+    open_at(dir, name, flags | OFlags::NOFOLLOW, Resolve::Beneath)
 }
 
-/// A name by which the kernel finds what an open descriptor stands for.
-pub(crate) fn self_path(fd: BorrowedFd<'_>) -> String {
-    format!("/proc/self/fd/{}", fd.as_raw_fd())
-}
-
-/// Opens for reading or writing what a PATH descriptor stands for.
+/// Opens for reading or writing what a LOOK descriptor stands for.
 pub(super) fn reopen(fd: BorrowedFd<'_>, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    rustix::fs::openat(CWD, self_path(fd), flags, Mode::empty())
+    system::reopen(fd, flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY)
 }
 
 /// The metadata of what a descriptor stands for.
-pub(super) fn meta_of(fd: impl AsFd) -> io::Result<Statx> {
-    Ok(rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, mask())?)
+pub(super) fn meta_of(fd: impl AsFd) -> io::Result<Meta> {
+    Ok(system::meta_of(fd.as_fd())?)
 }
 
 /// The metadata of `name` in `dir`, of a link itself.
-pub(super) fn meta_at(dir: impl AsFd, name: &CStr) -> rustix::io::Result<Statx> {
-    rustix::fs::statx(dir, name, AtFlags::SYMLINK_NOFOLLOW, mask())
+pub(super) fn meta_at(dir: impl AsFd, name: &CStr) -> rustix::io::Result<Meta> {
+    system::meta_at(dir.as_fd(), name)
 }
 
 /// Refuses (EBUSY) an entry of `dir` that something is mounted on. The kernel refuses it only to those who live in
 /// the mount namespace in question; for others it would take the mount away.
-pub(super) fn guard_mount(dir: impl AsFd, entry: &Statx) -> io::Result<()> {
-    if meta_of(dir)?.stx_mnt_id == entry.stx_mnt_id { Ok(()) } else { Err(Errno::BUSY.into()) }
-}
-
-fn mask() -> StatxFlags {
-    StatxFlags::BASIC_STATS | StatxFlags::BTIME | StatxFlags::MNT_ID
+pub(super) fn guard_mount(dir: impl AsFd, entry: &Meta) -> io::Result<()> {
+    if meta_of(dir)?.mount == entry.mount { Ok(()) } else { Err(Errno::BUSY.into()) }
 }
 
 /// Whether the kernel makes up the content: sizes are then no use, and nothing may be written.
@@ -211,6 +203,7 @@ pub(super) fn is_pseudo(fd: impl AsFd) -> io::Result<bool> {
 }
 
 /// Whether the file system lies on another machine.
+#[cfg(target_os = "linux")]
 pub(crate) fn is_network(fd: impl AsFd) -> io::Result<bool> {
     Ok(NETWORK.contains(&magic(fd)?))
 }
@@ -248,4 +241,9 @@ pub(super) fn c_name(name: &[u8]) -> io::Result<CString> {
     CString::new(name).map_err(|_| {
         io::Error::new(io::ErrorKind::InvalidInput, "file name contained an unexpected NUL byte")
     })
+}
+
+/// A directory of the host, from which a tree can be made.
+pub(crate) fn open_root(path: &std::path::Path) -> io::Result<OwnedFd> {
+    Ok(system::open_root(path)?)
 }

@@ -5,11 +5,10 @@ use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::Mode;
-
 use super::dirs::DirsError;
+use super::os::system;
 use super::owners::Owner;
-use super::root::{Tree, guard, parts, self_path};
+use super::root::{Tree, guard, parts};
 use super::upload::{Landing, Upload, UploadError};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -54,9 +53,7 @@ impl Tree {
     pub(crate) fn set_mode(&self, path: &str, mode: u32) -> io::Result<()> {
         let fd = self.locate_target(path.as_bytes())?;
         guard(&fd)?;
-        let mode = Mode::from_raw_mode(mode & 0o7777);
-        // By the name of the descriptor: chmod of a bare one is younger than the kernels that serve.
-        Ok(rustix::fs::chmod(self_path(fd.as_fd()), mode)?)
+        Ok(system::chmod(fd.as_fd(), mode)?)
     }
 
     /// Gives what `path` is, a link itself, to a user and group of the guest, in the record where that cannot be real.

@@ -10,15 +10,14 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FallocateFlags, FileType, Mode, OFlags, Statx};
+use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
 use super::dirs::DirsError;
+use super::os::{LOOK, Meta, mode, system};
 use super::owners::Owner;
 use super::place::{Spool, tell_written};
-use super::root::{
-    Tree, c_name, guard, is_read_only, meta_at, meta_of, open_child, parts, reopen, self_path,
-};
+use super::root::{Tree, c_name, guard, is_read_only, meta_at, meta_of, open_child, parts, reopen};
 
 const NEW_FILE: u32 = 0o644;
 const LINKS: usize = 40;
@@ -85,7 +84,7 @@ enum Sink {
 struct Target {
     dir: OwnedFd,
     name: CString,
-    there: Option<(OwnedFd, Statx)>,
+    there: Option<(OwnedFd, Meta)>,
 }
 
 impl Upload {
@@ -107,7 +106,7 @@ impl Upload {
         tree.make_dirs(parent, owner).map_err(UploadError::Parents)?;
         let target = tree.target(path.as_bytes(), landing).map_err(UploadError::Open)?;
         let sink = match &target.there {
-            Some((_, meta)) if kind(meta) == FileType::Directory => {
+            Some((_, meta)) if meta.kind == FileType::Directory => {
                 return Err(UploadError::IsDirectory(path.to_owned()));
             }
             _ if slash => return Err(UploadError::Open(Errno::ISDIR.into())),
@@ -162,11 +161,11 @@ impl Tree {
                 Err(Errno::NOENT) => return Ok(Target { dir, name, there: None }),
                 other => other?,
             };
-            if landing == Landing::Over && kind(&meta) != FileType::Directory {
+            if landing == Landing::Over && meta.kind != FileType::Directory {
                 return Ok(Target { dir, name, there: None });
             }
-            if kind(&meta) != FileType::Symlink {
-                let there = open_child(dir.as_fd(), &name, OFlags::PATH)?;
+            if meta.kind != FileType::Symlink {
+                let there = open_child(dir.as_fd(), &name, LOOK)?;
                 let meta = meta_of(&there)?;
                 return Ok(Target { dir, name, there: Some((there, meta)) });
             }
@@ -183,29 +182,29 @@ impl Tree {
             return Ok(Sink::Replace { spool: Spool::new(self, dir.as_fd())?, dir, name, mode: None });
         };
         guard(&there)?;
-        if kind(&meta) != FileType::RegularFile {
+        if meta.kind != FileType::RegularFile {
             return Ok(Sink::Through(open_through(&there, &meta, patience)?));
         }
         if is_read_only(&there)? {
             // Said before who may write, as to the guest's root.
             return Err(Errno::ROFS.into());
         }
-        let elsewhere = meta.stx_mnt_id != meta_of(&dir)?.stx_mnt_id;
-        if elsewhere || meta.stx_nlink > 1 {
+        let elsewhere = meta.mount != meta_of(&dir)?.mount;
+        if elsewhere || meta.links > 1 {
             let file = File::from(reopen(there.as_fd(), OFlags::WRONLY)?);
             return Ok(Sink::Refill { spool: Spool::new(self, dir.as_fd())?, file });
         }
-        let mode = Some(u32::from(meta.stx_mode) & 0o7777);
+        let mode = Some(meta.mode & 0o7777);
         Ok(Sink::Replace { spool: Spool::new(self, dir.as_fd())?, dir, name, mode })
     }
 }
 
-fn place(tree: &Tree, spool: Spool, dir: &OwnedFd, name: &CStr, mode: Option<u32>) -> io::Result<()> {
-    rustix::fs::fchmod(&spool.file, Mode::from_raw_mode(mode.unwrap_or(NEW_FILE)))?;
+fn place(tree: &Tree, spool: Spool, dir: &OwnedFd, name: &CStr, kept: Option<u32>) -> io::Result<()> {
+    rustix::fs::fchmod(&spool.file, mode(kept.unwrap_or(NEW_FILE)))?;
     if let Ok(replaced) = meta_at(dir, name) {
         super::root::guard_mount(dir, &replaced)?;
     }
-    spool.place(tree, name, mode.is_some())?;
+    spool.place(tree, name, kept.is_some())?;
     tell_written(dir.as_fd(), name);
     Ok(())
 }
@@ -214,7 +213,7 @@ fn place(tree: &Tree, spool: Spool, dir: &OwnedFd, name: &CStr, mode: Option<u32
 fn refill(mut spool: Spool, file: &File) -> io::Result<()> {
     let (old, new) = (file.metadata()?.len(), spool.file.metadata()?.len());
     if new > old {
-        match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, old, new - old) {
+        match system::make_room(file.as_fd(), old, new - old) {
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
             Err(error) => return Err(error.into()),
         }
@@ -232,12 +231,10 @@ fn refill(mut spool: Spool, file: &File) -> io::Result<()> {
 }
 
 /// Opens a pipe or a device for writing; a pipe waits for its reader, but not for ever.
-fn open_through(there: &OwnedFd, meta: &Statx, patience: Duration) -> io::Result<File> {
-    match kind(meta) {
+fn open_through(there: &OwnedFd, meta: &Meta, patience: Duration) -> io::Result<File> {
+    match meta.kind {
         FileType::Fifo => open_pipe(there, patience),
-        FileType::CharacterDevice | FileType::BlockDevice
-            if (meta.stx_rdev_major, meta.stx_rdev_minor) != TERMINAL =>
-        {
+        FileType::CharacterDevice | FileType::BlockDevice if meta.special != TERMINAL => {
             Ok(reopen(there.as_fd(), OFlags::WRONLY)?.into())
         }
         _ => Err(Errno::NXIO.into()),
@@ -247,9 +244,10 @@ fn open_through(there: &OwnedFd, meta: &Statx, patience: Duration) -> io::Result
 fn open_pipe(there: &OwnedFd, patience: Duration) -> io::Result<File> {
     let (tell, told) = mpsc::channel();
     let held = there.try_clone()?;
+    let path = system::host_path(held.as_fd())?;
     let opening = std::thread::Builder::new().name("pipe".into()).spawn(move || {
-        let opened = File::options().write(true).open(self_path(held.as_fd()));
-        let _ = tell.send(opened);
+        let _ = tell.send(File::options().write(true).open(path));
+        drop(held);
     })?;
     let opened = told.recv_timeout(patience);
     // A reader that comes and goes lets a thread go that still waits for one.
@@ -288,8 +286,4 @@ fn wait_for_room(file: &File, deadline: Instant) -> io::Result<()> {
         Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
     }
-}
-
-fn kind(meta: &Statx) -> FileType {
-    FileType::from_raw_mode(meta.stx_mode.into())
 }

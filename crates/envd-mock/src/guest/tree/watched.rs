@@ -7,6 +7,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, OFlags};
 
 use super::descent::names_in;
+use super::os::LOOK;
 use super::root::{Tree, is_pseudo, is_read_only, meta_at};
 
 /// An entry of a directory.
@@ -24,7 +25,7 @@ impl Tree {
     /// # Errors
     /// ENOTDIR when it is none.
     pub(crate) fn open_watched(&self, path: &[u8]) -> io::Result<OwnedFd> {
-        self.open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW)
+        self.open(path, LOOK | OFlags::DIRECTORY | OFlags::NOFOLLOW)
     }
 
     /// What is at a path without links, itself a link or not.
@@ -45,9 +46,8 @@ impl Tree {
         }
         let found = names_in(dir)?.into_iter().filter_map(|name| {
             let meta = meta_at(dir, &name).ok()?;
-            let kind = FileType::from_raw_mode(meta.stx_mode.into());
-            let filled = kind == FileType::RegularFile && meta.stx_size > 0;
-            Some(Found { name, is_dir: kind == FileType::Directory, filled })
+            let filled = meta.kind == FileType::RegularFile && meta.size > 0;
+            Some(Found { name, is_dir: meta.kind == FileType::Directory, filled })
         });
         Ok(found.collect())
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustix::fs::inotify::ReadFlags;
 
-use super::events::{Change, ChangeKind};
+use super::events::{Change, ChangeKind, WatchError};
 use super::inotify::{Inotify, Raw};
 use super::ready::Ready;
 use crate::guest::path::join;
@@ -18,15 +18,6 @@ use crate::guest::tree::{Found, PASSING, Tree, is_network};
 
 /// Directories that one watch follows.
 const DIRS: usize = 1 << 16;
-
-/// Why a directory is not watched.
-#[derive(Debug)]
-pub(crate) enum WatchError {
-    Missing(io::Error),
-    NotDirectory,
-    Network,
-    Failed(io::Error),
-}
 
 /// A watch; dropped, the kernel forgets it.
 #[derive(Debug)]

@@ -1,14 +1,23 @@
-//! Watching directories of the tree: the kernel's own events, named by full path, in order, none lost unseen.
+//! Watching directories of the tree: the kernel's own events, named by full path, in order, none lost unseen. Only
+//! Linux tells them; elsewhere no directory is watched (`nowhere`).
 
 mod events;
+#[cfg(target_os = "linux")]
 mod follow;
+#[cfg(target_os = "linux")]
 mod inotify;
+#[cfg(not(target_os = "linux"))]
+mod nowhere;
 mod ready;
 mod registry;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 
-pub(crate) use events::{Change, ChangeKind};
-pub(crate) use follow::{Watch, WatchError};
+pub(crate) use events::{Change, ChangeKind, WatchError};
+#[cfg(target_os = "linux")]
+pub(crate) use follow::Watch;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use nowhere::Watch;
 pub(crate) use ready::Ready;
 pub(crate) use registry::{TakeError, Watchers};

@@ -14,6 +14,7 @@ pub(crate) struct Ready(AsyncFd<Arc<OwnedFd>>);
 impl Ready {
     /// # Errors
     /// When the runtime cannot wait for the descriptor.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nothing is watched there"))]
     pub(super) fn new(descriptor: Arc<OwnedFd>) -> io::Result<Self> {
         // SAFETY: the descriptor is open as long as the `Arc` in here, whose content nothing replaces.
         Ok(Self(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?))

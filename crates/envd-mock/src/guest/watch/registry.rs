@@ -8,8 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio_util::task::AbortOnDropHandle;
 
+use super::Watch;
 use super::events::Change;
-use super::follow::Watch;
 use super::ready::Ready;
 
 /// Changes that wait to be fetched from one watcher.

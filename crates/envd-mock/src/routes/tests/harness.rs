@@ -41,8 +41,11 @@ impl TestGuest {
     }
 
     pub(super) async fn at(pace: Pace) -> Self {
-        let time = Time::new(pace);
-        let config = GuestConfig { time: time.clone(), ..GuestConfig::default() };
+        Self::of(GuestConfig { time: Time::new(pace), ..GuestConfig::default() }).await
+    }
+
+    pub(super) async fn of(config: GuestConfig) -> Self {
+        let time = config.time.clone();
         let guest = Guest::boot(config).await.unwrap();
         guest.ready().await.unwrap();
         let routes = Routes::new(&guest, "1".into(), Generation::default().traits().into());

@@ -3,5 +3,7 @@
 mod clock;
 mod disks;
 mod harness;
+#[cfg(target_os = "linux")]
+mod portable;
 mod preloads;
 mod processes;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode};
 
-use super::{Setup, me};
-use crate::guest::tree::{Landing, ReadError, Upload, UploadError};
+use super::{Setup, layer, machine, me};
+use crate::guest::tree::os::Layer;
+use crate::guest::tree::{Landing, PASSING, ReadError, Upload, UploadError};
 
 const SHORT: Duration = Duration::from_millis(50);
 const LONG: Duration = Duration::from_secs(10);
@@ -88,7 +89,12 @@ fn an_aborted_upload_leaves_what_was_there_and_no_debris() {
     for path in ["/dir/old", "/dir/one", "/dir/new"] {
         let mut upload = Upload::begin(&setup.tree, path, me(), Landing::Through, LONG).unwrap();
         upload.write(b"half of something").unwrap();
-        assert_eq!(setup.names("/dir"), ["old", "one", "two"], "nothing shows while it is under way");
+        let mut names = setup.names("/dir");
+        if layer() == Layer::Portable {
+            // Content has a name of its own there.
+            names.retain(|name| !name.starts_with(PASSING));
+        }
+        assert_eq!(names, ["old", "one", "two"], "nothing shows while it is under way");
         drop(upload);
     }
     assert_eq!(setup.names("/dir"), ["old", "one", "two"]);
@@ -168,10 +174,7 @@ fn a_socket_is_no_place_for_content() {
 
 #[test]
 fn devices_are_written_through_but_never_the_terminal() {
-    let root = std::fs::File::open("/").unwrap();
-    let tree = std::sync::Arc::new(
-        crate::guest::tree::Tree::new(root.into(), crate::guest::ids::Ids::Identity, None).unwrap(),
-    );
+    let (tree, _layer) = machine();
     tree.write_file("/dev/null", b"x", me()).unwrap();
     assert!(std::fs::metadata("/dev/null").unwrap().file_type().is_char_device());
     assert!(tree.write_file("/dev/tty", b"x", me()).is_err());
@@ -181,8 +184,7 @@ fn devices_are_written_through_but_never_the_terminal() {
 
 #[test]
 fn what_the_kernel_makes_up_has_no_length_before_it_is_read() {
-    let root = std::fs::File::open("/").unwrap();
-    let tree = crate::guest::tree::Tree::new(root.into(), crate::guest::ids::Ids::Identity, None).unwrap();
+    let (tree, _layer) = machine();
     let content = tree.open_read("/proc/version").unwrap();
     assert!(content.made_up && content.len.is_none());
     assert!(tree.read_file("/proc/version", 1 << 20).unwrap().starts_with(b"Linux"));

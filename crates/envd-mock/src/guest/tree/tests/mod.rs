@@ -1,4 +1,5 @@
-//! Tests of the tree over temporary directories, as root and as anybody else.
+//! Tests of the tree over temporary directories, as root and as anybody else. They are in the crate twice: what holds
+//! of the kernel's resolution holds of the portable one.
 
 mod escape;
 mod files;
@@ -9,6 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::os::{Chosen, Layer};
 use super::{Owner, Tree};
 use crate::guest::ids::Ids;
 
@@ -16,6 +18,19 @@ use crate::guest::ids::Ids;
 struct Setup {
     dir: tempfile::TempDir,
     tree: Arc<Tree>,
+    _layer: Chosen,
+}
+
+/// Whose resolution is tested here.
+fn layer() -> Layer {
+    if module_path!().contains("::portable_tests") { Layer::Portable } else { Layer::Kernel }
+}
+
+/// The machine as a tree.
+fn machine() -> (Arc<Tree>, Chosen) {
+    let chosen = layer().choose();
+    let root = std::fs::File::open("/").unwrap();
+    (Arc::new(Tree::new(root.into(), Ids::Identity, None).unwrap()), chosen)
 }
 
 impl Setup {
@@ -30,7 +45,8 @@ impl Setup {
         }
         std::fs::write(dir.path().join("outside/secret"), "secret").unwrap();
         let root = std::fs::File::open(dir.path().join("root")).unwrap();
-        Self { tree: Arc::new(Tree::new(root.into(), ids, None).unwrap()), dir }
+        let chosen = layer().choose();
+        Self { tree: Arc::new(Tree::new(root.into(), ids, None).unwrap()), dir, _layer: chosen }
     }
 
     /// Where a path of the guest lies on the host.

@@ -1,0 +1,77 @@
+//! Where there are no namespaces, no guest has walls: none is launched, so that nothing here is ever talked to.
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use rustix::fs::OFlags;
+
+use super::error::LaunchError;
+use super::process::{Command, Spawned};
+use super::root::Root;
+use crate::guest::ids::Ids;
+
+/// What a guest would be built of.
+#[derive(Debug)]
+pub(crate) struct Plan;
+
+impl Plan {
+    /// Plans nothing.
+    #[expect(clippy::unnecessary_wraps, reason = "as on Linux, where paths can be refused")]
+    pub(crate) fn guest(_: Root, _: &[(PathBuf, PathBuf)], _: Vec<u32>) -> io::Result<Self> {
+        Ok(Self)
+    }
+}
+
+/// A guest with walls, of which there is none.
+#[derive(Debug)]
+pub(crate) enum Launched {}
+
+/// The talk with the holder of a guest with walls.
+#[derive(Debug)]
+pub(crate) enum Link {}
+
+/// Refuses.
+///
+/// # Errors
+/// [`LaunchError::Failed`], always.
+pub(crate) fn launch(_: Plan, _: Ids) -> Result<Launched, LaunchError> {
+    let why = "a guest in which commands run needs Linux; --programs-only works here";
+    let source = io::Error::new(io::ErrorKind::Unsupported, why);
+    Err(LaunchError::Failed { what: "wall it in".to_owned(), source })
+}
+
+/// Nobody else's ids are at hand.
+pub(crate) fn choose_ids(_: &Root) -> Ids {
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    Ids::Single { uid: uid.as_raw(), gid: gid.as_raw() }
+}
+
+impl Link {
+    pub(crate) fn new(launched: Launched) -> io::Result<(Self, OwnedFd)> {
+        match launched {}
+    }
+
+    pub(crate) async fn spawn(&self, _: &Command, _: [BorrowedFd<'_>; 3]) -> io::Result<Spawned> {
+        match *self {}
+    }
+
+    pub(crate) async fn kill(&self, _: i32, _: i32) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn end(&self) {
+        match *self {}
+    }
+
+    pub(crate) fn holder(&self) -> i32 {
+        match *self {}
+    }
+
+    pub(crate) fn opener(
+        &self,
+    ) -> impl Fn(&CStr, OFlags, u32) -> io::Result<OwnedFd> + Send + Sync + 'static + use<> {
+        |_: &CStr, _, _| Err(io::ErrorKind::Unsupported.into())
+    }
+}
