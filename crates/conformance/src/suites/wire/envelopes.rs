@@ -418,6 +418,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "what was printed before the deadline is there when it ends the stream, and the process can be joined again",
         why: "a caller shows what it has, and comes back for the rest",
         needs: &["wire/deadline/stream", "process/connect/joins"],
+        timing: true,
         act: |p| {
             Box::pin(async move {
                 let ask = p.start_ask(

@@ -109,7 +109,7 @@ fn serve(walls: &Walls, socket: &OwnedFd, events: &OwnedFd) {
         let (asked, ended) = (!fds[0].revents().is_empty(), !fds[1].revents().is_empty());
         if asked {
             match message::receive(socket, &mut payload) {
-                Ok(Some(received)) => answer(walls, socket, &received, &payload),
+                Ok(Some(received)) => answer(walls, socket, received, &payload),
                 Ok(None) => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return,
@@ -129,11 +129,11 @@ fn report_ends(socket: &OwnedFd, events: &OwnedFd) {
     }
 }
 
-fn answer(walls: &Walls, socket: &OwnedFd, received: &message::Received, payload: &[u8]) {
+fn answer(walls: &Walls, socket: &OwnedFd, received: message::Received, payload: &[u8]) {
     let Message { kind, id, args } = received.message;
     let mut opened = None;
     let result = match kind {
-        message::SPAWN => start(walls, received),
+        message::SPAWN => start(walls, &received),
         message::KILL => sys::kill(args[0], args[1]).map(|()| 0),
         message::OPEN => open(&payload[..received.payload], args).map(|fd| {
             opened = Some(fd);
@@ -141,6 +141,8 @@ fn answer(walls: &Walls, socket: &OwnedFd, received: &message::Received, payload
         }),
         _ => Err(Errno::NOSYS.into()),
     };
+    // Before anyone hears that the command runs: an end of its pipes that is held here keeps them from breaking.
+    drop(received.fds);
     let word = result.unwrap_or_else(|error| -error.raw_os_error().unwrap_or(libc::EIO));
     let fds: &[BorrowedFd<'_>] = match &opened {
         Some(fd) => &[fd.as_fd()],
