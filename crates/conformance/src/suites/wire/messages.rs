@@ -345,6 +345,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "Connect-Timeout-Ms ends a stream with deadline_exceeded, and the process goes on",
         why: "a caller that has set a deadline counts on it",
         needs: EVENTS,
+        timing: true,
         act: |p| {
             Box::pin(async move {
                 let ask =
