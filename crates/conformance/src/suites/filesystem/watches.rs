@@ -227,10 +227,11 @@ pub(in crate::suites) const CASES: &[Case] = &[
         requirement: "a directory that is moved in is a RENAME, and what then happens to the files in it is told",
         why: "a build puts its output in place in one step, and goes on to change it",
         needs: &["filesystem/watcher/recursive"],
+        timing: true,
         act: |p| {
             Box::pin(async move {
                 let before = "mkdir -p ../out/s && : > ../out/s/f";
-                watched(p, true, before, "mv ../out/s .; sleep 0.1; echo new > s/f; : > s/g").await
+                watched(p, true, before, "mv ../out/s .; sleep 0.3; echo new > s/f; : > s/g").await
             })
         },
         judge: |o| {
