@@ -76,7 +76,7 @@ fn begin(
     socket: &OwnedFd,
 ) -> Result<(), Failure> {
     let failed = |errno: Errno| Failure { stage: Stage::Handover, step: 1, errno: errno.raw_os_error() };
-    let mut payload = [0; 4096];
+    let mut payload = [0; message::PAYLOAD];
     match message::receive(socket, &mut payload) {
         Ok(Some(received)) if received.message.kind == message::GO => {}
         _ => sys::exit(1),
@@ -98,7 +98,7 @@ fn begin(
 
 /// Answers requests and reports ends until the mock is gone.
 fn serve(walls: &Walls, socket: &OwnedFd, events: &OwnedFd) {
-    let mut payload = [0; 4096];
+    let mut payload = [0; message::PAYLOAD];
     loop {
         let mut fds = [PollFd::new(socket, PollFlags::IN), PollFd::new(events, PollFlags::IN)];
         match poll(&mut fds, None) {

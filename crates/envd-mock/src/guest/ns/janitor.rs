@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::{nursery, sys};
+use super::{sys, zygote};
 
 /// Watches over a directory that must not outlive the mock; dropping it ends the watch.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Janitor {
             holder.and_then(Pid::from_raw).map(|pid| pidfd_open(pid, PidfdFlags::empty())).transpose()?;
         let (watch, alive) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let fds: Vec<_> = [Some(&watch), holder.as_ref()].into_iter().flatten().map(AsFd::as_fd).collect();
-        let forked = nursery::watch(&path, &fds).unwrap_or_else(|| fork(&path, &watch, holder.as_ref()));
+        let forked = zygote::watch(&path, &fds).unwrap_or_else(|| fork(&path, &watch, holder.as_ref()));
         Ok(Self { pid: forked?, _alive: alive })
     }
 }

@@ -11,12 +11,12 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
 use super::error::LaunchError;
 use super::holder::{self, Handed};
 use super::message::{self, Message};
-use super::nursery;
 use super::plan::Plan;
 use super::root::Root;
 use super::setup::Stage;
 use super::spawn::{Manner, Switch};
 use super::sys;
+use super::zygote;
 use crate::guest::ids::Ids;
 
 /// The first host id that a guest's ids are mapped to when the mock is root: above what distributions hand out,
@@ -107,10 +107,10 @@ pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((ours, theirs))
 }
 
-/// In the nursery where that will do, for one guest after another.
+/// In the zygote where that will do, for one guest after another.
 fn fork(plan: &Plan, handed: &Handed, flags: i32) -> io::Result<i32> {
     if plan.usual
-        && let Some(forked) = nursery::hold(&plan.walls, plan.ground(), handed, flags)
+        && let Some(forked) = zygote::hold(&plan.walls, plan.ground(), handed, flags)
     {
         return forked;
     }
@@ -146,7 +146,7 @@ fn write_maps(pid: i32, ids: Ids) -> io::Result<()> {
 
 fn await_ready(socket: &OwnedFd, plan: &Plan) -> Result<OwnedFd, LaunchError> {
     let failed = |source| LaunchError::Failed { what: "wait for the guest to stand".into(), source };
-    let received = message::receive(socket, &mut [0; 4096]).map_err(failed)?;
+    let received = message::receive(socket, &mut [0; message::PAYLOAD]).map_err(failed)?;
     let Some(received) = received else {
         return Err(failed(io::Error::new(io::ErrorKind::UnexpectedEof, "its holder died")));
     };

@@ -151,7 +151,7 @@ impl Shared {
     fn open_blocking(&self, path: &CStr, flags: OFlags, mode: u32) -> io::Result<OwnedFd> {
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         let payload = path.to_bytes_with_nul();
-        if message::MAX_LEN < payload.len() + 64 {
+        if payload.len() > message::PAYLOAD {
             return Err(Errno::NAMETOOLONG.into());
         }
         let id = self.register(Waiter::Blocking(tell))?;
@@ -206,7 +206,7 @@ pub(crate) fn register(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 }
 
 async fn read(shared: Arc<Shared>) {
-    let mut payload = [0; 4096];
+    let mut payload = [0; message::PAYLOAD];
     loop {
         let received = shared
             .socket

@@ -12,8 +12,8 @@ use rustix::net::{
 
 /// The most descriptors that go beside one message.
 pub(super) const MAX_FDS: usize = 4;
-/// The longest message: a header and a path.
-pub(super) const MAX_LEN: usize = HEADER + 4096;
+/// The most bytes of a message behind its header: a path, with the NUL that ends it.
+pub(super) const PAYLOAD: usize = 4096;
 const WORDS: usize = 6;
 const HEADER: usize = 4 * (2 + WORDS);
 
@@ -25,10 +25,10 @@ pub(super) const SPAWN: u32 = 2;
 pub(super) const KILL: u32 = 3;
 /// To the holder: open the path in the payload with flags `args[0]` and mode `args[1]`.
 pub(super) const OPEN: u32 = 4;
-/// To the nursery: fork a holder for this socket; `args` are the kind of ground, whether ids are mapped, and flags for
+/// To the zygote: fork a holder for this socket; `args` are the kind of ground, whether ids are mapped, and flags for
 /// clone(2), the payload is where the tree lies and the options of its disk.
 pub(super) const HOLD: u32 = 5;
-/// To the nursery: fork a janitor for the directory in the payload; the pipe from the mock is beside it, and the
+/// To the zygote: fork a janitor for the directory in the payload; the pipe from the mock is beside it, and the
 /// holder's descriptor, should there be one.
 pub(super) const WATCH: u32 = 6;
 /// From the holder: the guest stands; its root directory is beside it.
@@ -100,7 +100,7 @@ pub(super) struct Received {
 }
 
 /// Takes one message; `None` when the other side is gone. Allocates nothing.
-pub(super) fn receive(socket: impl AsFd, payload: &mut [u8; 4096]) -> io::Result<Option<Received>> {
+pub(super) fn receive(socket: impl AsFd, payload: &mut [u8; PAYLOAD]) -> io::Result<Option<Received>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut head = [0; HEADER];

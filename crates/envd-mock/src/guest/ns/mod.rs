@@ -16,19 +16,19 @@ mod message;
 #[cfg(not(target_os = "linux"))]
 mod nowhere;
 #[cfg(target_os = "linux")]
-mod nursery;
-#[cfg(target_os = "linux")]
 mod plan;
 mod process;
 mod root;
 #[cfg(target_os = "linux")]
 mod setup;
+#[cfg(any(test, not(target_os = "linux")))]
+mod shell_janitor;
 #[cfg(target_os = "linux")]
 mod spawn;
 #[cfg(target_os = "linux")]
 mod sys;
-#[cfg(any(test, not(target_os = "linux")))]
-mod warden;
+#[cfg(target_os = "linux")]
+mod zygote;
 
 pub use error::LaunchError;
 #[cfg(target_os = "linux")]
@@ -44,4 +44,4 @@ pub(crate) use plan::Plan;
 pub(crate) use process::{Command, Exit, Spawned};
 pub(crate) use root::{Root, remove};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use warden::Janitor;
+pub(crate) use shell_janitor::Janitor;

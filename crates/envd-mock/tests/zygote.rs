@@ -46,17 +46,17 @@ async fn until(what: &str, done: impl Fn() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn guests_come_from_one_nursery_and_live_without_it() {
+async fn guests_come_from_one_zygote_and_live_without_it() {
     let mocks = mocks().await;
-    let nurseries = children("envd-nursery");
-    assert_eq!(nurseries.len(), 1, "{nurseries:?}");
+    let zygotes = children("envd-zygote");
+    assert_eq!(zygotes.len(), 1, "{zygotes:?}");
     until("each guest has a holder and a janitor that are the mock's own children", || {
         (children("envd").len(), children("envd-janitor").len()) == (GUESTS, GUESTS)
     })
     .await;
 
     rustix::process::kill_process(
-        rustix::process::Pid::from_raw(nurseries[0]).unwrap(),
+        rustix::process::Pid::from_raw(zygotes[0]).unwrap(),
         rustix::process::Signal::KILL,
     )
     .unwrap();
@@ -69,7 +69,7 @@ async fn guests_come_from_one_nursery_and_live_without_it() {
         runs_commands(&mock).await;
         later.push(mock);
     }
-    assert!(children("envd-nursery").is_empty());
+    assert!(children("envd-zygote").is_empty());
 
     drop((mocks, later));
     assert!(children("envd").is_empty() && children("envd-janitor").is_empty());

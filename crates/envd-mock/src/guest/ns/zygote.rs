@@ -1,6 +1,6 @@
-//! The nursery: a process of one thread that the mock forks before its second guest, and that forks all later holders
+//! The zygote: a process of one thread that the mock forks before its second guest, and that forks all later holders
 //! and janitors in its place, as children of the mock. Forks of a process with threads hold all of them up, and for a
-//! moment such a child holds the ends of other guests' pipes. The nursery itself allocates nothing, and ends with the mock.
+//! moment such a child holds the ends of other guests' pipes. The zygote itself allocates nothing, and ends with the mock.
 
 use std::ffi::CStr;
 use std::io;
@@ -17,20 +17,20 @@ use super::message::{self, Message};
 use super::plan::{Ground, Walls};
 use super::sys;
 
-static NURSERY: Mutex<State> = Mutex::new(State::Unasked);
+static ZYGOTE: Mutex<State> = Mutex::new(State::Unasked);
 
-/// What has become of this process's nursery.
+/// What has become of this process's zygote.
 enum State {
     /// Nobody has asked for a second guest yet.
     Unasked,
     /// One guest was made without it.
     Once,
-    Up(Nursery),
+    Up(Zygote),
     /// It cannot be had, or was lost: everything is forked from the mock itself.
     Lost,
 }
 
-struct Nursery {
+struct Zygote {
     socket: OwnedFd,
     pid: i32,
     /// The process that forked it: a copy of that one has no claim to it.
@@ -39,7 +39,7 @@ struct Nursery {
     walls: Walls,
 }
 
-/// Forks a holder of such walls; `None` when that must be done without a nursery.
+/// Forks a holder of such walls; `None` when that must be done without a zygote.
 pub(super) fn hold(
     walls: &Walls,
     ground: Ground<'_>,
@@ -58,40 +58,41 @@ pub(super) fn hold(
         return None;
     }
     if matches!(*state, State::Once) {
-        *state = Nursery::new(walls.clone()).map_or(State::Lost, State::Up);
+        *state = Zygote::new(walls.clone()).map_or(State::Lost, State::Up);
     }
-    let nursery = own(&state)?;
-    if payload.len() > message::MAX_LEN / 2 || nursery.walls != *walls {
+    let zygote = own(&state)?;
+    if payload.len() > message::PAYLOAD || zygote.walls != *walls {
         return None;
     }
     let args = [kind, i32::from(handed.mapped), flags];
-    let answer = nursery.ask(message::HOLD, &args, &payload, &[handed.socket.as_fd()]);
+    let answer = zygote.ask(message::HOLD, &args, &payload, &[handed.socket.as_fd()]);
     or_lost(&mut state, answer)
 }
 
-/// Forks a janitor of `dir`; `None` when that must be done without a nursery.
+/// Forks a janitor of `dir`; `None` when that must be done without a zygote.
 pub(super) fn watch(dir: &CStr, fds: &[BorrowedFd<'_>]) -> Option<io::Result<i32>> {
     let mut state = state();
-    let nursery = own(&state)?;
-    if dir.to_bytes().len() > message::MAX_LEN / 2 {
+    let zygote = own(&state)?;
+    let payload = dir.to_bytes_with_nul();
+    if payload.len() > message::PAYLOAD {
         return None;
     }
-    let answer = nursery.ask(message::WATCH, &[], dir.to_bytes_with_nul(), fds);
+    let answer = zygote.ask(message::WATCH, &[], payload, fds);
     or_lost(&mut state, answer)
 }
 
 fn state() -> MutexGuard<'static, State> {
-    NURSERY.lock().unwrap_or_else(PoisonError::into_inner)
+    ZYGOTE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn own(state: &State) -> Option<&Nursery> {
+fn own(state: &State) -> Option<&Zygote> {
     match state {
-        State::Up(nursery) if nursery.mock == std::process::id() => Some(nursery),
+        State::Up(zygote) if zygote.mock == std::process::id() => Some(zygote),
         _ => None,
     }
 }
 
-/// What the nursery answered. One that is gone is given up, and what it was asked is done without it; one that fell
+/// What the zygote answered. One that is gone is given up, and what it was asked is done without it; one that fell
 /// silent may have done it.
 fn or_lost(state: &mut State, answer: Result<io::Result<i32>, Lost>) -> Option<io::Result<i32>> {
     let silent = || io::Error::new(io::ErrorKind::BrokenPipe, "the process that forks guests was lost");
@@ -103,14 +104,14 @@ fn or_lost(state: &mut State, answer: Result<io::Result<i32>, Lost>) -> Option<i
     matches!(lost, Lost::Silent).then(|| Err(silent()))
 }
 
-/// Why a nursery does not answer.
+/// Why a zygote does not answer.
 enum Lost {
     /// It has not been asked.
     Gone,
     Silent,
 }
 
-impl Nursery {
+impl Zygote {
     fn new(walls: Walls) -> Option<Self> {
         let (socket, theirs) = pair().ok()?;
         let areas = argument_areas();
@@ -135,7 +136,7 @@ impl Nursery {
     ) -> Result<io::Result<i32>, Lost> {
         let asked = Message::new(kind, 0, args);
         message::send(self.socket.as_fd(), asked, payload, fds).map_err(|_| Lost::Gone)?;
-        match message::receive(&self.socket, &mut [0; 4096]) {
+        match message::receive(&self.socket, &mut [0; message::PAYLOAD]) {
             Ok(Some(received)) => {
                 let word = received.message.args[0];
                 Ok(if word < 0 { Err(io::Error::from_raw_os_error(-word)) } else { Ok(word) })
@@ -145,7 +146,7 @@ impl Nursery {
     }
 }
 
-impl Drop for Nursery {
+impl Drop for Zygote {
     fn drop(&mut self) {
         if self.mock == std::process::id() {
             let _ = sys::kill(self.pid, libc::SIGKILL);
@@ -157,15 +158,15 @@ impl Drop for Nursery {
 const DIR: i32 = 0;
 const DISK: i32 = 1;
 
-/// The life of the nursery; never returns to the mock's code. All signals stay blocked: it ends when the mock does.
+/// The life of the zygote; never returns to the mock's code. All signals stay blocked: it ends when the mock does.
 fn tend(socket: &OwnedFd, walls: &mut Walls, areas: [(usize, usize); 2]) -> ! {
     let Some(socket) = holder::keep_only(socket) else { sys::exit(1) };
     sys::default_signals();
     let _ = setsid();
     let _ = rustix::process::chdir("/");
     sys::rename(areas, c"envd-mock");
-    let _ = rustix::thread::set_name(c"envd-nursery");
-    let mut payload = [0; 4096];
+    let _ = rustix::thread::set_name(c"envd-zygote");
+    let mut payload = [0; message::PAYLOAD];
     loop {
         match message::receive(&socket, &mut payload) {
             Ok(Some(received)) => {
