@@ -40,6 +40,7 @@ const TABLES: &[&[Case]] = &[
     filesystem::changes::CASES,
     filesystem::listings::CASES,
     filesystem::watches::CASES,
+    filesystem::trees::CASES,
     filesystem::streams::CASES,
     wire::messages::CASES,
     wire::envelopes::CASES,

@@ -5,4 +5,5 @@ pub(super) mod changes;
 pub(super) mod entries;
 pub(super) mod listings;
 pub(super) mod streams;
+pub(super) mod trees;
 pub(super) mod watches;
