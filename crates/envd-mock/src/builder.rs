@@ -97,6 +97,19 @@ impl<Of> Builder<Of> {
         self
     }
 
+    /// Permits rules that can never act, such as one of an operation that the generation does not have: they are warned
+    /// of instead. In front of an upstream they always are.
+    pub fn allow_dead_rules(mut self, allow: bool) -> Self {
+        self.config.setup.allow_dead_rules = allow;
+        self
+    }
+
+    /// The generation in which rules must be able to act; `None` where somebody else answers.
+    pub(crate) fn alive_in(&self) -> Option<u8> {
+        let judged = matches!(self.config.behind, Behind::Guest) && !self.config.setup.allow_dead_rules;
+        judged.then(|| self.config.generation.number())
+    }
+
     /// Hears the request header `X-Envd-Fault`, by which a client asks for a fault of that call.
     pub fn faults_from_header(mut self, hear: bool) -> Self {
         self.config.setup.from_header = hear;

@@ -8,15 +8,16 @@ mod request;
 use std::sync::Arc;
 
 use axum::body::Body;
-use http::{HeaderMap, Method, Request, Version};
+use http::{HeaderMap, Method, Request, StatusCode, Version};
 
 use crate::body::Framing;
 use crate::connection::Conn;
 use crate::effect::{self, Asked, Named, Upward, Watch};
-use crate::fault::{Call, CallFault, CallRule, ChosenCall, Head as _, Place, Rules, Script};
+use crate::fault::{Call, CallFault, CallRule, ChosenCall, Head as _, Place, Rules, Script, dead_for_call};
 use crate::guest::Guest;
 use crate::journal::{CallEntry, CallNote, headers, target};
-use crate::live::Live;
+use crate::live::{DeadRules, Live};
+use crate::routes::origin::Refused;
 use crate::routes::told::Told;
 
 pub(crate) use decisions::decision;
@@ -37,18 +38,20 @@ pub(crate) struct Course {
     head: bool,
     asked: HeaderMap,
     watch: Watch,
-    /// The header that asks for a fault cannot be read.
-    refusal: Option<String>,
+    /// Answered in place of the guest: the origin is foreign, or the header that asks for a fault is not valid.
+    refusal: Option<(StatusCode, String)>,
 }
 
 impl Course {
-    /// Decides what goes wrong with a call and enters it in the journal; the request that is given back is whole.
+    /// Decides what goes wrong with a call and enters it in the journal; the request that is given back is whole. No
+    /// rule sees a call from a foreign origin.
     pub(crate) async fn enter(
         live: &Arc<Live>,
         guest: Option<&Arc<Guest>>,
         request: Request<Body>,
         known: bool,
         rpc: bool,
+        origin: Result<(), Refused>,
     ) -> (Self, Request<Body>) {
         let (parts, mut body) = request.into_parts();
         let conn = parts
@@ -57,14 +60,18 @@ impl Course {
             .cloned()
             .unwrap_or_else(|| Arc::new(Conn::new(None, live.time.clone())));
         let now = live.time.now();
-        let (rules, asked_for) = (live.rules(), asked_for(live, &parts.headers));
         let head = Asked { parts: &parts, rpc };
         let mut named = Named::default();
-        let (own, refusal) = match asked_for {
-            Ok(own) => (own, None),
-            Err(refusal) => (None, Some(refusal)),
+        let mut refusal = origin.err().map(|foreign| (StatusCode::FORBIDDEN, foreign.to_string()));
+        let rules = refusal.is_none().then(|| live.rules());
+        let own = match rules.as_ref().map(|_| asked_for(live, &head)).transpose() {
+            Ok(own) => own.flatten(),
+            Err(invalid) => {
+                refusal = Some((StatusCode::BAD_REQUEST, invalid));
+                None
+            }
         };
-        let all = || std::iter::once(&*rules).chain(own.as_ref());
+        let all = || rules.as_deref().into_iter().chain(own.as_ref());
         if rpc && all().any(|rules| rules.need_message(&head, now)) {
             (named, body) = effect::look(parts.uri.path(), &parts.headers, body).await;
             named = named.resolved(guest.map(Arc::as_ref));
@@ -154,13 +161,20 @@ fn crash(live: &Arc<Live>, guest: Option<&Arc<Guest>>) -> Arc<dyn Fn(&ChosenCall
 }
 
 /// The rules that the request itself asks for.
-fn asked_for(live: &Live, headers: &HeaderMap) -> Result<Option<Rules>, String> {
-    let Some(text) = headers.get(FAULT).filter(|_| live.from_header) else { return Ok(None) };
+fn asked_for(live: &Live, head: &Asked<'_>) -> Result<Option<Rules>, String> {
+    let Some(text) = head.parts.headers.get(FAULT) else { return Ok(None) };
+    if !live.from_header {
+        live.header_ignored(head);
+        return Ok(None);
+    }
     let text = text.to_str().map_err(|_| format!("{FAULT}: expected printable ASCII"))?;
     let rule = CallRule::parse_bare(FAULT, text).map_err(|error| error.to_string())?;
+    if let Some(dead) = live.alive_in().and_then(|generation| dead_for_call(&rule, generation, head)) {
+        return Err(format!("{FAULT}: {dead}"));
+    }
     let mut script = Script::default();
     (script.seed, script.calls) = (live.seed(), vec![rule]);
-    live.admit(&script).map_err(|unfit| format!("{FAULT}: {unfit}"))?;
+    live.admit(&script, DeadRules::Refuse).map_err(|refused| format!("{FAULT}: {refused}"))?;
     Ok(Some(Rules::arm(script, live.time.now())))
 }
 

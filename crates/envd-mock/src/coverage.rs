@@ -143,6 +143,14 @@ impl Head for Named {
     fn query(&self, _: &str) -> Vec<Cow<'_, str>> {
         Vec::new()
     }
+
+    fn header_names(&self) -> Vec<Cow<'_, str>> {
+        Vec::new()
+    }
+
+    fn query_names(&self) -> Vec<Cow<'_, str>> {
+        Vec::new()
+    }
 }
 
 #[cfg(test)]

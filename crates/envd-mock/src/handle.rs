@@ -4,7 +4,9 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use crate::guest::preload::{BadClaim, Claim, State as PreloadState};
 use crate::guest::tree::{Owner, RemoveError};
 use crate::guest::{Guest, Programs};
 
@@ -84,6 +86,24 @@ impl GuestHandle {
             .wait()
             .map(|stand| stand.processes.list().iter().map(summary).collect())
             .unwrap_or_default()
+    }
+
+    /// Steps the clock that the guest shows, as `/init` does; what lies before 1970 is 1970.
+    pub fn set_clock(&self, time: SystemTime) {
+        self.guest.clock.step_to(time.max(SystemTime::UNIX_EPOCH));
+    }
+
+    /// Says from now on that the memory preload is in this state, until the next life cycle.
+    ///
+    /// # Errors
+    /// [`BadClaim`]: the state cannot have what is said of it.
+    pub fn set_preload(
+        &self,
+        state: PreloadState,
+        pages: Option<u64>,
+        error: Option<String>,
+    ) -> Result<(), BadClaim> {
+        self.guest.preload.claim(Claim { state, pages, error })
     }
 
     /// What stands in for commands; it may be replaced at any time.

@@ -4,36 +4,56 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::control;
 use crate::coverage::Coverage;
-use crate::fault::Script;
-use crate::guest::ProgramRuns;
+use crate::fault::{Processes, Script};
+use crate::guest::{Guest, ProgramRuns};
 use crate::journal::Entry;
-use crate::live::{Live, RuleReport};
-use crate::time::{NotManual, Time};
+use crate::live::{DeadRules, Live, RuleReport, ScriptRefused};
+use crate::time::{NotManual, Pace, Time};
 use crate::verify::{self, Expectations, Unverified};
 
 /// What goes wrong with a mock that is up; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Faults {
     live: Arc<Live>,
+    guest: Option<Arc<Guest>>,
+    dead: DeadRules,
 }
 
+/// For the listener to close.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
 impl Faults {
-    pub(crate) fn new(live: Arc<Live>) -> Self {
-        Self { live }
+    pub(crate) fn new(live: Arc<Live>, guest: Option<Arc<Guest>>) -> Self {
+        Self { live, guest, dead: DeadRules::Refuse }
+    }
+
+    /// The same levers, but rules that can never act are warned of and put in force all the same.
+    pub fn allow_dead_rules(mut self) -> Self {
+        self.dead = DeadRules::Warn;
+        self
     }
 
     /// Puts another script in force; all counts begin anew.
-    pub fn replace(&self, script: Script) {
+    ///
+    /// # Errors
+    /// [`ScriptRefused`], and then nothing changes.
+    pub fn replace(&self, script: Script) -> Result<(), ScriptRefused> {
+        // Names are made unique, or refused.
+        let script = Script::default().merge(script)?;
+        self.live.admit(&script, self.dead)?;
         self.live.replace(script);
+        Ok(())
     }
 
     /// Adds rules behind those that there are.
     ///
     /// # Errors
-    /// [`NameTaken`], and then nothing is added.
-    pub fn add(&self, script: Script) -> Result<(), NameTaken> {
-        self.live.add(script).map_err(NameTaken)
+    /// [`ScriptRefused`], and then nothing is added.
+    pub fn add(&self, script: Script) -> Result<(), ScriptRefused> {
+        self.live.admit(&script, self.dead)?;
+        self.live.add(script)
     }
 
     /// Takes the rule of this name away; whether there was one.
@@ -114,9 +134,40 @@ impl Faults {
         Refusing(closed)
     }
 
+    /// Refuses connections for this time of the mock's clock, in place of what such a call asked for before; returns once
+    /// they are really refused, at most five seconds later.
+    pub async fn refuse_connections_for(&self, span: Duration) {
+        self.live.refusals.ask(Some(span));
+        // A listener that has not closed by then does so when it gets to it.
+        let _ = tokio::time::timeout(LONGEST_WAIT, self.live.gate.shut()).await;
+    }
+
+    /// Accepts connections again that [`Faults::refuse_connections_for`] or the control port refuses; whether any of them
+    /// did.
+    pub fn accept_connections(&self) -> bool {
+        self.live.refusals.take_back()
+    }
+
     /// Resets every connection that there is now.
     pub fn reset_connections(&self) {
         self.live.gate.lose_all();
+        self.live.journal.event("connections reset");
+    }
+
+    /// Crashes the daemon: every connection is reset, nobody listens for the time `down` (100 ms by default), and the
+    /// processes are lost unless they are to be kept.
+    pub fn crash(&self, down: Option<Duration>, processes: Processes) {
+        self.live.crash(self.guest.as_ref(), down, Some(processes));
+    }
+
+    /// Forgets the entries of the journal; ordinals and totals go on.
+    pub fn forget_journal(&self) {
+        self.live.journal.clear();
+    }
+
+    /// The totals in the text format of Prometheus.
+    pub fn metrics(&self) -> String {
+        control::metrics(&self.live)
     }
 }
 
@@ -126,11 +177,6 @@ impl Faults {
 pub struct Refusing(
     #[expect(dead_code, reason = "held: dropping it opens the gate")] crate::connection::Closed,
 );
-
-/// There is a rule of this name already.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is a rule called {0:?} already")]
-pub struct NameTaken(String);
 
 /// The clock of a mock; cheap to clone.
 #[derive(Debug, Clone)]
@@ -159,5 +205,27 @@ impl Clock {
     /// Waits until something waits on a manual clock; when the first of it is due.
     pub async fn waited_for(&self) -> Duration {
         self.time.sleeping().await
+    }
+
+    /// How it goes.
+    pub fn pace(&self) -> Pace {
+        self.time.pace()
+    }
+
+    /// When the first of those that wait on it is due; `None` when nobody does.
+    pub fn next(&self) -> Option<Duration> {
+        self.time.next()
+    }
+
+    /// Moves a manual clock on to where the first of those that wait on it is due, once somebody does; what it says now.
+    ///
+    /// # Errors
+    /// [`NotManual`].
+    pub async fn advance_to_next(&self) -> Result<Duration, NotManual> {
+        if self.time.pace() != Pace::Manual {
+            return Err(NotManual);
+        }
+        let next = self.time.sleeping().await;
+        self.time.advance(next.saturating_sub(self.time.now()))
     }
 }

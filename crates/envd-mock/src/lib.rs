@@ -58,12 +58,13 @@ pub use builder::Builder;
 pub use coverage::{Coverage, Covered};
 pub use defect::{Defect, NotShown, UnknownDefect};
 pub use generation::{Generation, UnknownGeneration};
+pub use guest::preload::{BadClaim, State as PreloadState};
 pub use guest::{
     BootError, GuestConfig, Program, ProgramRun, ProgramRuns, ProgramWhen, Programs, RealRun, RootSpec,
 };
 pub use handle::{GuestHandle, ProcessSummary};
-pub use levers::{Clock, Faults, NameTaken, Refusing};
-pub use live::{RuleReport, Unfit};
+pub use levers::{Clock, Faults, Refusing};
+pub use live::{RuleReport, ScriptRefused, Unfit};
 pub use mock::MockEnvd;
 pub use playback::Playback;
 pub use proxy::Proxy;

@@ -9,7 +9,10 @@ use tokio::runtime::Handle;
 
 use crate::connection::Gate;
 use crate::coverage::{self, Cells, Coverage};
-use crate::fault::{Armed, CallRule, ConnectionRule, Counts, Processes, Rules, Script};
+use crate::fault::{
+    Armed, CallRule, ConnectionRule, Counts, Head, Processes, Removed, Rule, Rules, Script, ScriptError,
+    dead_rules,
+};
 use crate::generation::Generation;
 use crate::guest::{Guest, Lasting, ProgramRuns, Programs};
 use crate::journal::{Header, Journal};
@@ -32,6 +35,8 @@ pub(crate) struct Live {
     pub(crate) keep_bodies: usize,
     /// Who answers in place of a guest, in words.
     instead: Option<String>,
+    /// Whether rules that can never act are put in force all the same.
+    allow_dead_rules: bool,
     pub(crate) refusals: Refusals,
     /// What a run is judged by.
     pub(crate) strictness: Strictness,
@@ -44,9 +49,14 @@ pub(crate) struct Live {
     runtime: Handle,
 }
 
+/// So many different operations whose `X-Envd-Fault` was ignored are remembered.
+const IGNORED: usize = 100;
+
 /// What rules leave behind.
 #[derive(Debug, Default)]
 struct History {
+    /// Operations that were called with a header `X-Envd-Fault` that is not honored, in order.
+    ignored: Vec<String>,
     /// Seed and programs of the script; its rules are the armed ones.
     frame: Script,
     /// What was ever armed.
@@ -71,6 +81,8 @@ pub(crate) struct Setup {
     /// Decisions that are made again.
     pub(crate) past: Option<PastRun>,
     pub(crate) strictness: Strictness,
+    /// Whether rules that can never act are put in force all the same.
+    pub(crate) allow_dead_rules: bool,
 }
 
 /// Part of a script can do nothing here: it is about the inside of the guest, and none of the mock's own answers.
@@ -81,11 +93,39 @@ pub struct Unfit {
     instead: String,
 }
 
+/// Why rules are not put in force.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScriptRefused {
+    /// Part of them can do nothing here.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// A rule can never act: the generation has no such operation, or the operation nothing that the rule is about.
+    #[error(transparent)]
+    Dead(#[from] ScriptError),
+    /// There is a rule of this name already.
+    #[error("there is a rule called {0:?} already")]
+    NameTaken(String),
+}
+
 /// For the listener to close, which may not have begun to listen.
 const LONGEST_CLOSING: Duration = Duration::from_secs(1);
 const JOURNAL_LIMIT: u64 = 64 << 20;
 /// How long a crashed daemon is away, unless told otherwise.
 const DOWN: Duration = Duration::from_millis(100);
+
+/// What becomes of rules that can never act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeadRules {
+    Refuse,
+    Warn,
+}
+
+impl DeadRules {
+    pub(crate) fn allowed(allowed: bool) -> Self {
+        if allowed { Self::Warn } else { Self::Refuse }
+    }
+}
 
 /// A rule and what has become of it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -117,6 +157,7 @@ impl Live {
             from_header: setup.from_header,
             keep_bodies: setup.keep_bodies,
             instead: setup.instead.clone(),
+            allow_dead_rules: setup.allow_dead_rules,
             strictness: setup.strictness,
             rules: RwLock::default(),
             programs: OnceLock::new(),
@@ -172,11 +213,43 @@ impl Live {
         self.history().frame.seed
     }
 
-    /// Whether every part of a script can do what it says here.
+    /// A call asks for a fault by a header that is not honored: warned of once, and remembered for a strict run.
+    pub(crate) fn header_ignored(&self, head: &dyn Head) {
+        let operation = head.operation();
+        let mut history = self.history();
+        if history.ignored.is_empty() {
+            tracing::warn!(
+                "the request header X-Envd-Fault of {operation} is ignored, as all are: --faults-from-header honors it"
+            );
+        }
+        if history.ignored.len() < IGNORED && !history.ignored.contains(&operation) {
+            history.ignored.push(operation);
+        }
+    }
+
+    /// The generation in which rules must be able to act; `None` where they need not.
+    pub(crate) fn alive_in(&self) -> Option<u8> {
+        let judged = self.instead.is_none() && !self.allow_dead_rules;
+        judged.then(|| self.generation.number())
+    }
+
+    /// Whether every part of a script can do what it says here. Warns of rules that can never act where they are
+    /// allowed: in front of an upstream, whose operations are not known, or where `dead` says so.
     ///
     /// # Errors
-    /// [`Unfit`], for the first that cannot.
-    pub(crate) fn admit(&self, script: &Script) -> Result<(), Unfit> {
+    /// [`ScriptRefused`], for the first part that cannot.
+    pub(crate) fn admit(&self, script: &Script, dead: DeadRules) -> Result<(), ScriptRefused> {
+        let refuse = dead == DeadRules::Refuse && self.alive_in().is_some();
+        for (name, why) in dead_rules(script, self.generation.number()) {
+            if refuse {
+                return Err(why.of_rule(name).into());
+            }
+            tracing::warn!("the rule {name:?} can never act: {}", why.got());
+        }
+        Ok(self.admit_inside(script)?)
+    }
+
+    fn admit_inside(&self, script: &Script) -> Result<(), Unfit> {
         let Some(instead) = &self.instead else { return Ok(()) };
         let mut inside = script.calls.iter().filter(|rule| mishaps::is_inside(&rule.fault));
         let rule = inside.next().map(|rule| format!("the rule {:?} ({})", rule.name, rule.fault.word()));
@@ -199,82 +272,89 @@ impl Live {
             programs.replace_before(script.programs(), lasting);
         }
         self.history().armed.extend(coverage::armed(&script));
-        let (connections, calls) =
-            (std::mem::take(&mut script.connections), std::mem::take(&mut script.calls));
-        let seed = script.seed;
+        let rules = Script {
+            connections: std::mem::take(&mut script.connections),
+            calls: std::mem::take(&mut script.calls),
+            ..Script::default().with_seed(script.seed)
+        };
         self.history().frame = script;
-        Rules::arm(rules_alone(seed, connections, calls), self.time.now())
+        Rules::arm(rules, self.time.now())
     }
 
     /// Adds rules behind those that there are, which keep their counts.
     ///
     /// # Errors
     /// The first name that there is already.
-    pub(crate) fn add(&self, mut script: Script) -> Result<(), String> {
-        let old = self.rules();
-        let mut names: HashSet<String> = old.names().map(str::to_owned).collect();
-        for name in
-            script.calls.iter().map(|rule| &rule.name).chain(script.connections.iter().map(|rule| &rule.name))
-        {
-            if !names.insert(name.clone()) {
-                return Err(name.clone());
-            }
-        }
-        self.history().armed.extend(coverage::armed(&script));
+    pub(crate) fn add(&self, mut script: Script) -> Result<(), ScriptRefused> {
+        let armed = coverage::armed(&script);
         script.seed = self.seed();
-        let new = Rules::arm(script, self.time.now());
-        let connections = old.connections.iter().chain(&new.connections).cloned().collect();
-        let calls = old.calls.iter().chain(&new.calls).cloned().collect();
-        self.set(Rules::of(connections, calls).with_replay(old.replay().cloned()));
+        let connections = self.rules().add(script, self.time.now()).map_err(ScriptRefused::NameTaken)?;
+        self.history().armed.extend(armed);
+        self.refusals.add(connections.iter().filter(|armed| armed.rule.is_refusal()));
         self.journal.event("rules added");
         Ok(())
     }
 
     /// Takes a rule away; whether there was one of this name.
     pub(crate) fn remove(&self, name: &str) -> bool {
-        let old = self.rules();
-        let connections: Vec<_> = keep(&old.connections, |rule: &ConnectionRule| rule.name != name);
-        let calls: Vec<_> = keep(&old.calls, |rule: &CallRule| rule.name != name);
-        let removed = connections.len() + calls.len() < old.connections.len() + old.calls.len();
-        if removed {
-            self.set(Rules::of(connections, calls).with_replay(old.replay().cloned()));
-            self.journal.event(format!("rule removed: {name}"));
+        let Some(removed) = self.rules().remove(name) else { return false };
+        let now = self.time.now();
+        match removed {
+            Removed::Connection(armed) => {
+                self.refusals.remove(&armed);
+                self.retire(armed.is_dead().then(|| report(&armed, now)));
+            }
+            Removed::Call(armed) => self.retire(armed.is_dead().then(|| report(&armed, now))),
         }
-        removed
+        self.journal.event(format!("rule removed: {name}"));
+        true
     }
 
     /// The rules as a script.
     pub(crate) fn script(&self) -> Script {
         let rules = self.rules();
         let mut script = self.history().frame.clone();
-        script.connections = rules.connections.iter().map(|armed| armed.rule.clone()).collect();
-        script.calls = rules.calls.iter().map(|armed| armed.rule.clone()).collect();
+        script.connections = rules.connections().iter().map(|armed| armed.rule.clone()).collect();
+        script.calls = rules.calls().iter().map(|armed| armed.rule.clone()).collect();
         script
     }
 
     /// What has become of each rule, in order, and of each recorded decision that is to be done again.
     pub(crate) fn report(&self) -> Vec<RuleReport> {
-        let (rules, now) = (self.rules(), self.time.now());
-        let mut reports: Vec<_> = rules.connections.iter().map(|armed| report(armed, now)).collect();
-        reports.extend(rules.calls.iter().map(|armed| report(armed, now)));
-        if let Some(replay) = rules.replay() {
-            reports.extend(replay.armed_connections().iter().map(|armed| report(armed, now)));
-            reports.extend(replay.armed_calls().iter().map(|armed| report(armed, now)));
-        }
-        reports
+        self.report_if(|_| true, |_| true)
     }
 
     /// Every rule that was in force since the start or the last reset and has been of no use.
     pub(crate) fn dead(&self) -> Vec<RuleReport> {
         let mut dead = self.history().retired.clone();
-        dead.extend(self.report().into_iter().filter(|rule| rule.dead));
+        dead.extend(self.report_if(|armed| armed.is_dead(), |armed| armed.is_dead()));
         dead
+    }
+
+    fn report_if(
+        &self,
+        connections: impl Fn(&Armed<ConnectionRule>) -> bool,
+        calls: impl Fn(&Armed<CallRule>) -> bool,
+    ) -> Vec<RuleReport> {
+        let (rules, now) = (self.rules(), self.time.now());
+        let (mut of_connections, mut of_calls) = (rules.connections(), rules.calls());
+        if let Some(replay) = rules.replay() {
+            of_connections.extend_from_slice(replay.armed_connections());
+            of_calls.extend_from_slice(replay.armed_calls());
+        }
+        let of_connections = of_connections.iter().filter(|armed| connections(armed));
+        let of_calls = of_calls.iter().filter(|armed| calls(armed));
+        of_connections
+            .map(|armed| report(armed, now))
+            .chain(of_calls.map(|armed| report(armed, now)))
+            .collect()
     }
 
     /// What a strict run would have to say by now.
     pub(crate) fn strict_report(&self, strictness: Strictness) -> StrictReport {
         let idle = self.programs.get().map(|(programs, _)| programs.idle()).unwrap_or_default();
-        StrictReport::new(strictness, self.dead(), idle, self.journal.tally())
+        let ignored = self.history().ignored.clone();
+        StrictReport::new(strictness, self.dead(), idle, ignored, self.journal.tally())
     }
 
     /// What has been tried by now.
@@ -320,34 +400,39 @@ impl Live {
 
     /// Puts rules in force; those that go and were of no use are remembered.
     fn set(&self, rules: Rules) {
-        let kept: HashSet<String> = rules.names().map(str::to_owned).collect();
-        let gone = self.report().into_iter().filter(|rule| rule.dead && !kept.contains(&rule.name));
-        let gone: Vec<_> = gone.collect();
+        let now = self.time.now();
+        let (old, new) = (self.rules(), (rules.connections(), rules.calls()));
+        let connections = new.0.iter().map(|armed| armed.rule.name.as_str());
+        let kept: HashSet<&str> =
+            connections.chain(new.1.iter().map(|armed| armed.rule.name.as_str())).collect();
+        let (connections, calls) = (old.connections(), old.calls());
+        // Put into words one by one, because no more than a few are remembered.
+        let connections =
+            connections.iter().filter(|armed| is_useless(armed, &kept)).map(|armed| report(armed, now));
+        let calls = calls.iter().filter(|armed| is_useless(armed, &kept)).map(|armed| report(armed, now));
+        self.retire(connections.chain(calls));
+        drop(kept);
+        self.put(rules);
+    }
+
+    fn retire(&self, rules: impl IntoIterator<Item = RuleReport>) {
         let mut history = self.history();
         let room = RETIRED.saturating_sub(history.retired.len());
-        history.retired.extend(gone.into_iter().take(room));
-        drop(history);
-        self.put(rules);
+        history.retired.extend(rules.into_iter().take(room));
     }
 
     fn put(&self, rules: Rules) {
         let rules = Arc::new(rules);
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&rules);
-        self.refusals.set(rules.refusals());
+        self.refusals.set(rules.refusals().iter());
     }
 }
 
-fn rules_alone(seed: u64, connections: Vec<ConnectionRule>, calls: Vec<CallRule>) -> Script {
-    let mut script = Script::default().with_seed(seed);
-    (script.connections, script.calls) = (connections, calls);
-    script
+fn is_useless<R: Rule>(armed: &Armed<R>, kept: &HashSet<&str>) -> bool {
+    armed.is_dead() && !kept.contains(armed.rule.name())
 }
 
-fn keep<R>(all: &[Arc<Armed<R>>], wanted: impl Fn(&R) -> bool) -> Vec<Arc<Armed<R>>> {
-    all.iter().filter(|armed| wanted(&armed.rule)).cloned().collect()
-}
-
-fn report<R: crate::fault::Rule + std::fmt::Display>(armed: &Armed<R>, now: Duration) -> RuleReport {
+fn report<R: Rule + std::fmt::Display>(armed: &Armed<R>, now: Duration) -> RuleReport {
     RuleReport {
         name: armed.rule.name().to_owned(),
         rule: armed.rule.to_string(),

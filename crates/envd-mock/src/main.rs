@@ -3,20 +3,26 @@
 
 use std::io::{Read, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use envd_mock::cli::{Cli, LogFormat, Stop, Up, Verdict};
-use envd_mock::commands;
+use envd_mock::commands::{self, Validated};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 const REFUSED: u8 = 2;
+/// The orderly end did not come to its end.
+const ABANDONED: u8 = 1;
+/// How long an orderly end may take.
+const LONGEST_END: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(Stop::Told(text)) => return told(&text),
         Err(Stop::Refused(line)) => return refused(&line, REFUSED),
+        Err(Stop::Validated(validated)) => return told_validated(&validated),
         Err(Stop::SelfCheck { json }) => return commands::self_check(json),
     };
     log(cli.common().log_format);
@@ -44,7 +50,12 @@ async fn run(cli: Cli) -> ExitCode {
             }
             announce(&up);
             ends.next().await;
-            judged(epilogue.end(up).await)
+            give_up_late();
+            // A second signal does not wait for the end that the first one asked for.
+            tokio::select! {
+                verdict = epilogue.end(up) => judged(verdict),
+                () = ends.again() => abandoned("told to end twice"),
+            }
         }
         Err(failed) => refused(&failed.line, failed.code),
     }
@@ -67,6 +78,15 @@ impl Ends {
         })
     }
 
+    /// Resolves at the next signal.
+    async fn again(&mut self) {
+        let Self { interrupt, terminate, .. } = self;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+
     async fn next(&mut self) {
         let Self { interrupt, terminate, input } = self;
         let ended = async {
@@ -81,6 +101,27 @@ impl Ends {
             () = ended => {}
         }
     }
+}
+
+/// Ends the process when its orderly end takes too long: no call keeps it alive, whatever the call does. A thread of its own
+/// waits, because the runtime may be what hangs.
+fn give_up_late() {
+    let waiting = std::thread::Builder::new().name("end".to_owned()).spawn(|| {
+        let (_open, never) = std::sync::mpsc::channel::<()>();
+        // Nothing is ever sent: this is the deadline alone.
+        let _ = never.recv_timeout(LONGEST_END);
+        abandoned("the end took too long");
+    });
+    if let Err(error) = waiting {
+        tracing::warn!(%error, "nothing ends the process should its end hang");
+    }
+}
+
+/// Ends the process at once. The guest is killed and its tree removed by the cleanup process, as after a kill.
+fn abandoned(why: &str) -> ! {
+    // There is nowhere else to say it.
+    let _ = writeln!(std::io::stderr(), "envd-mock: {why}");
+    std::process::exit(ABANDONED.into())
 }
 
 /// Resolves when standard input ends. A thread of its own reads it, because such a read cannot be cancelled.
@@ -115,6 +156,15 @@ fn told(text: &str) -> ExitCode {
     // A closed pipe is no reason to complain about a help text.
     let _ = std::io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
+}
+
+fn told_validated(validated: &Validated) -> ExitCode {
+    if validated.ok {
+        return told(&validated.text);
+    }
+    // There is nowhere else to say it.
+    let _ = std::io::stderr().write_all(validated.text.as_bytes());
+    ExitCode::from(REFUSED)
 }
 
 fn refused(line: &str, code: u8) -> ExitCode {

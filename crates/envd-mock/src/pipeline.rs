@@ -1,19 +1,20 @@
-//! The way of one call, in one function: head, guard, decision, route, and what was decided done to it. Knows no
-//! sockets; what a stage decides or does is in its own module.
+//! The path of one call, in one function: the origin is checked, faults are chosen, the call is routed, and the chosen
+//! faults are applied. A call from a foreign origin is refused before any rule counts it. Knows no sockets; what a stage
+//! decides or does is in its own module.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::{Request, StatusCode};
+use http::Request;
 
 use crate::answerer::Answerer;
 use crate::connection::{Accepted, Conn, Gone, Service};
 use crate::course::Course;
 use crate::live::Live;
+use crate::routes;
 use crate::routes::origin::Origins;
-use crate::routes::{self, reply};
 use crate::traffic::Recorder;
 
 /// What all calls on one port go through; cheap to clone.
@@ -56,22 +57,16 @@ impl Service for Pipeline {
 impl Stages {
     async fn call(&self, request: Request<Body>) -> Result<Response, Gone> {
         let (known, rpc) = (self.answerer.knows(request.uri().path()), routes::is_rpc(request.uri().path()));
+        let origin = self.origins.check(request.uri(), request.headers());
         let (course, mut request) =
-            Course::enter(&self.live, self.answerer.guest(), request, known, rpc).await;
+            Course::enter(&self.live, self.answerer.guest(), request, known, rpc, origin).await;
         let response = match course.before(&mut request).await? {
             Some(response) => response,
-            None => course.answered(request, |request| self.answer(request)).await?,
+            None => course.answered(request, |request| self.recorded(request)).await?,
         };
         let mut response = course.after(response).await;
         self.answerer.date(&mut response);
         Ok(course.leave(response))
-    }
-
-    async fn answer(&self, request: Request<Body>) -> Response {
-        match self.origins.check(request.uri(), request.headers()) {
-            Ok(()) => self.recorded(request).await,
-            Err(refused) => reply::error(StatusCode::FORBIDDEN, refused.to_string()),
-        }
     }
 
     /// What is recorded is what the answerer saw and said, before anything goes wrong with it.

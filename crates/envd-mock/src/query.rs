@@ -11,6 +11,15 @@ pub(crate) fn values<'q>(query: &'q str, name: &str) -> Vec<Cow<'q, str>> {
     query.split('&').filter_map(value).collect()
 }
 
+/// The decoded names of all parameters, each once.
+pub(crate) fn names(query: &str) -> Vec<Cow<'_, str>> {
+    let name = |pair: &str| Cow::Owned(decoded(pair.split_once('=').map_or(pair, |(name, _)| name)));
+    let mut names: Vec<_> = query.split('&').filter(|pair| !pair.is_empty()).map(name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 fn decoded(text: &str) -> String {
     let spaced = text.replace('+', " ");
     percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()

@@ -51,6 +51,24 @@ impl Refusals {
         old.iter().for_each(|(_, task)| task.abort());
     }
 
+    /// Does what these rules say, too.
+    pub(crate) fn add<'r>(&self, rules: impl Iterator<Item = &'r Arc<Armed<ConnectionRule>>>) {
+        let mut tasks = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.extend(rules.map(|armed| (Arc::clone(armed), self.by_rule(Arc::clone(armed)))));
+    }
+
+    /// No longer does what this rule says.
+    pub(crate) fn remove(&self, armed: &Arc<Armed<ConnectionRule>>) {
+        let mut tasks = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.retain(|(other, task)| {
+            let other = !Arc::ptr_eq(other, armed);
+            if !other {
+                task.abort();
+            }
+            other
+        });
+    }
+
     /// Refuses connections for a while, or until told otherwise, in place of what was asked for before.
     pub(crate) fn ask(&self, span: Option<Duration>) {
         let closed = self.gate.close();

@@ -47,7 +47,7 @@ impl Served {
     }
 
     pub(crate) fn faults(&self) -> Faults {
-        Faults::new(Arc::clone(&self.running.live))
+        Faults::new(Arc::clone(&self.running.live), self.running.guest.clone())
     }
 
     pub(crate) fn clock(&self) -> Clock {

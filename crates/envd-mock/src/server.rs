@@ -16,7 +16,7 @@ use crate::defect::{self, Defect, NotShown};
 use crate::fault::ScriptError;
 use crate::generation::{Generation, Traits};
 use crate::guest::{BootError, Guest, GuestConfig, Program};
-use crate::live::{Live, Setup, Unfit};
+use crate::live::{DeadRules, Live, ScriptRefused, Setup, Unfit};
 use crate::pipeline::Pipeline;
 use crate::routes::Front;
 use crate::routes::origin::{Origin, Origins};
@@ -88,9 +88,12 @@ pub enum StartError {
     /// The guest did not boot: its root or the kernel's namespaces are not usable.
     #[error(transparent)]
     Boot(#[from] BootError),
-    /// The script cannot be used: two of its rules were given the same name.
+    /// The script cannot be used: two of its rules were given the same name, or a rule can never act.
     #[error(transparent)]
     Script(#[from] ScriptError),
+    /// The script cannot be used for another reason.
+    #[error(transparent)]
+    Refused(ScriptRefused),
     /// A rule is about the inside of the guest, and who answers is none of the mock's own.
     #[error(transparent)]
     Unfit(#[from] Unfit),
@@ -117,6 +120,16 @@ pub enum StartError {
     /// The system gave no thread to run on.
     #[error("cannot start a thread for the server: {0}")]
     Thread(io::Error),
+}
+
+impl From<ScriptRefused> for StartError {
+    fn from(refused: ScriptRefused) -> Self {
+        match refused {
+            ScriptRefused::Unfit(unfit) => Self::Unfit(unfit),
+            ScriptRefused::Dead(error) => Self::Script(error),
+            taken @ ScriptRefused::NameTaken(_) => Self::Refused(taken),
+        }
+    }
 }
 
 impl StartError {
@@ -185,7 +198,8 @@ impl Server {
         config.setup.instead = config.behind.instead();
         let programs = config.setup.script.programs();
         let live = Live::new(config.setup, config.generation, config.guest.time.clone());
-        live.admit(&live.script())?;
+        let dead = DeadRules::allowed(live.alive_in().is_none());
+        live.admit(&live.script(), dead)?;
         let listener = bind(config.listen, config.allow_remote, live.gate.clone())?;
         let control = bind(config.control, config.allow_remote, Gate::default())?;
         let version = config.version.unwrap_or_else(|| traits.version.to_owned());

@@ -1,5 +1,5 @@
-//! What a strict run does not let pass: a rule or a program that was of no use, a request that nobody knew, a call that
-//! was left. Says so; judges nothing that the tally, the rules and the programs do not tell.
+//! What a strict run does not let pass: a rule or a program that was of no use, a fault asked for in vain, a request that
+//! nobody knew, a call that was left. Says so; judges nothing that the tally, the rules and the programs do not tell.
 
 use std::fmt;
 
@@ -36,6 +36,9 @@ pub struct StrictReport {
     pub dead_rules: Vec<String>,
     /// Programs that never ran, by name.
     pub idle_programs: Vec<String>,
+    /// Operations that were called with a header `X-Envd-Fault` while it was not honored, such as `GET /health`; the first
+    /// hundred different ones.
+    pub ignored_headers: Vec<String>,
     /// Requests that no route knows, such as `GET /nowhere`; the first hundred different ones.
     pub unknown: Vec<String>,
     /// Calls that were left, such as `GET /files (call 3)`; the first hundred.
@@ -47,6 +50,7 @@ impl StrictReport {
         strictness: Strictness,
         rules: Vec<RuleReport>,
         idle_programs: Vec<String>,
+        ignored_headers: Vec<String>,
         tally: Tally,
     ) -> Self {
         if strictness == Strictness::Off {
@@ -54,12 +58,13 @@ impl StrictReport {
         }
         let dead_rules = rules.into_iter().filter(|rule| rule.dead).map(told).collect();
         let abandoned = if strictness == Strictness::Abandoned { tally.abandoned.first } else { Vec::new() };
-        Self { dead_rules, idle_programs, unknown: tally.unknown.first, abandoned }
+        Self { dead_rules, idle_programs, ignored_headers, unknown: tally.unknown.first, abandoned }
     }
 
     /// Whether there is nothing to complain about.
     pub fn is_clean(&self) -> bool {
-        let lists = [&self.dead_rules, &self.idle_programs, &self.unknown, &self.abandoned];
+        let lists =
+            [&self.dead_rules, &self.idle_programs, &self.ignored_headers, &self.unknown, &self.abandoned];
         lists.into_iter().all(Vec::is_empty)
     }
 }
@@ -75,6 +80,7 @@ impl fmt::Display for StrictReport {
         let lists = [
             ("a rule that never fired", &self.dead_rules),
             ("a program that never ran", &self.idle_programs),
+            ("X-Envd-Fault without --faults-from-header", &self.ignored_headers),
             ("a request that no route knows", &self.unknown),
             ("a call that its client left", &self.abandoned),
         ];

@@ -278,6 +278,18 @@ impl Head for Past<'_> {
     fn query(&self, name: &str) -> Vec<Cow<'_, str>> {
         crate::query::values(self.entry.target.split_once('?').map_or("", |(_, query)| query), name)
     }
+
+    fn header_names(&self) -> Vec<Cow<'_, str>> {
+        let mut names: Vec<_> =
+            self.entry.headers.iter().map(|(name, _)| Cow::Owned(name.to_ascii_lowercase())).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn query_names(&self) -> Vec<Cow<'_, str>> {
+        crate::query::names(self.entry.target.split_once('?').map_or("", |(_, query)| query))
+    }
 }
 
 impl fmt::Display for VerifyError {

@@ -11,7 +11,7 @@ use super::proxy::ProxyArgs;
 use super::replay::ReplayArgs;
 use super::serve::ServeArgs;
 use super::up::Up;
-use crate::commands::{Faults, Incidents};
+use crate::commands::{Faults, Incidents, Validate, Validated};
 use crate::defect;
 use crate::script::script_schema;
 use crate::server::StartError;
@@ -40,6 +40,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Check scripts without starting anything: exits with 0 when all are valid, with 2 and every problem when not
+    Validate(Validate),
     #[command(flatten)]
     Tell(Tell),
 }
@@ -75,6 +77,8 @@ pub enum Stop {
     Told(String),
     /// The flags are wrong; one line says how.
     Refused(String),
+    /// Scripts were checked; nothing is served.
+    Validated(Validated),
     /// A self-check was asked for; nothing is served.
     SelfCheck {
         /// As JSON.
@@ -95,7 +99,7 @@ impl From<Stop> for Failed {
     fn from(stop: Stop) -> Self {
         let line = match stop {
             Stop::Told(line) | Stop::Refused(line) => line,
-            Stop::SelfCheck { .. } => String::new(),
+            Stop::Validated(_) | Stop::SelfCheck { .. } => String::new(),
         };
         Self { line, code: 2 }
     }
@@ -119,6 +123,7 @@ impl Cli {
         })?;
         match &read.command {
             Some(Command::Tell(tell)) => Err(Stop::Told(tell.text())),
+            Some(Command::Validate(validate)) => Err(Stop::Validated(validate.run())),
             Some(Command::SelfCheck { json }) => Err(Stop::SelfCheck { json: *json }),
             _ => Ok(read),
         }
@@ -128,7 +133,9 @@ impl Cli {
     pub fn common(&self) -> &Common {
         match &self.command {
             // What serves nothing has been taken out by `read`.
-            None | Some(Command::Tell(_) | Command::SelfCheck { .. }) => &self.serve.common,
+            None | Some(Command::Tell(_) | Command::Validate(_) | Command::SelfCheck { .. }) => {
+                &self.serve.common
+            }
             Some(Command::Serve(serve)) => &serve.common,
             Some(Command::Proxy(proxy)) => &proxy.common,
             Some(Command::Replay(replay)) => &replay.serve.common,
@@ -146,7 +153,9 @@ impl Cli {
     /// [`Failed`]: a script cannot be used, or the server cannot start. Nothing is left behind.
     pub async fn start(self) -> Result<Up, Failed> {
         match self.command {
-            None | Some(Command::Tell(_) | Command::SelfCheck { .. }) => self.serve.start().await,
+            None | Some(Command::Tell(_) | Command::Validate(_) | Command::SelfCheck { .. }) => {
+                self.serve.start().await
+            }
             Some(Command::Serve(serve)) => serve.start().await,
             Some(Command::Proxy(proxy)) => proxy.start().await,
             Some(Command::Replay(replay)) => replay.start().await,

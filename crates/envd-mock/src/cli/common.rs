@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::command::{Stop, first_line};
 use crate::builder::Builder;
-use crate::fault::{Script, ScriptError};
+use crate::fault::{Form, Script, ScriptError};
 use crate::incident;
 use crate::routes::origin::Origin;
 use crate::strict::Strictness;
@@ -32,13 +32,17 @@ pub struct Common {
     /// Admit one more Host or Origin than the loopback ones: `https://app.example`, or a host alone
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<Origin>,
-    /// What goes wrong, as a TOML file, or incident:NAME (see `envd-mock incidents`); more files follow in order
+    /// What goes wrong, as a TOML file (.json: JSON, .txt: expressions), or incident:NAME (see `envd-mock incidents`); more
+    /// files follow in order
     #[arg(long, value_name = "FILE")]
     script: Vec<PathBuf>,
     /// What goes wrong, as an expression such as 'GET /files #1: cut'; these come before ENVD_MOCK_FAULTS, and that
     /// before the scripts
     #[arg(long, value_name = "EXPR")]
     fault: Vec<String>,
+    /// Permit rules that can never act, such as one for an operation that does not exist; they are logged as warnings
+    #[arg(long)]
+    allow_dead_rules: bool,
     /// What draws are made from, instead of what the scripts say
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -106,12 +110,14 @@ impl Common {
     /// [`Stop`], when something that goes wrong cannot be read.
     pub(super) fn tell<Of>(&self, builder: Builder<Of>) -> Result<Builder<Of>, Stop> {
         self.check_journal()?;
+        let builder = builder.allow_dead_rules(self.allow_dead_rules);
+        let script = self.setup(std::env::var(FAULTS).ok().as_deref(), builder.alive_in())?;
         let bodies = usize::try_from(self.journal_bodies).unwrap_or(usize::MAX);
         let builder = builder
             .listen(self.listen)
             .control(self.control)
             .allow_remote(self.allow_remote)
-            .script(self.setup(std::env::var(FAULTS).ok().as_deref())?)
+            .script(script)
             .faults_from_header(self.faults_from_header)
             .clock(self.clock)
             .strict(self.strict.map_or(Strictness::Off, Strictness::from))
@@ -138,10 +144,11 @@ impl Common {
     }
 
     /// All rules, those of the command line first: what is nearest at hand decides.
-    fn setup(&self, environment: Option<&str>) -> Result<Script, Stop> {
-        let expressions = self.fault.iter().map(|text| Script::parse_expressions("--fault", text));
-        let from_environment = environment.map(|text| Script::parse_expressions(FAULTS, text));
-        let files = self.script.iter().map(|file| read(file));
+    fn setup(&self, environment: Option<&str>, alive_in: Option<u8>) -> Result<Script, Stop> {
+        let read_expressions = |source, text| Script::read(Form::Expressions, source, text, alive_in);
+        let expressions = self.fault.iter().map(|text| read_expressions("--fault", text));
+        let from_environment = environment.map(|text| read_expressions(FAULTS, text));
+        let files = self.script.iter().map(|file| read(file, alive_in));
         let near = expressions.chain(from_environment).map(|script| script.map_err(refused));
         let script = near.chain(files).try_fold(Script::default(), |all, script| {
             let (seed, script) = (all.seed, script?);
@@ -156,14 +163,14 @@ impl Common {
     }
 }
 
-fn read(file: &Path) -> Result<Script, Stop> {
+fn read(file: &Path, alive_in: Option<u8>) -> Result<Script, Stop> {
     if let Some(name) = file.to_str().and_then(|file| file.strip_prefix("incident:")) {
         return incident::script(name).map_err(|unknown| Stop::Refused(unknown.to_string()));
     }
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file)
         .map_err(|error| Stop::Refused(format!("cannot read the script {name}: {error}")))?;
-    Script::from_toml(&name, &text).map_err(refused)
+    Script::read(Form::of_file(file), &name, &text, alive_in).map_err(refused)
 }
 
 fn refused(error: ScriptError) -> Stop {
@@ -187,7 +194,7 @@ mod tests {
 
     fn setup(flags: &[&str], environment: Option<&str>) -> Result<Script, Stop> {
         let args = std::iter::once(&"envd-mock").chain(flags);
-        Alone::try_parse_from(args).unwrap().common.setup(environment)
+        Alone::try_parse_from(args).unwrap().common.setup(environment, Some(2))
     }
 
     #[test]

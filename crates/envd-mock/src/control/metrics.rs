@@ -9,13 +9,18 @@ use http::header;
 
 use super::port::Context;
 use crate::journal::Tally;
+use crate::live::Live;
 
 const TEXT: [(header::HeaderName, &str); 1] =
     [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
 
 pub(super) async fn read(State(Context { live, .. }): State<Context>) -> Response {
-    let text = page(&live.journal.tally(), live.journal.size() as u64, live.journal.dropped());
-    (TEXT, text).into_response()
+    (TEXT, text(&live)).into_response()
+}
+
+/// All totals.
+pub(crate) fn text(live: &Live) -> String {
+    page(&live.journal.tally(), live.journal.size() as u64, live.journal.dropped())
 }
 
 fn page(tally: &Tally, journal_bytes: u64, dropped: u64) -> String {

@@ -8,9 +8,12 @@ mod guest;
 mod journal;
 mod metrics;
 mod openapi;
+#[cfg(test)]
+mod parity;
 mod port;
 mod script;
 mod table;
 mod verify;
 
+pub(crate) use metrics::text as metrics;
 pub(crate) use port::{Control, Facts};

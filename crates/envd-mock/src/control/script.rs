@@ -4,12 +4,13 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::ask::{Content, bad, bad_script};
+use super::ask::{Asked, Content, bad, bad_script};
 use super::port::Context;
-use crate::fault::{self, CallRule, ConnectionRule, Script};
-use crate::live::RuleReport;
+use crate::fault::{self, CallRule, ConnectionRule, Form, Script};
+use crate::live::{DeadRules, RuleReport, ScriptRefused};
 use crate::routes::reply;
 
 const TOML: &str = "application/toml";
@@ -26,40 +27,73 @@ pub(super) async fn read(State(Context { live, .. }): State<Context>, headers: H
     }
 }
 
+/// What becomes of rules that can never act.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Allow {
+    #[serde(default)]
+    allow_dead_rules: bool,
+}
+
 pub(super) async fn replace(
     State(Context { live, .. }): State<Context>,
+    Asked(Allow { allow_dead_rules }): Asked<Allow>,
     headers: HeaderMap,
     Content(content): Content,
 ) -> Response {
-    match script(&headers, &content, whole_script) {
-        Ok(script) => match live.admit(&script) {
+    off_the_workers(move || {
+        let alive_in = live.alive_in().filter(|_| !allow_dead_rules);
+        let script = match script(&headers, &content, alive_in, |value| whole_script(value, alive_in)) {
+            Ok(script) => script,
+            Err(refused) => return refused.told(),
+        };
+        match live.admit(&script, DeadRules::allowed(allow_dead_rules)) {
             Ok(()) => {
                 live.replace(script);
                 StatusCode::NO_CONTENT.into_response()
             }
-            Err(unfit) => bad(unfit.to_string()),
-        },
-        Err(refused) => refused.told(),
-    }
+            Err(refused) => told(refused),
+        }
+    })
+    .await
 }
 
 pub(super) async fn add(
     State(Context { live, .. }): State<Context>,
+    Asked(Allow { allow_dead_rules }): Asked<Allow>,
     headers: HeaderMap,
     Content(content): Content,
 ) -> Response {
-    let added = match script(&headers, &content, some_rules) {
-        Ok(script) => script,
-        Err(refused) => return refused.told(),
-    };
-    if let Err(unfit) = live.admit(&added) {
-        return bad(unfit.to_string());
-    }
-    let connections = added.connections.iter().map(|rule| rule.name.clone());
-    let names: Vec<String> = connections.chain(added.calls.iter().map(|rule| rule.name.clone())).collect();
-    match live.add(added) {
-        Ok(()) => (StatusCode::CREATED, Json(serde_json::json!({ "added": names }))).into_response(),
-        Err(taken) => reply::error(StatusCode::CONFLICT, format!("there is a rule called {taken:?} already")),
+    off_the_workers(move || {
+        let alive_in = live.alive_in().filter(|_| !allow_dead_rules);
+        let added = match script(&headers, &content, alive_in, |value| some_rules(value, alive_in)) {
+            Ok(script) => script,
+            Err(refused) => return refused.told(),
+        };
+        let connections = added.connections.iter().map(|rule| rule.name.clone());
+        let names: Vec<String> =
+            connections.chain(added.calls.iter().map(|rule| rule.name.clone())).collect();
+        let admitted = live.admit(&added, DeadRules::allowed(allow_dead_rules));
+        match admitted.and_then(|()| live.add(added)) {
+            Ok(()) => (StatusCode::CREATED, Json(serde_json::json!({ "added": names }))).into_response(),
+            Err(refused) => told(refused),
+        }
+    })
+    .await
+}
+
+/// A script of many megabytes takes a while to read: the calls of the mock do not wait for it.
+async fn off_the_workers(work: impl FnOnce() -> Response + Send + 'static) -> Response {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|panic| reply::error(StatusCode::INTERNAL_SERVER_ERROR, panic.to_string()))
+}
+
+fn told(refused: ScriptRefused) -> Response {
+    match refused {
+        ScriptRefused::Dead(error) => bad_script(&error),
+        ScriptRefused::NameTaken(_) => reply::error(StatusCode::CONFLICT, refused.to_string()),
+        ScriptRefused::Unfit(unfit) => bad(unfit.to_string()),
     }
 }
 
@@ -90,6 +124,7 @@ pub(super) async fn reset(State(Context { live, .. }): State<Context>) -> Status
 fn script(
     headers: &HeaderMap,
     content: &[u8],
+    alive_in: Option<u8>,
     json: impl FnOnce(&Value) -> Result<Script, Refusal>,
 ) -> Result<Script, Refusal> {
     let text =
@@ -101,8 +136,8 @@ fn script(
                 .map_err(|error| Refusal::Text(format!("expected JSON, {error}")))?;
             json(&value)
         }
-        TOML | "text/x-toml" => Ok(Script::from_toml(SOURCE, text)?),
-        "text/plain" => Ok(Script::parse_expressions(SOURCE, text)?),
+        TOML | "text/x-toml" => Ok(Script::read(Form::Toml, SOURCE, text, alive_in)?),
+        "text/plain" => Ok(Script::read(Form::Expressions, SOURCE, text, alive_in)?),
         other => {
             let expected = "expected the content type application/json, application/toml or text/plain";
             Err(Refusal::Kind(format!("{expected}, got {other:?}")))
@@ -139,12 +174,12 @@ impl From<fault::ScriptError> for Refusal {
     }
 }
 
-fn whole_script(value: &Value) -> Result<Script, Refusal> {
-    Ok(Script::from_json(value)?)
+fn whole_script(value: &Value, alive_in: Option<u8>) -> Result<Script, Refusal> {
+    Ok(Script::live_from_json(value, alive_in)?)
 }
 
 /// One rule with its target, or lists of them as in a script.
-fn some_rules(value: &Value) -> Result<Script, Refusal> {
+fn some_rules(value: &Value, alive_in: Option<u8>) -> Result<Script, Refusal> {
     let mut record = value.clone();
     let Some(target) = record.as_object_mut().and_then(|record| record.remove("target")) else {
         let other = ["seed", "program"].into_iter().find(|key| value.get(key).is_some());
@@ -152,11 +187,11 @@ fn some_rules(value: &Value) -> Result<Script, Refusal> {
             Some(key) => {
                 Err(Refusal::Text(format!("/{key}: expected rules alone; PUT /script takes the rest")))
             }
-            None => whole_script(value),
+            None => whole_script(value, alive_in),
         };
     };
     match target.as_str() {
-        Some("call") => Ok(CallRule::from_json(&record)?.into()),
+        Some("call") => Ok(CallRule::live_from_json(&record, alive_in)?.into()),
         Some("connection") => Ok(ConnectionRule::from_json(&record)?.into()),
         _ => Err(Refusal::Text(format!("/target: expected \"call\" or \"connection\", got {target}"))),
     }

@@ -33,6 +33,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Context>)> {
         ("/journal/export", get(journal::export)),
         ("/verify", post(verify::verify)),
         ("/coverage", get(verify::coverage)),
+        ("/strict", get(verify::strict)),
         ("/reset", post(script::reset)),
         ("/clock", get(clock::read)),
         ("/clock/advance", post(clock::advance)),

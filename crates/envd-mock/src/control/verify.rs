@@ -3,13 +3,15 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, header};
+use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::ask::{Span, Told, bad, bad_script};
 use super::port::Context;
 use crate::fault::Expect;
+use crate::routes::reply;
+use crate::strict::StrictReport;
 use crate::verify::{self, Expectations, Unverified};
 
 #[derive(Deserialize)]
@@ -39,7 +41,13 @@ pub(super) async fn verify(
         live.journal.settled(longest).await;
     }
     let expectations = Expectations { list, in_order: more.in_order, nothing_else: more.nothing_else };
-    match verify::of(&live, &expectations) {
+    // A long journal takes a while to go through: the calls of the mock do not wait for it.
+    let verified = tokio::task::spawn_blocking(move || verify::of(&live, &expectations)).await;
+    let verified = match verified {
+        Ok(verified) => verified,
+        Err(panic) => return reply::error(StatusCode::INTERNAL_SERVER_ERROR, panic.to_string()),
+    };
+    match verified {
         Ok(()) => Json(json!({ "ok": true, "failures": [] })).into_response(),
         Err(Unverified::Bad(error)) => bad_script(&error),
         Err(Unverified::Failed(failed)) => {
@@ -57,6 +65,10 @@ fn more(asked: Value) -> Result<More, String> {
         let expected = "a list of expectations, or an object with expect, in_order, nothing_else and settle";
         format!("expected {expected}: {error}")
     })
+}
+
+pub(super) async fn strict(State(Context { live, .. }): State<Context>) -> Json<StrictReport> {
+    Json(live.strict_report(live.strictness))
 }
 
 pub(super) async fn coverage(State(Context { live, .. }): State<Context>, headers: HeaderMap) -> Response {

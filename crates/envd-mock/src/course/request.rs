@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::{Request, StatusCode};
+use http::Request;
 use http_body_util::BodyExt as _;
 
 use crate::body::delay_left;
@@ -19,8 +19,8 @@ use super::{Course, crash};
 impl Course {
     /// What goes wrong before the guest is asked; an answer, where there is one already.
     pub(crate) async fn before(&self, request: &mut Request<Body>) -> Result<Option<Response>, Gone> {
-        if let Some(refusal) = &self.refusal {
-            return Ok(Some(crate::routes::reply::error(StatusCode::BAD_REQUEST, refusal)));
+        if let Some((status, refusal)) = &self.refusal {
+            return Ok(Some(crate::routes::reply::error(*status, refusal)));
         }
         if self.plan.is_empty() {
             return Ok(None);

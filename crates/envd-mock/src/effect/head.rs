@@ -33,4 +33,12 @@ impl Head for Asked<'_> {
     fn query(&self, name: &str) -> Vec<Cow<'_, str>> {
         crate::query::values(self.parts.uri.query().unwrap_or_default(), name)
     }
+
+    fn header_names(&self) -> Vec<Cow<'_, str>> {
+        self.parts.headers.keys().map(|name| Cow::Borrowed(name.as_str())).collect()
+    }
+
+    fn query_names(&self) -> Vec<Cow<'_, str>> {
+        crate::query::names(self.parts.uri.query().unwrap_or_default())
+    }
 }

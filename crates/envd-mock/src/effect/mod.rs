@@ -10,6 +10,8 @@ mod upward;
 pub(crate) use early::{error, status};
 pub(crate) use head::Asked;
 pub(crate) use message::look;
+#[cfg(test)]
+pub(crate) use named::names_something;
 pub(crate) use named::{Named, of as named, started_pid};
 pub(crate) use reply::{change_head, lay_over};
 pub(crate) use upward::{Outcome, Upward, Watch};

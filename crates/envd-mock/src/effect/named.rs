@@ -114,6 +114,12 @@ pub(super) fn by_path(path: &str, codec: Codec, bytes: Bytes) -> Option<Named> {
     )
 }
 
+/// Whether the first message of an RPC names anything at all.
+#[cfg(test)]
+pub(crate) fn names_something(rpc: &str) -> bool {
+    by_path(rpc, Codec::Json, Bytes::from_static(b"{}")).is_some()
+}
+
 fn decode<M: prost::Message + prost::Name + Default>(codec: Codec, bytes: Bytes) -> Option<M> {
     match codec {
         Codec::Proto => M::decode(bytes).ok(),

@@ -1,17 +1,15 @@
 //! Rules in force: which of them a call or a connection gets, and how often each has counted, been chosen and fired.
 //! The time is told, never read.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::draw::Key;
-use super::kinds::{CallFault, Place, Stage};
-use super::matcher::{Call, Head, call_meets};
+use super::kinds::{CallFault, ConnectionFault, Place, Stage};
+use super::param::Wait;
 use super::position::Position;
-use super::replay::Replay;
-use super::rule::{CallRule, ConnectionRule, Often, Operation, Script};
+use super::rule::{CallRule, ConnectionRule, Often};
 
 /// What a script's rules are, as far as counting goes.
 pub(crate) trait Rule {
@@ -19,6 +17,19 @@ pub(crate) trait Rule {
     fn often(&self) -> &Often;
     fn at(&self) -> Option<Position>;
     fn ttl(&self) -> Option<Duration>;
+    /// The wait that its fault draws.
+    fn wait(&self) -> Option<&Wait>;
+
+    /// Whether anything about it is drawn, so that the coordinates of what it meets count.
+    fn draws(&self) -> bool {
+        self.often().probability.is_some() || self.wait().is_some_and(|wait| !matches!(wait, Wait::Fixed(_)))
+    }
+
+    /// Whether it is in force for a part of the time alone.
+    fn is_timed(&self) -> bool {
+        let often = self.often();
+        often.after.is_some() || often.until.is_some() || self.ttl().is_some()
+    }
 }
 
 impl Rule for CallRule {
@@ -36,6 +47,13 @@ impl Rule for CallRule {
 
     fn ttl(&self) -> Option<Duration> {
         self.ttl
+    }
+
+    fn wait(&self) -> Option<&Wait> {
+        match &self.fault {
+            CallFault::Delay { time } | CallFault::StartLate { time } => Some(time),
+            _ => None,
+        }
     }
 }
 
@@ -55,6 +73,13 @@ impl Rule for ConnectionRule {
     fn ttl(&self) -> Option<Duration> {
         self.ttl
     }
+
+    fn wait(&self) -> Option<&Wait> {
+        match &self.fault {
+            ConnectionFault::Delay { time } | ConnectionFault::SlowClose { time } => Some(time),
+            _ => None,
+        }
+    }
 }
 
 /// A rule that is in force, with its counts.
@@ -63,13 +88,42 @@ pub(crate) struct Armed<R> {
     pub(crate) rule: R,
     seed: u64,
     since: Duration,
-    /// Those that met all conditions but how often.
-    met: AtomicU64,
+    meter: Arc<Meter>,
+    /// What the meter said when the rule was armed.
+    base: u64,
     drawn: AtomicU64,
     chosen: AtomicU64,
     fired: AtomicU64,
-    /// How often each name of a coordinate was met.
-    named: Mutex<HashMap<String, u64>>,
+}
+
+/// Counts those that meet all conditions but how often, for all rules with the same conditions.
+#[derive(Debug)]
+pub(super) struct Meter {
+    /// No other meter has it.
+    number: u64,
+    count: AtomicU64,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self { number: NEXT.fetch_add(1, Ordering::Relaxed), count: AtomicU64::new(0) }
+    }
+}
+
+impl Meter {
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Counts one more; how many there have been.
+    pub(super) fn count(&self) -> u64 {
+        self.count.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(super) fn reading(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
 }
 
 /// What has become of a rule so far.
@@ -101,15 +155,29 @@ pub(crate) type ChosenConnection = Chosen<ConnectionRule>;
 
 impl<R: Rule> Armed<R> {
     pub(super) fn new(rule: R, seed: u64, since: Duration) -> Arc<Self> {
+        Self::with_meter(rule, seed, since, Arc::default())
+    }
+
+    /// From what the meter says now.
+    pub(super) fn with_meter(rule: R, seed: u64, since: Duration, meter: Arc<Meter>) -> Arc<Self> {
         let zero = AtomicU64::default;
-        let (met, drawn, chosen, fired) = (zero(), zero(), zero(), zero());
-        Arc::new(Self { rule, seed, since, met, drawn, chosen, fired, named: Mutex::default() })
+        let (base, drawn, chosen, fired) = (meter.reading(), zero(), zero(), zero());
+        Arc::new(Self { rule, seed, since, meter, base, drawn, chosen, fired })
+    }
+
+    pub(super) fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
+    /// What the meter said when the rule was armed.
+    pub(super) fn base(&self) -> u64 {
+        self.base
     }
 
     pub(crate) fn counts(&self) -> Counts {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Counts {
-            met: of(&self.met),
+            met: self.meter.reading() - self.base,
             drawn: of(&self.drawn),
             chosen: of(&self.chosen),
             fired: of(&self.fired),
@@ -135,15 +203,20 @@ impl<R: Rule> Armed<R> {
         often.after.is_none_or(|after| age >= after) && ends.is_none_or(|end| age < end)
     }
 
-    /// Counts one that meets the conditions, and decides on it.
-    fn decide(self: &Arc<Self>, name: Option<&str>) -> Option<Chosen<R>> {
+    /// Decides on one that meets the conditions, the `reading`th of the meter; `named` is how often its name has been met.
+    pub(super) fn decide(self: &Arc<Self>, reading: u64, named: Option<(&str, u64)>) -> Option<Chosen<R>> {
         let often = self.rule.often();
-        let n = self.met.fetch_add(1, Ordering::Relaxed) + 1;
-        let key = Key::new(self.seed, self.rule.name(), &self.coordinate(n, name));
+        let n = reading - self.base;
         let counted = often.nth.is_none_or(|nth| nth.covers(n))
-            && often.every.is_none_or(|every| n.is_multiple_of(every));
+            && often.every.is_none_or(|every| n.is_multiple_of(every))
+            && (!self.is_spent() || self.rule.draws() || self.draws_each_time());
+        if !counted {
+            return None;
+        }
+        let coordinate = named.map_or_else(|| n.to_string(), |(name, count)| format!("{name}/{count}"));
+        let key = Key::new(self.seed, self.rule.name(), &coordinate);
         let chosen = Chosen { armed: Arc::clone(self), n, key };
-        let at_once = counted && (self.draws_each_time() || (chosen.is_drawn("call") && self.take_one()));
+        let at_once = self.draws_each_time() || (chosen.is_drawn("call") && self.take_one());
         at_once.then_some(chosen)
     }
 
@@ -152,12 +225,9 @@ impl<R: Rule> Armed<R> {
         matches!(self.rule.at(), Some(Position::DownEnvelope(which, _) | Position::UpEnvelope(which, _)) if which.is_many())
     }
 
-    fn coordinate(&self, n: u64, name: Option<&str>) -> String {
-        let Some(name) = name else { return n.to_string() };
-        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = named.entry(name.to_owned()).or_default();
-        *count += 1;
-        format!("{name}/{count}")
+    /// Whether it has been chosen as often as it may be.
+    fn is_spent(&self) -> bool {
+        self.rule.often().times.is_some_and(|most| self.chosen.load(Ordering::Relaxed) >= most)
     }
 
     /// One of the times that it may be chosen.
@@ -198,7 +268,7 @@ impl<R: Rule> Chosen<R> {
 
 /// Which faults exclude each other within one call: the first rule to match has the slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Slot {
+pub(super) enum Slot {
     /// A delay goes with any other fault of the reply.
     Delay(Option<Position>),
     Reply,
@@ -213,7 +283,7 @@ impl CallRule {
         self.at.map_or_else(|| self.fault.kind().places[0], Position::place)
     }
 
-    fn slot(&self) -> Slot {
+    pub(super) fn slot(&self) -> Slot {
         match (&self.fault, self.fault.kind().stage, self.place()) {
             (CallFault::Delay { .. }, ..) => Slot::Delay(self.at),
             (CallFault::Crash { .. } | CallFault::Series { .. }, _, Place::Head) => Slot::Reply,
@@ -225,123 +295,10 @@ impl CallRule {
     }
 }
 
-/// All rules of a mock, found fast.
-#[derive(Debug, Default)]
-pub(crate) struct Rules {
-    pub(crate) connections: Vec<Arc<Armed<ConnectionRule>>>,
-    pub(crate) calls: Vec<Arc<Armed<CallRule>>>,
-    /// Indices of rules for one path alone, by its path.
-    exact: HashMap<String, Vec<usize>>,
-    /// Indices of the others.
-    wide: Vec<usize>,
-    /// Decisions that were recorded, made before any rule is asked.
-    replay: Option<Arc<Replay>>,
-}
-
-impl Rules {
-    /// Arms a script at a time.
-    pub(crate) fn arm(script: Script, now: Duration) -> Self {
-        let seed = script.seed;
-        let connections = script.connections.into_iter().map(|rule| Armed::new(rule, seed, now)).collect();
-        let calls = script.calls.into_iter().map(|rule| Armed::new(rule, seed, now)).collect();
-        Self::of(connections, calls)
-    }
-
-    /// These rules, with the counts that they have.
-    pub(crate) fn of(connections: Vec<Arc<Armed<ConnectionRule>>>, calls: Vec<Arc<Armed<CallRule>>>) -> Self {
-        let (mut exact, mut wide) = (HashMap::<String, Vec<usize>>::new(), Vec::new());
-        for (index, armed) in calls.iter().enumerate() {
-            match armed.rule.when.operation.exact_path() {
-                Some(path) => exact.entry(path).or_default().push(index),
-                None => wide.push(index),
-            }
-        }
-        Self { connections, calls, exact, wide, replay: None }
-    }
-
-    /// Makes recorded decisions before any rule is asked.
-    pub(crate) fn with_replay(mut self, replay: Option<Arc<Replay>>) -> Self {
-        self.replay = replay;
-        self
-    }
-
-    /// Decisions that were recorded.
-    pub(crate) fn replay(&self) -> Option<&Arc<Replay>> {
-        self.replay.as_ref()
-    }
-
-    /// The rules that may be about a path, in order.
-    fn about<'r>(&'r self, path: &str) -> impl Iterator<Item = &'r Arc<Armed<CallRule>>> {
-        let (mut exact, mut wide) = (
-            self.exact.get(path).map(Vec::as_slice).unwrap_or_default().iter().peekable(),
-            self.wide.iter().peekable(),
-        );
-        std::iter::from_fn(move || {
-            let first = match (exact.peek(), wide.peek()) {
-                (Some(one), Some(other)) if one < other => exact.next(),
-                (Some(_), None) => exact.next(),
-                _ => wide.next(),
-            };
-            first.map(|index| &self.calls[*index])
-        })
-    }
-
-    /// Whether a decision about the call needs its first message.
-    pub(crate) fn need_message(&self, head: &dyn Head, now: Duration) -> bool {
-        self.about(head.path()).any(|armed| {
-            let when = &armed.rule.when;
-            armed.is_in_force(now)
-                && when.operation.matches(head)
-                && (when.tag.is_some() || when.command.is_some() || (when.path.is_some() && head.is_rpc()))
-        })
-    }
-
-    /// What goes wrong with a call: for each slot the first rule that matches.
-    pub(crate) fn decide(&self, call: &Call<'_>, now: Duration) -> Vec<ChosenCall> {
-        let mut plan = self.replay.as_ref().map(|replay| replay.decide(call)).unwrap_or_default();
-        for armed in self.about(call.head.path()) {
-            if !armed.is_in_force(now) || !call_meets(&armed.rule.when, call) {
-                continue;
-            }
-            let slot = armed.rule.slot();
-            let Some(chosen) = armed.decide(call.name) else { continue };
-            if !plan.iter().any(|other| other.rule().slot() == slot) {
-                plan.push(chosen);
-            }
-        }
-        plan
-    }
-
-    /// What goes wrong with a connection: the first rule that matches at each position.
-    pub(crate) fn decide_connection(&self, now: Duration) -> Vec<ChosenConnection> {
-        let mut plan = self.replay.as_ref().map(|replay| replay.decide_connection()).unwrap_or_default();
-        for armed in self.connections.iter().filter(|armed| !armed.rule.is_refusal()) {
-            let chosen = if armed.is_in_force(now) { armed.decide(None) } else { None };
-            if let Some(chosen) = chosen
-                && !plan.iter().any(|other| other.rule().at == armed.rule.at)
-            {
-                plan.push(chosen);
-            }
-        }
-        plan
-    }
-
-    /// Spans of time in which nobody listens, each with its rule.
-    pub(crate) fn refusals(&self) -> impl Iterator<Item = &Arc<Armed<ConnectionRule>>> {
-        self.connections.iter().filter(|armed| armed.rule.is_refusal())
-    }
-
-    /// The names of all rules.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        let connections = self.connections.iter().map(|armed| armed.rule.name.as_str());
-        connections.chain(self.calls.iter().map(|armed| armed.rule.name.as_str()))
-    }
-}
-
 impl<R> Armed<R> {
     /// Notes that it was chosen without having been asked.
     pub(super) fn note_chosen(&self) {
-        self.met.fetch_add(1, Ordering::Relaxed);
+        self.meter.count();
         self.chosen.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -352,22 +309,8 @@ impl<R> Armed<R> {
 }
 
 impl ConnectionRule {
-    fn is_refusal(&self) -> bool {
-        matches!(self.fault, super::kinds::ConnectionFault::Refuse {})
-    }
-}
-
-impl Operation {
-    /// The one path that is meant, with its leading slash.
-    fn exact_path(&self) -> Option<String> {
-        let (slash, glob) = match self {
-            Self::Any => return None,
-            Self::Rpc(glob) => ("/", glob),
-            Self::Rest(_, glob) => ("", glob),
-        };
-        let text = glob.as_str();
-        let plain = !text.contains(['*', '?', '[', ']', '{', '}', '\\']);
-        plain.then(|| format!("{slash}{text}"))
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self.fault, ConnectionFault::Refuse {})
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::glob::Glob;
+use super::glob::{Glob, LONGEST};
 use super::kinds::parameter;
 use super::node::{Node, Problem, Table, Value};
 use super::param::{Param, from_text, problem, whole};
@@ -32,7 +32,7 @@ pub(crate) const OF_EVERY_RULE: &[Key] = &[
     key::<Name>("name", "one of a kind within a script; the rule as an expression by default"),
     key::<Nth>("nth", "which of those that meet all other conditions, counted from 1: 2, 1..3 or 4.."),
     key::<Count>("every", "every so many of them: 3 is the third, the sixth, and so on"),
-    key::<Probability>("probability", "the share of them, from 0 to 1"),
+    key::<Probability>("probability", "the share of them, from 0 to 1, such as 0.05 or 5%"),
     key::<Count>("times", "at most so many times"),
     key::<Duration>("after", "not before this time since the rule was armed"),
     key::<Duration>("until", "not from this time on"),
@@ -213,7 +213,7 @@ impl Param for Probability {
         let share = match &node.value {
             Value::Fraction(share) => Some(*share),
             Value::Number(number) => number.to_string().parse().ok(),
-            Value::Text(text) => text.parse().ok(),
+            Value::Text(text) => share(text),
             _ => None,
         };
         // Adding zero makes a plain zero of a negative one.
@@ -226,15 +226,23 @@ impl Param for Probability {
     }
 
     fn schema() -> serde_json::Value {
-        json!({ "type": ["number", "string"], "minimum": 0, "maximum": 1, "pattern": "^[0-9.eE+-]+$" })
+        json!({ "type": ["number", "string"], "minimum": 0, "maximum": 1, "pattern": "^[0-9.eE+-]+%?$" })
     }
 
     fn expected() -> String {
-        "a share from 0 to 1".to_owned()
+        "a share from 0 to 1, such as 0.05 or 5%".to_owned()
     }
 
     fn example() -> String {
         "0.05".to_owned()
+    }
+}
+
+/// A number, or a percentage.
+fn share(text: &str) -> Option<f64> {
+    match text.strip_suffix('%') {
+        Some(percent) => percent.parse::<f64>().ok().map(|percent| percent / 100.0),
+        None => text.parse().ok(),
     }
 }
 
@@ -293,7 +301,10 @@ impl Param for Name {
 
 impl Param for Glob {
     fn read(node: &Node) -> Result<Self, Problem> {
-        from_text(node, |text| text.parse().ok())
+        from_text(node, |text| text.parse().ok()).map_err(|problem| match &node.value {
+            Value::Text(text) => too_long(text, problem),
+            _ => problem,
+        })
     }
 
     fn write(&self) -> Option<Value> {
@@ -310,6 +321,18 @@ impl Param for Glob {
 
     fn example() -> String {
         "/tmp/**".to_owned()
+    }
+}
+
+/// The problem with a pattern whose only fault is its length.
+pub(super) fn too_long(pattern: &str, problem: Problem) -> Problem {
+    match pattern.chars().count() {
+        length if length > LONGEST => Problem {
+            expected: format!("a pattern of at most {LONGEST} characters"),
+            got: format!("one of {length}"),
+            ..problem
+        },
+        _ => problem,
     }
 }
 

@@ -64,6 +64,28 @@ mod tests {
         Key::new(7, "rule", &coordinate.to_string())
     }
 
+    /// Kind: draws that change from one release to the next, so that a seed no longer means the same run. Never to be
+    /// changed; computed apart, from the SHA-256 that the module describes.
+    #[test]
+    fn draws_are_the_same_in_every_release() {
+        for (seed, rule, coordinate, purpose, expected) in [
+            (7, "rule", "1", "call", 0.6776004091955604),
+            (7, "rule", "2", "call", 0.966883697183158),
+            (0, "GET /files %0.5: cut", "1", "call", 0.6981381883108062),
+            (7, "rule", "upload/1", "call", 0.15976748394731166),
+            (7, "rule", "1", "wait", 0.6105765070377368),
+            (7, "rule", "1", "wait, second", 0.6561670072442164),
+            (u64::MAX, "slow disk", "é/3", "envelope 4", 0.16335674535596567),
+        ] {
+            let draw: f64 = Key::new(seed, rule, coordinate).draw(purpose);
+            assert_eq!(
+                draw.to_bits(),
+                f64::to_bits(expected),
+                "{seed} {rule} {coordinate} {purpose}: {draw}"
+            );
+        }
+    }
+
     #[test]
     fn a_draw_is_what_it_was() {
         // Computed apart: sha256 over the eight-byte seed and length-prefixed parts.

@@ -83,6 +83,34 @@ pub(crate) fn fault<F: Fault>(text: &str) -> Result<Table, Problem> {
     Ok(table)
 }
 
+/// Every expression of a text; behind one that cannot be read, the next line is.
+pub(crate) fn each(text: &str) -> Vec<Result<Record, Problem>> {
+    let (mut all, mut start) = (Vec::new(), 0);
+    while start < text.len() {
+        let mut lexer = Lexer::new(&text[start..]);
+        let place = |at: Range<usize>| start + at.start..start + at.end;
+        let mut next = text.len();
+        while lexer.next_expression() {
+            match expression(&mut lexer) {
+                Ok(mut record) => {
+                    let (Record::Call(table) | Record::Connection(table)) = &mut record;
+                    table.relocate(&place);
+                    all.push(Ok(record));
+                }
+                Err(problem) => {
+                    let at = place(problem.at.clone());
+                    let rest = text.get(at.start..).unwrap_or_default();
+                    next = rest.find('\n').map_or(text.len(), |newline| at.start + newline + 1);
+                    all.push(Err(Problem { at, ..problem }));
+                    break;
+                }
+            }
+        }
+        start = next;
+    }
+    all
+}
+
 fn no_more(lexer: &mut Lexer<'_>) -> Result<(), Problem> {
     if lexer.next_expression() {
         return Err(Problem::new(lexer.here(), "one expression", "another one", CallFault::KINDS[0].example));

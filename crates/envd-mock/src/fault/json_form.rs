@@ -25,6 +25,21 @@ pub(crate) fn read<R>(
     })
 }
 
+/// Everything that `judge` finds wrong with an object.
+pub(crate) fn problems(
+    value: &serde_json::Value,
+    judge: impl FnOnce(Table) -> Vec<Problem>,
+) -> Vec<ScriptError> {
+    let mut pointers = Vec::new();
+    match node(value, String::new(), &mut pointers).value {
+        Value::Table(table) => {
+            let pointer = |problem: &Problem| pointers.get(problem.at.start).map_or("", String::as_str);
+            judge(table).into_iter().map(|problem| ScriptError::json(pointer(&problem), problem)).collect()
+        }
+        _ => read(value, |_| Ok(())).err().into_iter().collect(),
+    }
+}
+
 /// The record as JSON.
 pub(crate) fn write(table: Table) -> serde_json::Value {
     as_json(&Value::Table(table))

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde_json::json;
 
+use super::condition::too_long;
 use super::node::{Node, Problem, Value};
 use super::param::{Param, from_text};
 use super::rule::Operation;
@@ -54,7 +55,10 @@ impl FromStr for Operation {
 
 impl Param for Operation {
     fn read(node: &Node) -> Result<Self, Problem> {
-        from_text(node, Self::parse)
+        from_text(node, Self::parse).map_err(|problem| match &node.value {
+            Value::Text(text) => too_long(text, problem),
+            _ => problem,
+        })
     }
 
     fn write(&self) -> Option<Value> {

@@ -9,6 +9,7 @@ use super::nearest::hint;
 use super::node::{Node, Problem, Value};
 use super::param::{Param, from_text};
 use super::source::ScriptError;
+use crate::units;
 
 /// Which envelopes, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,7 +37,7 @@ pub enum Output {
     Pty,
 }
 
-/// Where a fault acts. Bytes count from 0: what is at byte 3 comes after three bytes.
+/// Where a fault acts. Bytes count from 0: what is at byte 3 comes after three bytes; `@1MiB` is `@1048576`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Position {
@@ -118,7 +119,7 @@ impl Position {
     /// Reads the short form, without blanks.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (head, byte) = match text.split_once('@') {
-            Some((head, byte)) => (head, digits(byte)?),
+            Some((head, byte)) => (head, units::size(byte).ok()?),
             None => (text, 0),
         };
         if let Some((direction, index)) = head.split_once('[') {
@@ -193,7 +194,8 @@ impl Param for Position {
     }
 
     fn expected() -> String {
-        "a position such as @1048576, up@65536, down[5]@3, down[*], down[end] or stdout@4096".to_owned()
+        "a position such as @1048576, @1MiB, up@65536, down[5]@3, down[*], down[end] or stdout@4096"
+            .to_owned()
     }
 
     fn example() -> String {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::check;
 use super::condition::{Key, Name, OF_CALLS, OF_EVERY_RULE};
+use super::dead;
 use super::grammar;
 use super::kinds::{CallFault, ConnectionFault, Kind, parameter};
 use super::names;
@@ -64,6 +65,8 @@ fault!(CallFault, "call", ConnectionFault, "connection", check::call_fault);
 /// Judge the records that are not for this module to know.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Checks {
+    /// Refuse rules that can never act while this generation is played.
+    pub(crate) alive_in: Option<u8>,
     pub(crate) program: fn(&Node) -> Result<(), Problem>,
     pub(crate) incident: fn(&Node) -> Result<(), Problem>,
 }
@@ -73,7 +76,7 @@ pub(crate) fn script(mut table: Table, checks: Checks) -> Result<Script, Problem
     known_keys(&table, "a key of a script", OF_SCRIPTS, None)?;
     let seed = table.take("seed").map(|node| u64::read(&node)).transpose()?;
     let connections = rules(&mut table, "connection", connection)?;
-    let calls = rules(&mut table, "call", call)?;
+    let calls = rules(&mut table, "call", |table| live_call(table, checks.alive_in))?;
     let mut script = assemble(connections, calls)?;
     script.seed = seed.unwrap_or_default();
     script.zero_seed = seed == Some(0);
@@ -82,6 +85,24 @@ pub(crate) fn script(mut table: Table, checks: Checks) -> Result<Script, Problem
     script.incident_raw = table.take("incident");
     script.incident_raw.iter().try_for_each(checks.incident)?;
     Ok(script)
+}
+
+/// Everything that is wrong with the rules of a script, each taken by itself; what else may be wrong is told by reading the
+/// script.
+pub(crate) fn problems(mut table: Table, checks: Checks) -> Vec<Problem> {
+    let mut problems: Vec<Problem> =
+        known_keys(&table, "a key of a script", OF_SCRIPTS, None).err().into_iter().collect();
+    let mut judge =
+        |key: &str, judge: &dyn Fn(Table) -> Result<(), Problem>| match rules(&mut table, key, |table| {
+            Ok(judge(table))
+        }) {
+            Ok(judged) => problems.extend(judged.into_iter().filter_map(|(judged, _)| judged.err())),
+            Err(problem) => problems.push(problem),
+        };
+    judge("connection", &|table| connection(table).map(drop));
+    judge("call", &|table| live_call(table, checks.alive_in).map(drop));
+    judge("program", &|table| (checks.program)(&program((table, 0..0))));
+    problems
 }
 
 /// A script of rules that were read with the places of their names.
@@ -134,6 +155,20 @@ fn rules<R>(
         _ => Err(refused(&node)),
     };
     list.into_iter().map(one).collect()
+}
+
+/// Reads a rule of calls that may act in a generation, where one is named.
+pub(crate) fn live_call(table: Table, generation: Option<u8>) -> Result<CallRule, Problem> {
+    const BLAMED: [&str; 8] = ["operation", "at", "fault", "path", "tag", "command", "nth", "ttl"];
+    let places = BLAMED.map(|key| (key, table.place_of(key)));
+    let rule = call(table)?;
+    match generation.and_then(|generation| dead::check(&rule, generation)) {
+        None => Ok(rule),
+        Some(dead) => {
+            let at = places.into_iter().find(|(key, _)| *key == dead.key).map(|(_, at)| at);
+            Err(dead.problem(at.unwrap_or_default()))
+        }
+    }
 }
 
 /// Reads a rule of calls.

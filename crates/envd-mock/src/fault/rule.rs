@@ -102,7 +102,7 @@ pub struct CallRule {
 }
 
 /// What a call must be for a rule to count it.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct CallWhen {
     /// `process.Process/Start`, `filesystem.Filesystem/*`, `GET /files`, `/memory/**` or `*`.

@@ -35,6 +35,10 @@ enum Place {
         mark: String,
     },
     Json(String),
+    /// A JSON pointer into a file.
+    JsonFile(String, String),
+    /// A rule that was built, by its name.
+    Rule(String),
     /// A rule that was built, not read.
     Nowhere,
 }
@@ -54,7 +58,7 @@ impl ScriptError {
     /// The JSON pointer to what is wrong, for what came as JSON.
     pub fn pointer(&self) -> Option<&str> {
         match &self.0.place {
-            Place::Json(pointer) => Some(pointer),
+            Place::Json(pointer) | Place::JsonFile(_, pointer) => Some(pointer),
             _ => None,
         }
     }
@@ -80,6 +84,22 @@ impl ScriptError {
 
     pub(crate) fn json(pointer: &str, problem: Problem) -> Self {
         Self(Box::new(Inner { place: Place::Json(pointer.to_owned()), problem }))
+    }
+
+    /// The same problem of the rule that has this name, where it has no other place.
+    pub(crate) fn of_rule(mut self, name: &str) -> Self {
+        if self.0.place == Place::Nowhere {
+            self.0.place = Place::Rule(name.to_owned());
+        }
+        self
+    }
+
+    /// The same problem, in JSON that came from `source`.
+    fn in_json_of(mut self, source: &str) -> Self {
+        if let Place::Json(pointer) = &mut self.0.place {
+            self.0.place = Place::JsonFile(source.to_owned(), std::mem::take(pointer));
+        }
+        self
     }
 
     /// A problem with bytes of `text`, which came from `source`.
@@ -113,6 +133,8 @@ impl fmt::Display for ScriptError {
             Place::Text { source, line, column, .. } => write!(f, "{source}:{line}:{column}: ")?,
             Place::Json(pointer) if pointer.is_empty() => f.write_str("JSON: ")?,
             Place::Json(pointer) => write!(f, "JSON {pointer}: ")?,
+            Place::JsonFile(source, pointer) => write!(f, "{source}: JSON {pointer}: ")?,
+            Place::Rule(name) => write!(f, "rule {name:?}: ")?,
             Place::Nowhere => {}
         }
         let mut got: String = problem.got.chars().take(SHOWN).collect();
@@ -140,6 +162,76 @@ pub(crate) fn from_json(value: &serde_json::Value, checks: record::Checks) -> Re
     json_form::read(value, |table| record::script(table, checks))
 }
 
+/// How a script is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Toml,
+    Json,
+    Expressions,
+}
+
+impl Form {
+    /// By the end of the name of a file: TOML unless it says something else.
+    pub(crate) fn of_file(file: &std::path::Path) -> Self {
+        match file.extension().and_then(std::ffi::OsStr::to_str) {
+            Some("json") => Self::Json,
+            Some("txt" | "faults") => Self::Expressions,
+            _ => Self::Toml,
+        }
+    }
+}
+
+/// Reads a script in this form; `source` is what problems call it.
+pub(crate) fn read(
+    form: Form,
+    source: &str,
+    text: &str,
+    checks: record::Checks,
+) -> Result<Script, ScriptError> {
+    match form {
+        Form::Toml => from_toml(source, text, checks),
+        Form::Json => from_json(&json(source, text)?, checks).map_err(|error| error.in_json_of(source)),
+        Form::Expressions => {
+            expressions(text, checks.alive_in).map_err(|problem| ScriptError::text(source, text, problem))
+        }
+    }
+}
+
+/// Everything that is wrong with a script, each with its place, as far as it can be read at all.
+pub(crate) fn problems(form: Form, source: &str, text: &str, checks: record::Checks) -> Vec<ScriptError> {
+    let placed = |problem| ScriptError::text(source, text, problem);
+    let found: Vec<ScriptError> = match form {
+        Form::Toml => match toml_form::parse(text) {
+            Ok(table) => record::problems(table, checks).into_iter().map(placed).collect(),
+            Err(problem) => vec![placed(problem)],
+        },
+        Form::Json => match json(source, text) {
+            Ok(value) => json_form::problems(&value, |table| record::problems(table, checks)),
+            Err(error) => vec![error],
+        },
+        Form::Expressions => {
+            let each = grammar::each(text).into_iter();
+            each.filter_map(|record| record.and_then(|record| judged(record, checks.alive_in)).err())
+                .map(placed)
+                .collect()
+        }
+    };
+    // What concerns more than one rule, such as two of one name.
+    let whole = || read(form, source, text, checks).err();
+    let found = if found.is_empty() { whole().into_iter().collect() } else { found };
+    found.into_iter().map(|error| error.in_json_of(source)).collect()
+}
+
+fn json(source: &str, text: &str) -> Result<serde_json::Value, ScriptError> {
+    serde_json::from_str(text).map_err(|error| {
+        let lines = text.split_inclusive('\n').take(error.line().saturating_sub(1));
+        let at = lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
+        let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        let example = "{\"call\":[{\"operation\":\"GET /files\",\"fault\":\"cut\"}]}";
+        ScriptError::text(source, text, Problem::new(at..at, "JSON", error.to_string(), example))
+    })
+}
+
 impl Script {
     /// Writes the script in TOML, in the canonical form.
     pub fn to_toml(&self) -> String {
@@ -153,7 +245,7 @@ impl Script {
 
     /// Reads expressions, one a line or with ` ; ` in between; `source` is what problems call the text.
     pub fn parse_expressions(source: &str, text: &str) -> Result<Self, ScriptError> {
-        expressions(text).map_err(|problem| ScriptError::text(source, text, problem))
+        expressions(text, None).map_err(|problem| ScriptError::text(source, text, problem))
     }
 
     /// This script and, behind its rules, those of `other`, whose seed wins where it has one.
@@ -173,21 +265,34 @@ impl Script {
     }
 }
 
-fn expressions(text: &str) -> Result<Script, Problem> {
+fn expressions(text: &str, alive_in: Option<u8>) -> Result<Script, Problem> {
     let (mut connections, mut calls) = (Vec::new(), Vec::new());
     for record in grammar::expressions(text)? {
-        match record {
-            Record::Call(table) => {
-                let name_at = table.place_of("name");
-                calls.push((record::call(table)?, name_at));
-            }
-            Record::Connection(table) => {
-                let name_at = table.place_of("name");
-                connections.push((record::connection(table)?, name_at));
-            }
+        match judged(record, alive_in)? {
+            Judged::Call(rule, name_at) => calls.push((*rule, name_at)),
+            Judged::Connection(rule, name_at) => connections.push((*rule, name_at)),
         }
     }
     record::assemble(connections, calls)
+}
+
+/// A rule, and where its name is.
+enum Judged {
+    Call(Box<CallRule>, Range<usize>),
+    Connection(Box<ConnectionRule>, Range<usize>),
+}
+
+fn judged(record: Record, alive_in: Option<u8>) -> Result<Judged, Problem> {
+    Ok(match record {
+        Record::Call(table) => {
+            let name_at = table.place_of("name");
+            Judged::Call(Box::new(record::live_call(table, alive_in)?), name_at)
+        }
+        Record::Connection(table) => {
+            let name_at = table.place_of("name");
+            Judged::Connection(Box::new(record::connection(table)?), name_at)
+        }
+    })
 }
 
 /// What problems call an expression that stands alone.
@@ -203,6 +308,14 @@ impl CallRule {
     /// Reads a rule in JSON.
     pub fn from_json(value: &serde_json::Value) -> Result<Self, ScriptError> {
         json_form::read(value, record::call)
+    }
+
+    /// Reads a rule in JSON that may act in a generation, where one is named.
+    pub(crate) fn live_from_json(
+        value: &serde_json::Value,
+        alive_in: Option<u8>,
+    ) -> Result<Self, ScriptError> {
+        json_form::read(value, |table| record::live_call(table, alive_in))
     }
 
     /// Writes the rule in JSON, in the canonical form.

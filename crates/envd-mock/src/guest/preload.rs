@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::mishap::{Mishap, MishapKind};
 
-pub(crate) use claim::{BadClaim, Claim};
+pub use claim::BadClaim;
+pub(crate) use claim::Claim;
 
 const PAGE: u64 = 4096;
 /// How many pages pass between two steps of the counters.
@@ -47,14 +48,20 @@ pub(crate) enum Plight {
     Lies,
 }
 
-/// Where a run is.
+/// Where a run of the memory preload is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum State {
+#[non_exhaustive]
+pub enum State {
+    /// None has begun.
     Idle,
+    /// It goes on.
     Running,
+    /// It has gone through all pages.
     Done,
+    /// It ended with an error.
     Failed,
+    /// Somebody ended it.
     Cancelled,
 }
 

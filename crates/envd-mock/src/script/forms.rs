@@ -2,11 +2,16 @@
 
 use super::{incident, program};
 use crate::fault::node::{Node, Problem};
-use crate::fault::{self, Checks, Script, ScriptError};
+use crate::fault::{self, Checks, Form, Script, ScriptError};
 use crate::guest::Program;
 use crate::incident::Incident;
 
-const CHECKS: Checks = Checks { program: is_program, incident: is_incident };
+const CHECKS: Checks = Checks { alive_in: None, program: is_program, incident: is_incident };
+
+/// Checks that also refuse rules that can never act while a generation is played, where one is named.
+fn checks(alive_in: Option<u8>) -> Checks {
+    Checks { alive_in, ..CHECKS }
+}
 
 impl Script {
     /// Reads a script in TOML; `file` is what problems call it.
@@ -23,6 +28,33 @@ impl Script {
     /// The first problem, with its JSON pointer.
     pub fn from_json(value: &serde_json::Value) -> Result<Self, ScriptError> {
         fault::from_json(value, CHECKS)
+    }
+
+    /// Reads a script in this form whose rules may all act in a generation, where one is named; `source` is what problems
+    /// call it.
+    ///
+    /// # Errors
+    /// The first problem, with its place.
+    pub(crate) fn read(
+        form: Form,
+        source: &str,
+        text: &str,
+        alive_in: Option<u8>,
+    ) -> Result<Self, ScriptError> {
+        fault::read(form, source, text, checks(alive_in))
+    }
+
+    /// Everything that is wrong with a script.
+    pub(crate) fn problems(form: Form, source: &str, text: &str, alive_in: Option<u8>) -> Vec<ScriptError> {
+        fault::problems(form, source, text, checks(alive_in))
+    }
+
+    /// Reads a script in JSON whose rules may all act in a generation, where one is named.
+    pub(crate) fn live_from_json(
+        value: &serde_json::Value,
+        alive_in: Option<u8>,
+    ) -> Result<Self, ScriptError> {
+        fault::from_json(value, checks(alive_in))
     }
 
     /// The same script with one more program, behind those that it has.

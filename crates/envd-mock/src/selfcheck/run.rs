@@ -106,7 +106,7 @@ impl Check<'_> {
         before: Option<&Seen>,
         findings: &mut Vec<Finding>,
     ) -> Result<Seen, Finding> {
-        self.mock.faults().replace(Script::default());
+        self.replace(Script::default())?;
         self.listening().await;
         let mark = self.mark();
         let seen =
@@ -122,11 +122,18 @@ impl Check<'_> {
         Ok(seen)
     }
 
+    fn replace(&self, script: Script) -> Result<(), Finding> {
+        let refused = |refused: crate::live::ScriptRefused| {
+            Finding::of("rules", "rules that can act", refused.to_string())
+        };
+        self.mock.faults().replace(script).map_err(refused)
+    }
+
     async fn armed(&self, script: Script, usual: &Seen, findings: &mut Vec<Finding>) -> Result<(), Finding> {
         const WHEN: &str = "armed";
         let expect = &self.row.expect;
         let mark = self.mark();
-        self.mock.faults().replace(script);
+        self.replace(script)?;
         if expect.first == First::Refused {
             self.done(mark).await;
         }

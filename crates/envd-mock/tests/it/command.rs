@@ -36,6 +36,12 @@ pub(crate) fn refused(flags: &[&str]) -> (Option<i32>, String) {
     (status.code(), String::from_utf8(stderr).unwrap())
 }
 
+/// What `validate` exits with, and all that it prints.
+pub(crate) fn validated(args: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } = command(&[&["validate"][..], args].concat()).output().unwrap();
+    (status.code(), String::from_utf8([stdout, stderr].concat()).unwrap())
+}
+
 impl Running {
     fn field(&self, name: &str) -> String {
         let found = self.line.split_whitespace().find_map(|word| word.strip_prefix(&format!("{name}=")));

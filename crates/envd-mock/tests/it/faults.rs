@@ -156,7 +156,7 @@ async fn nobody_listens_while_connections_are_refused() {
     let mock = mock("connection: refuse").await;
     let refused = TcpStream::connect(mock.addr()).await.unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
-    mock.faults().replace(Script::default());
+    mock.faults().replace(Script::default()).unwrap();
     let answered = tokio::time::timeout(PATIENCE, async {
         while TcpStream::connect(mock.addr()).await.is_err() {
             tokio::task::yield_now().await;

@@ -160,8 +160,8 @@ async fn a_program_that_was_replaced_unused_is_complained_about_and_one_that_sta
     start_call("git").send(mock.addr()).await;
     let script =
         |name: &str| Script::from_toml("test", &format!("[[program]]\ncommand = \"{name}\"\n")).unwrap();
-    mock.faults().replace(script("make"));
-    mock.faults().replace(script("npm"));
+    mock.faults().replace(script("make")).unwrap();
+    mock.faults().replace(script("npm")).unwrap();
     start_call("npm").send(mock.addr()).await;
     assert_eq!(mock.finish().await.unwrap_err().idle_programs, ["make"]);
 }

@@ -192,9 +192,9 @@ pub enum Length {
 impl Length {
     fn parse(text: &str) -> Option<Self> {
         match text.split_at_checked(1)? {
-            ("+", by) => by.parse().ok().map(Self::Longer),
-            ("-", by) => by.parse().ok().map(Self::Shorter),
-            _ => text.parse().ok().map(Self::Exactly),
+            ("+", by) => units::size(by).ok().map(Self::Longer),
+            ("-", by) => units::size(by).ok().map(Self::Shorter),
+            _ => units::size(text).ok().map(Self::Exactly),
         }
     }
 
@@ -226,7 +226,7 @@ impl Param for Length {
     }
 
     fn expected() -> String {
-        "a length such as 100, or a difference such as +5 or -5".to_owned()
+        "a length such as 100 or 1MiB, or a difference such as +5 or -5".to_owned()
     }
 
     fn example() -> String {

@@ -134,3 +134,47 @@ fn a_rule_in_rust_is_the_rule_in_words() {
                    connection=1 every=2 times=3 name=n: cut";
     assert_eq!(rule.fault(CallFault::Cut {}).unwrap(), written.parse().unwrap());
 }
+
+/// Kind: a unit that is understood in one place and not in another.
+#[test]
+fn shares_and_sizes_have_their_units_everywhere() {
+    for (with_unit, plain) in [
+        ("GET /files %10%: cut", "GET /files %0.1: cut"),
+        ("GET /files probability=2.5%: cut", "GET /files %0.025: cut"),
+        ("GET /files @1MiB: cut", "GET /files @1048576: cut"),
+        ("POST /files up@64kB: reset", "POST /files up@64000: reset"),
+        ("process.Process/Start down[2]@1KiB: cut", "process.Process/Start down[2]@1024: cut"),
+        ("process.Process/Start stdout@1.5KiB: cut", "process.Process/Start stdout@1536: cut"),
+        ("GET /files: content-length +1KiB", "GET /files: content-length +1024"),
+        ("GET /files: slice 1KiB", "GET /files: slice 1024"),
+        ("connection @1KiB: reset", "connection @1024: reset"),
+    ] {
+        let (read, expected) = (expressions(with_unit), expressions(plain));
+        assert_eq!(read, expected, "{with_unit}");
+        // What is printed reads as it was.
+        assert_eq!(Script::from_json(&read.to_json()).unwrap(), read, "{with_unit}");
+        assert_eq!(Script::from_toml("again", &read.to_toml()).unwrap(), read, "{with_unit}");
+    }
+    let json =
+        serde_json::json!({ "call": [{ "probability": "10%", "at": "@1MiB", "fault": "slow 1MiB/s" }] });
+    let toml =
+        "[[call]]\nprobability = \"10%\"\nat = \"@1MiB\"\nfault = { kind = \"slow\", rate = \"1MiB/s\" }\n";
+    assert_eq!(Script::from_json(&json).unwrap(), Script::from_toml("toml", toml).unwrap());
+    for refused in
+        ["GET /files %101%: cut", "GET /files %-1%: cut", "GET /files @1TiB: cut", "GET /files %%: cut"]
+    {
+        assert!(Script::parse_expressions("text", refused).is_err(), "{refused}");
+    }
+}
+
+#[test]
+fn a_pattern_that_is_too_long_is_told_the_limit() {
+    let long = "x".repeat(5000);
+    for (rule, place) in
+        [(format!("GET /{long}: hang"), 1), (format!("GET /health header.a={long}: hang"), 22)]
+    {
+        let error = Script::parse_expressions("text", &rule).unwrap_err();
+        assert_eq!(error.position(), Some((1, place)));
+        assert!(error.expected().contains("a pattern of at most 4096 characters"), "{}", error.expected());
+    }
+}

@@ -15,11 +15,15 @@ pub(crate) struct Claim {
 
 /// No preload can be in such a state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BadClaim {
+#[non_exhaustive]
+pub enum BadClaim {
+    /// A failure without a reason.
     #[error("expected the state failed to have an error, got none")]
     NoError,
+    /// A reason without a failure.
     #[error("expected an error of the state failed alone, got one of {0:?}")]
     NotFailed(State),
+    /// Pages before a run has begun.
     #[error("expected no pages before a run has begun, got {0}")]
     IdlePages(u64),
 }
