@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::SetOnce;
@@ -104,6 +104,22 @@ impl Wanted {
 
 /// Set once a fresh guest of this process has come to stand: the next ones will, too, and need not be waited for.
 static WALLS_STAND: AtomicBool = AtomicBool::new(false);
+
+/// Set once this process has looked for the trees of mocks that were killed together with their janitors.
+static COLLECTED: Once = Once::new();
+
+/// Removes such trees on a thread of its own, which nobody waits for.
+fn collect() {
+    #[cfg(target_os = "linux")]
+    {
+        let temporary = super::place::temporary();
+        let collect = move || super::ns::marker::collect(&temporary);
+        let thread = std::thread::Builder::new().name("envd-mock-collect".to_owned()).spawn(collect);
+        if let Err(error) = thread {
+            tracing::debug!(%error, "trees that were left behind are not looked for");
+        }
+    }
+}
 
 /// Who removes the tree should the mock be killed.
 #[derive(Debug)]
@@ -252,9 +268,13 @@ impl Guest {
         let stand = futures::executor::block_on(self.stand.wait());
         self.stats.activity(self.config.time.now());
         let mut watch = self.watch();
-        if let (Watch::Due, Some(dir), Ok(stand)) = (&*watch, self.removed(), stand) {
-            *watch = Watch::On(Janitor::new(dir, stand.link.as_ref().map(|link| link.holder()))?);
+        if let (Watch::Due, Some(dir), Some(mark), Ok(stand)) =
+            (&*watch, self.removed(), &self.place.mark, stand)
+        {
+            *watch = Watch::On(Janitor::new(dir, mark, stand.link.as_ref().map(|link| link.holder()))?);
         }
+        drop(watch);
+        COLLECTED.call_once(collect);
         Ok(())
     }
 
@@ -286,12 +306,13 @@ impl Guest {
                 link.end();
             }
         }
-        *self.watch() = Watch::Over;
         if let Some(dir) = self.removed()
             && let Err(error) = remove(dir)
         {
             tracing::warn!(dir = %dir.display(), %error, "the guest's tree could not be removed");
         }
+        // Last of all: a mock that is killed while it removes has someone to go on with that.
+        *self.watch() = Watch::Over;
     }
 }
 

@@ -79,7 +79,7 @@ fn user_of(line: &str) -> Option<User> {
     let mut fields = line.split(':');
     let name = fields.next().filter(|name| !name.is_empty())?.to_owned();
     let _password = fields.next()?;
-    let (uid, gid) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    let (uid, gid) = (id_of(fields.next()?)?, id_of(fields.next()?)?);
     let _comment = fields.next()?;
     let home = fields.next().filter(|home| home.starts_with('/')).unwrap_or("/").to_owned();
     let shell = fields.next().filter(|shell| !shell.is_empty()).unwrap_or("/bin/sh").to_owned();
@@ -89,7 +89,12 @@ fn user_of(line: &str) -> Option<User> {
 fn group_of(line: &str) -> Option<(u32, String)> {
     let mut fields = line.split(':');
     let name = fields.next().filter(|name| !name.is_empty())?.to_owned();
-    Some((fields.nth(1)?.parse().ok()?, name))
+    Some((id_of(fields.nth(1)?)?, name))
+}
+
+/// An id of a user or group. 4294967295 is none: to the kernel it is (uid)-1, "leave the id as it is".
+fn id_of(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|id| *id != u32::MAX)
 }
 
 #[cfg(test)]
@@ -108,6 +113,18 @@ mod tests {
         for line in ["", ":x:0:0::/:", "# comment", "root:x:zero:0::/root:/bin/sh", "root:x:0"] {
             assert_eq!(user_of(line), None, "{line}");
         }
+    }
+
+    /// The kernel takes (uid)-1 as "no change": whoever changes to it stays what they are, root.
+    #[test]
+    fn the_id_that_means_no_change_is_no_id() {
+        for line in ["a:x:4294967295:0::/:", "a:x:0:4294967295::/:", "a:x:04294967295:7::/:", "a:x:-1:0::/:"]
+        {
+            assert_eq!(user_of(line), None, "{line}");
+        }
+        assert!(user_of("a:x:4294967294:4294967294::/:").is_some());
+        assert_eq!(group_of("a:x:4294967295:"), None);
+        assert!(group_of("a:x:4294967294:").is_some());
     }
 
     #[test]

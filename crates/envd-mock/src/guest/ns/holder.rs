@@ -13,7 +13,7 @@ use rustix::process::{DumpableBehavior, set_child_subreaper, set_dumpable_behavi
 
 use super::message::{self, Message};
 use super::plan::{Ground, Walls};
-use super::setup::{self, Failure, Stage};
+use super::setup::{self, Failure, Handover, Stage};
 use super::{spawn, sys};
 
 /// What the launcher hands to the child besides the plan.
@@ -77,15 +77,15 @@ fn begin(
 ) -> Result<(), Failure> {
     let failed = |errno: Errno| Failure { stage: Stage::Handover, step: 1, errno: errno.raw_os_error() };
     let mut payload = [0; message::PAYLOAD];
-    match message::receive(socket, &mut payload) {
-        Ok(Some(received)) if received.message.kind == message::GO => {}
+    let [tree, record, ..] = match message::receive(socket, &mut payload) {
+        Ok(Some(received)) if received.message.kind == message::GO => received.fds,
         _ => sys::exit(1),
-    }
+    };
     let _ = setsid();
     if ground == Ground::Machine {
         set_child_subreaper(Some(rustix::process::getpid())).map_err(failed)?;
     } else {
-        setup::build(walls, ground, mapped)?;
+        setup::build(walls, Handover { ground, mapped, tree, record })?;
     }
     sys::rename(areas, c"envd");
     let _ = rustix::thread::set_name(c"envd");

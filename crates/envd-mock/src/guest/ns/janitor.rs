@@ -1,15 +1,17 @@
-//! Removes a guest's tree from the host by a process that outlives the mock, when the mock is killed before it could. Touches nothing but the one directory that it was given.
+//! Removes a guest's tree from the host by a process that outlives the mock, when the mock is killed before it could. It
+//! touches nothing but the one directory that it was given, and ends after everything else.
 
 use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::{sys, zygote};
+use super::{marker, sys, zygote};
 
 /// Watches over a directory that must not outlive the mock; dropping it ends the watch.
 #[derive(Debug)]
@@ -20,17 +22,20 @@ pub(crate) struct Janitor {
 }
 
 impl Janitor {
-    /// Starts to watch over `dir`, which is used by the guest of `holder`, should it have one.
+    /// Starts to watch over `dir`, which is marked by `mark` and used by the guest of `holder`, should it have one.
     ///
     /// # Errors
     /// When the process cannot be started.
-    pub(crate) fn new(dir: &Path, holder: Option<i32>) -> io::Result<Self> {
+    pub(crate) fn new(dir: &Path, mark: &OwnedFd, holder: Option<i32>) -> io::Result<Self> {
         let path = CString::new(dir.as_os_str().as_bytes())?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let dir = rustix::fs::open(path.as_c_str(), flags, Mode::empty())?;
         let holder =
             holder.and_then(Pid::from_raw).map(|pid| pidfd_open(pid, PidfdFlags::empty())).transpose()?;
         let (watch, alive) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        let fds: Vec<_> = [Some(&watch), holder.as_ref()].into_iter().flatten().map(AsFd::as_fd).collect();
-        let forked = zygote::watch(&path, &fds).unwrap_or_else(|| fork(&path, &watch, holder.as_ref()));
+        // Without a guest, the pipe stands in for it: it has ended when that has.
+        let fds = [watch.as_fd(), dir.as_fd(), mark.as_fd(), holder.as_ref().unwrap_or(&watch).as_fd()];
+        let forked = zygote::watch(&path, &fds).unwrap_or_else(|| fork(&path, fds));
         Ok(Self { pid: forked?, _alive: alive })
     }
 }
@@ -42,45 +47,62 @@ impl Drop for Janitor {
     }
 }
 
-fn fork(dir: &CStr, watch: &OwnedFd, holder: Option<&OwnedFd>) -> io::Result<i32> {
+fn fork(path: &CStr, fds: [BorrowedFd<'_>; 4]) -> io::Result<i32> {
     let mask = sys::block_signals();
     // SAFETY: the child makes system calls only and never returns.
     let forked = unsafe { sys::fork_into(0) };
     if matches!(forked, Ok(0)) {
-        wait_and_remove(watch, holder, dir);
+        wait_and_remove(fds, path);
     }
     sys::set_signal_mask(&mask);
     forked
 }
 
-/// The watching process: sleeps until the mock is gone, then until the guest is, then becomes what removes `dir`.
-/// Allocates nothing.
-pub(super) fn wait_and_remove(watch: &OwnedFd, holder: Option<&OwnedFd>, dir: &CStr) -> ! {
-    let script = c"chmod -R u+rwx \"$0\" 2>/dev/null; exec rm -rf -- \"$0\"";
-    let argv = [c"sh".as_ptr(), c"-c".as_ptr(), script.as_ptr(), dir.as_ptr(), std::ptr::null()];
-    let env = [c"PATH=/usr/sbin:/usr/bin:/sbin:/bin".as_ptr(), std::ptr::null()];
-    // SAFETY: plain system calls; the two descriptors in use are moved out of the way of the closing.
+/// The watching process: sleeps until the mock is gone, then until the guest is, then removes the directory. Its
+/// descriptors are the mock's pipe, the directory, its mark and the guest's first process. Allocates nothing. All
+/// signals stay blocked: one that is meant for the mock and its group must not end what cleans up behind them.
+pub(super) fn wait_and_remove(fds: [BorrowedFd<'_>; 4], path: &CStr) -> ! {
+    let Some([watch, dir, _mark, holder]) = keep_only(fds) else { sys::exit(1) };
+    let _ = rustix::process::setsid();
+    let _ = rustix::process::chdir("/");
+    let _ = rustix::thread::set_name(c"envd-janitor");
+    for fd in [&watch, &holder] {
+        wait_for(fd);
+    }
+    let done = marker::remove(dir.as_fd(), path);
+    sys::exit(i32::from(done.is_err()))
+}
+
+/// Moves the descriptors to 3, 4, 5 and 6 and closes all else that was the mock's.
+fn keep_only<const N: usize>(fds: [BorrowedFd<'_>; N]) -> Option<[OwnedFd; N]> {
+    let mut high = [-1; N];
+    for (slot, fd) in high.iter_mut().zip(fds) {
+        // SAFETY: makes a new descriptor, out of the way of what is replaced and closed below.
+        *slot = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 64) };
+    }
+    if high.contains(&-1) {
+        return None;
+    }
+    // SAFETY: the descriptors below 3 + N are replaced and those above closed; nothing of this process uses them again.
     unsafe {
-        let watch = libc::fcntl(watch.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 64);
-        let holder = holder.map(|holder| libc::fcntl(holder.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 64));
         let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
         for standard in 0..3 {
             libc::dup2(null, standard);
         }
-        libc::dup3(watch, 3, libc::O_CLOEXEC);
-        libc::dup3(holder.unwrap_or(watch), 4, libc::O_CLOEXEC);
-        sys::close_from(5);
-        libc::setsid();
-        let _ = rustix::thread::set_name(c"envd-janitor");
-        sys::default_signals();
-        sys::set_signal_mask(&std::mem::zeroed());
-        let mut byte = 0_u8;
-        while libc::read(3, (&raw mut byte).cast(), 1) < 0 && *libc::__errno_location() == libc::EINTR {}
-        if holder.is_some() {
-            let holder = std::os::fd::BorrowedFd::borrow_raw(4);
-            let _ = poll(&mut [PollFd::from_borrowed_fd(holder, PollFlags::IN)], None);
+        for (number, fd) in (3..).zip(high) {
+            libc::dup3(fd, number, libc::O_CLOEXEC);
         }
-        libc::execve(c"/bin/sh".as_ptr(), argv.as_ptr(), env.as_ptr());
     }
-    sys::exit(1)
+    sys::close_from(3 + N as i32);
+    let mut number = 2;
+    // SAFETY: made above, and owned by nobody else.
+    Some([(); N].map(|()| unsafe {
+        number += 1;
+        std::os::fd::FromRawFd::from_raw_fd(number)
+    }))
+}
+
+/// Returns when a pipe has no writer left, or a process has ended.
+fn wait_for(fd: &OwnedFd) {
+    while poll(&mut [PollFd::new(fd, PollFlags::IN)], None) == Err(rustix::io::Errno::INTR) {}
 }

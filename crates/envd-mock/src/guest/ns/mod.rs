@@ -2,6 +2,8 @@
 //! and takes all of them with it when it ends. Knows processes by number only; what they say is `process`'s. Only
 //! Linux has them; elsewhere nothing real runs (`nowhere`).
 
+#[cfg(target_os = "linux")]
+mod erase;
 mod error;
 #[cfg(target_os = "linux")]
 mod holder;
@@ -11,6 +13,10 @@ mod janitor;
 mod launch;
 #[cfg(target_os = "linux")]
 mod link;
+#[cfg(target_os = "linux")]
+mod make;
+#[cfg(target_os = "linux")]
+pub(crate) mod marker;
 #[cfg(target_os = "linux")]
 mod message;
 #[cfg(not(target_os = "linux"))]

@@ -14,7 +14,7 @@ use super::root::Root;
 pub(super) enum Ground<'a> {
     Machine,
     Dir(&'a CStr),
-    /// Where, and the options of the mount.
+    /// Where, and how many bytes.
     Disk(&'a CStr, &'a CStr),
 }
 
@@ -64,7 +64,7 @@ pub(super) struct Source {
 pub(crate) struct Plan {
     pub(super) root: Root,
     pub(super) root_path: CString,
-    disk_data: CString,
+    disk_size: CString,
     /// Nothing is shown but what every guest sees.
     pub(super) usual: bool,
     pub(super) walls: Walls,
@@ -105,7 +105,7 @@ impl Plan {
         Self {
             root: Root::Machine,
             root_path: c"/".into(),
-            disk_data: c"".into(),
+            disk_size: c"".into(),
             usual: false,
             walls: Walls::default(),
         }
@@ -116,7 +116,7 @@ impl Plan {
         match self.root {
             Root::Machine => Ground::Machine,
             Root::Dir(_) => Ground::Dir(&self.root_path),
-            Root::Disk(..) => Ground::Disk(&self.root_path, &self.disk_data),
+            Root::Disk(..) => Ground::Disk(&self.root_path, &self.disk_size),
         }
     }
 
@@ -132,7 +132,7 @@ impl Plan {
         let size = if let Root::Disk(_, size) = &root { *size } else { 0 };
         let mut plan = Self {
             root_path: path,
-            disk_data: c(OsStr::new(&format!("mode=755,size={size}")))?,
+            disk_size: c(OsStr::new(&size.to_string()))?,
             usual: binds.is_empty(),
             walls: Walls { nested_fds: vec![-1; nested.len()], nested, ..Walls::default() },
             root,

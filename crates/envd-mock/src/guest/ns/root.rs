@@ -1,8 +1,6 @@
 //! Where the tree of a guest lies, and the removal of it in the ordinary way.
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// Where the guest's tree lies.
@@ -26,28 +24,27 @@ impl Root {
     }
 }
 
-/// Removes a directory and all below it, directories without permissions included.
+/// Removes the directory around a fresh tree and all below it, directories without permissions included.
+#[cfg(target_os = "linux")]
 pub(crate) fn remove(dir: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            open_up(dir);
-            fs::remove_dir_all(dir)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
+    use std::os::fd::AsFd as _;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    use rustix::fs::{Mode, OFlags};
+
+    let path = std::ffi::CString::new(dir.as_os_str().as_bytes())?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rustix::fs::open(path.as_c_str(), flags, Mode::empty()) {
+        Err(rustix::io::Errno::NOENT) => Ok(()),
+        opened => Ok(super::marker::remove(opened?.as_fd(), &path)?),
     }
 }
 
-/// Gives the owner all permissions on every directory below `dir`, links not followed.
-fn open_up(dir: &Path) {
-    let mut left = vec![dir.to_owned()];
-    while let Some(dir) = left.pop() {
-        let _ = fs::set_permissions(&dir, fs::Permissions::from_mode(0o700));
-        let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
-        left.extend(
-            entries
-                .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-                .map(|entry| entry.path()),
-        );
-    }
+/// Removes the directory around a fresh tree and all below it.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn remove(dir: &Path) -> io::Result<()> {
+    // A shell's own commands: they do not recurse, and give themselves permissions first.
+    let script = r#"chmod -R u+rwx "$0" 2>/dev/null; exec rm -rf -- "$0""#;
+    let done = std::process::Command::new("/bin/sh").arg("-c").arg(script).arg(dir).status()?;
+    if done.success() { Ok(()) } else { Err(io::Error::other("rm failed")) }
 }

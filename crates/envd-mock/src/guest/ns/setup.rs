@@ -3,19 +3,21 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, IntoRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, IntoRawFd as _, OwnedFd};
 
-use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid};
+use rustix::fs::{CWD, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_change,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
+    OpenTreeFlags, UnmountFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen, mount, mount_change,
     move_mount, open_tree, unmount,
 };
 use rustix::process::{chdir, pivot_root};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
+use super::make::{self, Make};
 use super::plan::{Ground, Step, Walls};
-use super::sys;
+use super::{erase, sys};
 
 /// Where a set-up failed; the launcher turns it into words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,34 +58,49 @@ fn io_at(stage: Stage, step: usize) -> impl Fn(io::Error) -> Failure {
     move |error| Failure { stage, step, errno: error.raw_os_error().unwrap_or(0) }
 }
 
-/// Builds the guest around the calling process. `mapped`: ids come from a range, of which the holder takes 0.
-pub(super) fn build(walls: &mut Walls, ground: Ground<'_>, mapped: bool) -> Result<(), Failure> {
+/// What the calling process builds its guest from.
+pub(super) struct Handover<'a> {
+    pub(super) ground: Ground<'a>,
+    /// Ids come from a range, of which the holder takes 0.
+    pub(super) mapped: bool,
+    /// The tree, where the mock has made a mount of it.
+    pub(super) tree: Option<OwnedFd>,
+    /// Where the mock is told what was made in the tree.
+    pub(super) record: Option<OwnedFd>,
+}
+
+/// Builds the guest around the calling process. Nothing in the guest's tree is ever found by a plain path: others may
+/// be able to write there, and have links where directories are expected.
+pub(super) fn build(walls: &mut Walls, handover: Handover<'_>) -> Result<(), Failure> {
     // Modes are as planned, whatever mask the mock was started with; commands get the usual one.
     rustix::process::umask(Mode::empty());
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .map_err(at(Stage::Private, 0))?;
+    let Handover { ground, mapped, tree, record } = handover;
     let (path, disk) = match ground {
         Ground::Machine => return Ok(()),
         Ground::Dir(path) => (path, None),
-        Ground::Disk(path, data) => (path, Some(data)),
+        Ground::Disk(path, size) => (path, Some(size)),
     };
     open_sources(walls)?;
     // Paths of the host are walked as the user that started the mock, what is made belongs to the guest's root.
-    bind_root(path).map_err(at(Stage::Root, 0))?;
+    let mut root = place_root(path, tree).map_err(at(Stage::Root, 0))?;
     if mapped {
         become_root().map_err(at(Stage::Ids, 0))?;
     }
-    if let Some(data) = disk {
-        mount_disk(path, data).map_err(at(Stage::Root, 1))?;
+    if let Some(size) = disk {
+        root = mount_disk(&root, size).map_err(at(Stage::Root, 1))?;
     }
-    pivot_root(".", ".").map_err(at(Stage::Pivot, 0))?;
+    let ground = Soil { root: root.as_fd(), record: record.as_ref().map(|record| record.as_fd()) };
     for index in 0..walls.steps.len() {
-        carry_out(walls, index).map_err(at(Stage::Step, index))?;
+        carry_out(walls, index, &ground).map_err(at(Stage::Step, index))?;
     }
+    rustix::process::fchdir(&root).map_err(at(Stage::Pivot, 0))?;
+    pivot_root(".", ".").map_err(at(Stage::Pivot, 0))?;
     // Before anyone is told that the guest stands: until then, `..` leads from below the root up into the host's tree.
     // To a process over whose root another tree lies, the kernel gives no namespace of users either.
     seal().map_err(at(Stage::Pivot, 1))?;
-    nest(walls)
+    nest(walls, root.as_fd())
 }
 
 /// Takes the host's tree away, which lies on top of the guest's root until here: /proc may only be mounted while one
@@ -95,7 +112,7 @@ fn seal() -> rustix::io::Result<()> {
 
 fn open_sources(walls: &mut Walls) -> Result<(), Failure> {
     for (index, source) in walls.sources.iter_mut().enumerate() {
-        let tree = detached(&source.path).map_err(at(Stage::Sources, index))?;
+        let tree = detached(CWD, &source.path).map_err(at(Stage::Sources, index))?;
         let fd = tree.as_fd();
         sys::restrict(fd, !source.devices, source.devices).map_err(io_at(Stage::Sources, index))?;
         source.fd = tree.into_raw_fd();
@@ -103,10 +120,14 @@ fn open_sources(walls: &mut Walls) -> Result<(), Failure> {
     Ok(())
 }
 
-fn bind_root(path: &CStr) -> rustix::io::Result<()> {
-    let tree = detached(path)?;
+/// Mounts the tree in this mount namespace. Where it is mounted does not matter: it becomes the root.
+fn place_root(path: &CStr, tree: Option<OwnedFd>) -> rustix::io::Result<OwnedFd> {
+    let tree = match tree {
+        Some(tree) => tree,
+        None => detached(CWD, path)?,
+    };
     move_mount(&tree, c"", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
-    chdir(path)
+    Ok(tree)
 }
 
 fn become_root() -> rustix::io::Result<()> {
@@ -115,108 +136,90 @@ fn become_root() -> rustix::io::Result<()> {
     set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)
 }
 
-fn mount_disk(path: &CStr, data: &CStr) -> rustix::io::Result<()> {
-    mount(c"tmpfs", c".", c"tmpfs", MountFlags::NODEV, data)?;
-    // The mount covers the directory that this process is in: come in again by its name from above.
-    chdir(path)
+/// Mounts a tmpfs of so many bytes over the root, and gives its own.
+fn mount_disk(root: &OwnedFd, size: &CStr) -> rustix::io::Result<OwnedFd> {
+    let context = fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(&context, c"mode", c"755")?;
+    fsconfig_set_string(&context, c"size", size)?;
+    fsconfig_create(&context)?;
+    let disk = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_NODEV)?;
+    attach(&disk, root)?;
+    Ok(disk)
 }
 
-fn carry_out(walls: &Walls, index: usize) -> rustix::io::Result<()> {
+/// Where the steps are carried out.
+struct Soil<'a> {
+    root: BorrowedFd<'a>,
+    /// Where it is written down what was made.
+    record: Option<BorrowedFd<'a>>,
+}
+
+fn carry_out(walls: &Walls, index: usize, soil: &Soil<'_>) -> rustix::io::Result<()> {
+    let made = |path: &CStr, make: &Make<'_>| make::present(soil.root, path, make, soil.record, index);
     match &walls.steps[index] {
-        Step::Dir { path, mode, owner } => make_dir(path, *mode, *owner),
-        Step::File { path, mode, content } => make_file(path, *mode, content),
-        Step::Link { path, target } => present(rustix::fs::symlink(target.as_c_str(), path.as_c_str())),
+        Step::Dir { path, mode, owner } => made(path, &Make::Dir { mode: *mode, owner: *owner }),
+        Step::File { path, mode, content } => made(path, &Make::File { mode: *mode, content }),
+        Step::Link { path, target } => made(path, &Make::Link(target)),
         Step::Bind { slot, target, dir } => {
-            if *dir {
-                make_dir(target, 0o755, 0)?;
+            let dir = if *dir {
+                Make::Dir { mode: 0o755, owner: 0 }
             } else {
-                make_file(target, 0o644, &[])?;
-            }
+                Make::File { mode: 0o644, content: &[] }
+            };
+            made(target, &dir)?;
             // SAFETY: opened by `open_sources` and used here only.
             let source = unsafe { OwnedFd::from_raw_fd(walls.sources[*slot].fd) };
-            attach(&source, target)
+            attach(&source, &make::find(soil.root, target)?)
         }
         Step::Mount { kind, target, data } => {
             let flags =
                 MountFlags::NOSUID | if *kind == c"proc" { MountFlags::NODEV } else { MountFlags::empty() };
-            mount(*kind, target.as_c_str(), *kind, flags, data.as_c_str())
+            let (target, mut space) = (make::find(soil.root, target)?, [0; 40]);
+            // The host's /proc, which this process still sees.
+            let target = erase::format(&mut space, format_args!("/proc/self/fd/{}\0", target.as_raw_fd()));
+            mount(*kind, target, *kind, flags, data.as_c_str())
         }
         Step::Freeze { path } => {
-            let tree = detached(path)?;
+            let there = make::find(soil.root, path)?;
+            let tree = detached(&there, c"")?;
             sys::restrict(tree.as_fd(), true, false)
                 .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-            attach(&tree, path)
+            attach(&tree, &there)
         }
     }
 }
 
 /// A copy of what is mounted at `path` and below, mounted nowhere yet.
-fn detached(path: &CStr) -> rustix::io::Result<OwnedFd> {
-    let flags =
+fn detached(dir: impl AsFd, path: &CStr) -> rustix::io::Result<OwnedFd> {
+    let mut flags =
         OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
-    open_tree(CWD, path, flags)
+    flags |= if path.is_empty() { OpenTreeFlags::AT_EMPTY_PATH } else { OpenTreeFlags::empty() };
+    open_tree(dir, path, flags)
 }
 
-fn attach(tree: &OwnedFd, target: &CStr) -> rustix::io::Result<()> {
-    move_mount(tree, c"", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-}
-
-/// What exists already is as good as made.
-fn present(made: rustix::io::Result<()>) -> rustix::io::Result<()> {
-    match made {
-        Err(Errno::EXIST) => Ok(()),
-        other => other,
-    }
-}
-
-fn make_dir(path: &CStr, mode: u32, owner: u32) -> rustix::io::Result<()> {
-    match rustix::fs::mkdir(path, Mode::from_raw_mode(mode)) {
-        Ok(()) => {}
-        Err(Errno::EXIST) => return Ok(()),
-        Err(other) => return Err(other),
-    }
-    if owner != 0 {
-        // Refused where only one id is mapped: the mock then keeps the owner in its own record.
-        let _ = rustix::fs::chownat(
-            CWD,
-            path,
-            Some(Uid::from_raw(owner)),
-            Some(Gid::from_raw(owner)),
-            AtFlags::empty(),
-        );
-    }
-    Ok(())
-}
-
-fn make_file(path: &CStr, mode: u32, content: &[u8]) -> rustix::io::Result<()> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let file = match rustix::fs::open(path, flags, Mode::from_raw_mode(mode)) {
-        Ok(file) => file,
-        Err(Errno::EXIST) => return Ok(()),
-        Err(other) => return Err(other),
-    };
-    let mut rest = content;
-    while !rest.is_empty() {
-        let written = rustix::io::write(&file, rest)?;
-        rest = &rest[written..];
-    }
-    Ok(())
+fn attach(tree: &OwnedFd, target: &OwnedFd) -> rustix::io::Result<()> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(tree, c"", target, c"", flags)
 }
 
 /// Makes a user namespace for each user that a command may run as, where only one id is mapped.
-fn nest(walls: &mut Walls) -> Result<(), Failure> {
+fn nest(walls: &mut Walls, root: BorrowedFd<'_>) -> Result<(), Failure> {
+    if walls.nested.is_empty() {
+        return Ok(());
+    }
+    let proc = make::find(root, c"/proc").map_err(at(Stage::Nested, 0))?;
     for (index, &uid) in walls.nested.iter().enumerate() {
-        walls.nested_fds[index] = nested(uid).map_err(io_at(Stage::Nested, index))?.into_raw_fd();
+        walls.nested_fds[index] = nested(&proc, uid).map_err(io_at(Stage::Nested, index))?.into_raw_fd();
     }
     Ok(())
 }
 
-fn nested(uid: u32) -> io::Result<OwnedFd> {
+fn nested(proc: &OwnedFd, uid: u32) -> io::Result<OwnedFd> {
     let (ready, tell) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     // SAFETY: the child makes system calls only.
     let pid = unsafe { sys::fork_into(libc::CLONE_NEWUSER) }?;
     if pid == 0 {
-        let done = map_self(uid);
+        let done = map_self(proc, uid);
         let errno = done.err().map_or(0, Errno::raw_os_error);
         let _ = rustix::io::write(&tell, &errno.to_ne_bytes());
         loop {
@@ -226,7 +229,7 @@ fn nested(uid: u32) -> io::Result<OwnedFd> {
     }
     let mut errno = [0; 4];
     let told = rustix::io::read(&ready, &mut errno);
-    let namespace = open_namespace(pid);
+    let namespace = open_namespace(proc, pid);
     let _ = sys::kill(pid, libc::SIGKILL);
     sys::wait_for(pid);
     told?;
@@ -236,25 +239,23 @@ fn nested(uid: u32) -> io::Result<OwnedFd> {
     }
 }
 
-fn map_self(uid: u32) -> rustix::io::Result<()> {
-    write_to(c"/proc/self/setgroups", b"deny")?;
+fn map_self(proc: &OwnedFd, uid: u32) -> rustix::io::Result<()> {
+    write_to(proc, c"self/setgroups", b"deny")?;
     let mut line = [0; 32];
     let len = format_into(&mut line, uid);
-    write_to(c"/proc/self/uid_map", &line[..len])?;
-    write_to(c"/proc/self/gid_map", &line[..len])
+    write_to(proc, c"self/uid_map", &line[..len])?;
+    write_to(proc, c"self/gid_map", &line[..len])
 }
 
-fn write_to(path: &CStr, content: &[u8]) -> rustix::io::Result<()> {
-    let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+fn write_to(dir: &OwnedFd, path: &CStr, content: &[u8]) -> rustix::io::Result<()> {
+    let file = rustix::fs::openat(dir, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
     rustix::io::write(&file, content).map(drop)
 }
 
-fn open_namespace(pid: i32) -> rustix::io::Result<OwnedFd> {
-    let mut path = [0; 48];
-    let mut out = io::Cursor::new(&mut path[..]);
-    let _ = io::Write::write_fmt(&mut out, format_args!("/proc/{pid}/ns/user\0"));
-    let path = CStr::from_bytes_until_nul(&path).map_err(|_| Errno::INVAL)?;
-    rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+fn open_namespace(proc: &OwnedFd, pid: i32) -> rustix::io::Result<OwnedFd> {
+    let mut space = [0; 48];
+    let path = erase::format(&mut space, format_args!("{pid}/ns/user\0"));
+    rustix::fs::openat(proc, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
 }
 
 fn format_into(line: &mut [u8; 32], uid: u32) -> usize {

@@ -2,6 +2,7 @@
 //! when its input ends, which is when the mock does.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -17,7 +18,7 @@ impl Janitor {
     ///
     /// # Errors
     /// When the process cannot be started.
-    pub(crate) fn new(dir: &Path, _holder: Option<i32>) -> io::Result<Self> {
+    pub(crate) fn new(dir: &Path, _mark: &OwnedFd, _holder: Option<i32>) -> io::Result<Self> {
         let mut shell = Command::new("/bin/sh");
         shell.arg("-c").arg(SCRIPT).arg(dir).current_dir("/").process_group(0);
         // Signals of the terminal are for the mock.
@@ -38,12 +39,16 @@ impl Drop for Janitor {
 mod tests {
     use super::*;
 
+    fn held() -> OwnedFd {
+        tempfile::tempfile().unwrap().into()
+    }
+
     #[test]
     fn the_directory_goes_when_the_mock_does() {
         let dir = tempfile::tempdir().unwrap();
         let guest = dir.path().join("a guest's");
         std::fs::create_dir_all(guest.join("a/b")).unwrap();
-        let mut janitor = Janitor::new(&guest, None).unwrap();
+        let mut janitor = Janitor::new(&guest, &held(), None).unwrap();
         drop(janitor.0.stdin.take());
         assert!(janitor.0.wait().unwrap().success());
         assert!(!guest.exists());
@@ -52,7 +57,7 @@ mod tests {
     #[test]
     fn the_directory_stays_when_the_watch_ends() {
         let dir = tempfile::tempdir().unwrap();
-        drop(Janitor::new(dir.path(), None).unwrap());
+        drop(Janitor::new(dir.path(), &held(), None).unwrap());
         assert!(dir.path().exists());
     }
 }

@@ -67,6 +67,10 @@ impl Command {
     /// # Errors
     /// When a string holds a NUL byte ("nul byte found in provided data") or memory cannot be had.
     pub(super) fn pack(&self, manner: &Manner) -> io::Result<OwnedFd> {
+        if self.uid == u32::MAX || self.gid == u32::MAX {
+            let why = "4294967295 is (uid)-1, which means no change of user or group";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
         let block = self.block(manner)?;
         let fd = memfd_create(c"command", MemfdFlags::CLOEXEC)?;
         let mut rest = block.as_slice();

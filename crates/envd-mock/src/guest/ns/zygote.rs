@@ -4,7 +4,7 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
@@ -191,8 +191,7 @@ fn serve(
 ) -> io::Result<i32> {
     let text = |bytes| CStr::from_bytes_until_nul(bytes).map_err(|_| io::Error::from(Errno::INVAL));
     let path = text(payload)?;
-    let [first, second, ..] = &received.fds;
-    let Some(first) = first else { return Err(Errno::BADF.into()) };
+    let Some(first) = &received.fds[0] else { return Err(Errno::BADF.into()) };
     let [kind, mapped, flags, ..] = received.message.args;
     match received.message.kind {
         message::HOLD => {
@@ -206,10 +205,13 @@ fn serve(
             Ok(pid)
         }
         message::WATCH => {
+            let [Some(watch), Some(dir), Some(mark), Some(holder)] = &received.fds else {
+                return Err(Errno::BADF.into());
+            };
             // SAFETY: the child makes system calls only and never returns.
             let pid = unsafe { sys::fork_into(libc::CLONE_PARENT) }?;
             if pid == 0 {
-                janitor::wait_and_remove(first, second.as_ref(), path);
+                janitor::wait_and_remove([watch, dir, mark, holder].map(AsFd::as_fd), path);
             }
             Ok(pid)
         }

@@ -84,6 +84,10 @@ impl Tree {
 
     /// Makes `owner` the owner of what `fd` stands for, in the record where it cannot be real.
     pub(super) fn give(&self, fd: BorrowedFd<'_>, owner: Owner) -> io::Result<()> {
+        if owner.uid == u32::MAX || owner.gid == u32::MAX {
+            // To chown(2), "leave it as it is".
+            return Err(Errno::INVAL.into());
+        }
         let meta = meta_of(fd)?;
         let real = match (self.ids().to_host_uid(owner.uid), self.ids().to_host_gid(owner.gid)) {
             (Some(uid), Some(gid)) => chown(fd, &meta, uid, gid)?,
