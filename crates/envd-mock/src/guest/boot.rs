@@ -1,6 +1,5 @@
 //! A guest from its configuration to its end: directory, walls, tree, and the removal of all of it.
 
-use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -16,7 +15,7 @@ use super::furnish::{CopyError, Furnisher};
 use super::habits::Habits;
 use super::ids::Ids;
 use super::life::Life;
-use super::ns::{Janitor, LaunchError, Link, Plan, Root, choose_ids, launch, remove};
+use super::ns::{InPlace, Janitor, LaunchError, Link, Plan, Root, choose_ids, launch, remove};
 use super::place::Place;
 use super::plain;
 use super::preload::Preload;
@@ -77,6 +76,8 @@ pub(crate) struct Stand {
     pub(crate) root: OwnedFd,
     /// `None`: nothing real runs.
     link: Option<Arc<Link>>,
+    /// What set-up has added to a directory that is used in place.
+    in_place: Mutex<Option<InPlace>>,
 }
 
 /// How long a guest that nobody wants yet leaves the processors to the first answer: a fork holds up the whole process.
@@ -305,6 +306,7 @@ impl Guest {
             if let Some(link) = &stand.link {
                 link.end();
             }
+            drop(stand.in_place.lock().unwrap_or_else(PoisonError::into_inner).take());
         }
         if let Some(dir) = self.removed()
             && let Err(error) = remove(dir)
@@ -355,6 +357,8 @@ struct Ground {
     programs: Programs,
     /// Nothing real runs.
     alone: bool,
+    /// The root is a directory of the host, which gets back what it was.
+    in_place: bool,
     time: Time,
 }
 
@@ -367,24 +371,32 @@ impl Ground {
     fn raise_plain(self, stall: Duration) -> Result<Stand, BootError> {
         let path = self.root.path();
         let unusable = |source| BootError::Unusable { what: "root", path: path.to_owned(), source };
+        let home = self.in_place && !path.join("home/user").exists();
+        let in_place = if self.in_place { plain::add(&self.root).map_err(unusable)? } else { None };
         let (root, tree) = plain::raise(path, self.ids).map_err(unusable)?;
+        if home {
+            tree.set_owner("/home/user", 1000, 1000).map_err(unusable)?;
+        }
         let scripted = Scripted::new(self.programs, Arc::clone(&tree), self.time.clone(), true);
         let processes = Processes::new(None, scripted, stall, self.time, self.habits);
-        Ok(Stand { tree, processes, root, link: None })
+        Ok(Stand { tree, processes, root, link: None, in_place: Mutex::new(in_place) })
     }
 
     fn raise_walls(self, stall: Duration) -> Result<Stand, BootError> {
-        let Self { root, binds, ids, programs, time, habits, .. } = self;
-        let nested = if matches!(ids, Ids::Single { .. }) { nested_users(&root) } else { Vec::new() };
+        let Self { root, binds, ids, programs, time, habits, in_place, .. } = self;
+        let nested = if matches!(ids, Ids::Single { .. }) { nested_users(&root, ids) } else { Vec::new() };
+        let path = root.path().to_owned();
         let unusable = |source| BootError::Unusable { what: "bind", path: missing(&binds), source };
-        let plan = Plan::guest(root, &binds, nested).map_err(unusable)?;
-        let (link, root) = Link::new(launch(plan, ids)?)?;
+        let mut plan = Plan::guest(root, &binds, nested).map_err(unusable)?;
+        let unusable = |source| BootError::Unusable { what: "root", path: path.clone(), source };
+        let in_place = if in_place { plan.in_place().map_err(unusable)? } else { None };
+        let (link, root) = Link::new(launch(plan, ids, in_place.as_ref())?)?;
         let opener: super::tree::Opener = Arc::new(link.opener());
         let tree = Arc::new(Tree::new(root.try_clone()?, ids, Some(opener))?);
         let link = Arc::new(link);
         let scripted = Scripted::new(programs, Arc::clone(&tree), time.clone(), false);
         let processes = Processes::new(Some(Arc::clone(&link)), scripted, stall, time, habits);
-        Ok(Stand { tree, processes, root, link: Some(link) })
+        Ok(Stand { tree, processes, root, link: Some(link), in_place: Mutex::new(in_place) })
     }
 }
 
@@ -395,22 +407,29 @@ fn lay_ground(config: &GuestConfig) -> Result<(Ground, Place), BootError> {
     let (root, place) = Place::choose(config)?;
     let cleanup = Cleanup(place.temporary.clone());
     let ids = if config.programs_only { plain::ids() } else { choose_ids(&root) };
-    place.prepare(ids, &root)?;
+    place.prepare(ids)?;
     cleanup.dismiss();
     let (binds, programs) = (config.binds.clone(), Programs::from(config.programs.clone()));
     let (alone, time) = (config.programs_only, config.time.clone());
     let habits = config.habits;
-    Ok((Ground { root, binds, ids, programs, alone, time, habits }, place))
+    let in_place = matches!(config.root, RootSpec::Dir(_)) && root != Root::Machine;
+    Ok((Ground { root, binds, ids, programs, alone, time, habits, in_place }, place))
 }
 
 fn missing(binds: &[(PathBuf, PathBuf)]) -> PathBuf {
     binds.iter().map(|(host, _)| host).find(|host| !host.exists()).cloned().unwrap_or_default()
 }
 
+/// The text of a tree's own list of users, wherever links lead in it.
+fn passwd_in(root: &Path, ids: Ids) -> io::Result<String> {
+    let tree = Tree::new(super::tree::open_root(root)?, ids, None)?;
+    Ok(String::from_utf8_lossy(&tree.read_file("/etc/passwd", 1 << 20)?).into_owned())
+}
+
 /// The users that get a namespace of their own: the fresh tree's, or those of the tree that is used in place.
-fn nested_users(root: &Root) -> Vec<u32> {
+fn nested_users(root: &Root, ids: Ids) -> Vec<u32> {
     let passwd = match root {
-        Root::Dir(root) => fs::read_to_string(root.join("etc/passwd")).unwrap_or_default(),
+        Root::Dir(root) => passwd_in(root, ids).unwrap_or_default(),
         Root::Machine | Root::Disk(..) => String::new(),
     };
     let uid = |line: &str| line.split(':').nth(2).and_then(|uid| uid.parse::<u32>().ok());

@@ -17,6 +17,7 @@ mod plain;
 pub(crate) mod preload;
 pub(crate) mod process;
 pub(crate) mod program;
+mod protected;
 mod reach;
 mod skeleton;
 pub(crate) mod stats;

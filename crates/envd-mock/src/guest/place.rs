@@ -5,13 +5,14 @@ use std::io;
 #[cfg(target_os = "linux")]
 use std::os::fd::AsFd as _;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use super::boot::BootError;
 use super::config::{GuestConfig, RootSpec};
 use super::ids::Ids;
 use super::ns::Root;
+use super::protected;
 
 /// Where a guest's tree lies on the host.
 #[derive(Debug)]
@@ -44,6 +45,18 @@ pub(super) fn temporary() -> PathBuf {
     Some(std::env::temp_dir()).filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| "/tmp".into())
 }
 
+/// Whether a directory of the host may be a guest's root.
+///
+/// # Errors
+/// [`BootError::Unusable`], naming the way out.
+pub(super) fn allowed(dir: &Path, identity: (u64, u64)) -> Result<(), BootError> {
+    let Some(reason) = protected::reason(dir, identity) else { return Ok(()) };
+    let text =
+        format!("it {reason}; use a directory made for this, or copy what is needed with `--files DIR`");
+    let source = io::Error::new(io::ErrorKind::InvalidInput, text);
+    Err(BootError::Unusable { what: "root", path: dir.to_owned(), source })
+}
+
 impl Place {
     /// The place that `config` names, made where it is a fresh one, and what the guest's root is there.
     pub(super) fn choose(config: &GuestConfig) -> Result<(Root, Self), BootError> {
@@ -58,6 +71,8 @@ impl Place {
                 if root == Path::new("/") {
                     return Ok((Root::Machine, Place { root, temporary: None, mark: None }));
                 }
+                let meta = fs::metadata(&root).map_err(unusable)?;
+                allowed(&root, (meta.dev(), meta.ino()))?;
                 Ok((Root::Dir(root.clone()), Place { root, temporary: None, mark: None }))
             }
             RootSpec::Fresh => {
@@ -78,25 +93,11 @@ impl Place {
         }
     }
 
-    /// Gives a tree on disk to the ids that the guest's are mapped to.
-    pub(super) fn prepare(&self, ids: Ids, root: &Root) -> io::Result<()> {
-        let Ids::Range { base, count } = ids else { return Ok(()) };
-        if *root == Root::Machine {
-            return Ok(());
+    /// Gives a fresh tree to the guest's root. A directory that is used in place is nobody else's than it was.
+    pub(super) fn prepare(&self, ids: Ids) -> io::Result<()> {
+        match (ids, &self.temporary) {
+            (Ids::Range { base, .. }, Some(_)) => chown(&self.root, Some(base), Some(base)),
+            _ => Ok(()),
         }
-        if self.temporary.is_some() {
-            return chown(&self.root, Some(base), Some(base));
-        }
-        let mut left = vec![self.root.clone()];
-        while let Some(path) = left.pop() {
-            let meta = fs::symlink_metadata(&path)?;
-            let shift = |id: u32| (id < count).then(|| base + id);
-            lchown(&path, shift(meta.uid()), shift(meta.gid()))?;
-            // A change of owner clears the set-user-id bits, which were not meant for these ids anyway.
-            if meta.is_dir() {
-                left.extend(fs::read_dir(&path)?.flatten().map(|entry| entry.path()));
-            }
-        }
-        Ok(())
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::boot::BootError;
 use super::config::{GuestConfig, RootSpec};
 use super::ids::Ids;
+use super::ns::{InPlace, Root};
 use super::skeleton::{DIRS, FILES};
 use super::tree::{Owner, Tree, open_root};
 
@@ -42,6 +43,24 @@ pub(super) fn check(config: &GuestConfig) -> Result<(), BootError> {
 
 fn refused(what: &'static str, path: PathBuf, why: &str) -> BootError {
     BootError::Unusable { what, path, source: io::Error::new(io::ErrorKind::Unsupported, why) }
+}
+
+/// Makes what a directory that is used in place lacks, to be taken away again.
+///
+/// # Errors
+/// What the kernel said.
+pub(super) fn add(root: &Root) -> io::Result<Option<InPlace>> {
+    #[cfg(target_os = "linux")]
+    {
+        let added = super::ns::Plan::plain(root.clone())?.in_place()?;
+        added.as_ref().map(InPlace::make).transpose()?;
+        Ok(added)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = root;
+        Ok(None)
+    }
 }
 
 /// Opens `root` and puts into it what a guest needs and it lacks.

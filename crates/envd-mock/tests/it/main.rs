@@ -17,6 +17,7 @@ mod forbidden;
 mod generations;
 mod guard;
 mod http2;
+mod in_place;
 mod init;
 mod limits;
 mod memory;

@@ -1,6 +1,7 @@
 //! Why the walls of a guest do not stand.
 
 use std::io;
+use std::path::PathBuf;
 
 /// Why a guest could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,18 @@ pub enum LaunchError {
     Forbidden {
         /// What was refused.
         what: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The owners of a directory of the host cannot be shown to a guest of the host's root.
+    #[error(
+        "cannot use {} in place as root: {source} (its file system, or one mounted below it, or this kernel has no \
+         mounts that map ids); copy it with `--files DIR`, or run the mock as the user that owns it",
+        path.display()
+    )]
+    Unmapped {
+        /// The directory.
+        path: PathBuf,
         /// What the kernel said.
         source: io::Error,
     },

@@ -13,8 +13,8 @@ use rustix::process::{DumpableBehavior, set_child_subreaper, set_dumpable_behavi
 
 use super::message::{self, Message};
 use super::plan::{Ground, Walls};
-use super::setup::{self, Failure, Handover, Stage};
-use super::{spawn, sys};
+use super::setup::{self, Failure, Handover, Stage, Tree};
+use super::{set_ids, spawn, sys};
 
 /// What the launcher hands to the child besides the plan.
 pub(super) struct Handed {
@@ -77,15 +77,24 @@ fn begin(
 ) -> Result<(), Failure> {
     let failed = |errno: Errno| Failure { stage: Stage::Handover, step: 1, errno: errno.raw_os_error() };
     let mut payload = [0; message::PAYLOAD];
-    let [tree, record, ..] = match message::receive(socket, &mut payload) {
-        Ok(Some(received)) if received.message.kind == message::GO => received.fds,
+    let (ready, [tree, record, guest, _]) = match message::receive(socket, &mut payload) {
+        Ok(Some(received)) if received.message.kind == message::GO => {
+            (received.message.args[0] != 0, received.fds)
+        }
         _ => sys::exit(1),
     };
+    // Held until this process ends: then the guest has.
+    std::mem::forget(guest);
+    let in_place = record.is_some();
+    let tree = tree.map(|tree| if ready { Tree::Mount(tree) } else { Tree::Same(tree) });
     let _ = setsid();
     if ground == Ground::Machine {
         set_child_subreaper(Some(rustix::process::getpid())).map_err(failed)?;
     } else {
         setup::build(walls, Handover { ground, mapped, tree, record })?;
+        if in_place {
+            set_ids::forbid().map_err(|error| failed(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
+        }
     }
     sys::rename(areas, c"envd");
     let _ = rustix::thread::set_name(c"envd");

@@ -62,10 +62,7 @@ fn fork(path: &CStr, fds: [BorrowedFd<'_>; 4]) -> io::Result<i32> {
 /// descriptors are the mock's pipe, the directory, its mark and the guest's first process. Allocates nothing. All
 /// signals stay blocked: one that is meant for the mock and its group must not end what cleans up behind them.
 pub(super) fn wait_and_remove(fds: [BorrowedFd<'_>; 4], path: &CStr) -> ! {
-    let Some([watch, dir, _mark, holder]) = keep_only(fds) else { sys::exit(1) };
-    let _ = rustix::process::setsid();
-    let _ = rustix::process::chdir("/");
-    let _ = rustix::thread::set_name(c"envd-janitor");
+    let Some([watch, dir, _mark, holder]) = settle(fds) else { sys::exit(1) };
     for fd in [&watch, &holder] {
         wait_for(fd);
     }
@@ -73,7 +70,16 @@ pub(super) fn wait_and_remove(fds: [BorrowedFd<'_>; 4], path: &CStr) -> ! {
     sys::exit(i32::from(done.is_err()))
 }
 
-/// Moves the descriptors to 3, 4, 5 and 6 and closes all else that was the mock's.
+/// Leaves all that is the mock's but these descriptors.
+pub(super) fn settle<const N: usize>(fds: [BorrowedFd<'_>; N]) -> Option<[OwnedFd; N]> {
+    let kept = keep_only(fds);
+    let _ = rustix::process::setsid();
+    let _ = rustix::process::chdir("/");
+    let _ = rustix::thread::set_name(c"envd-janitor");
+    kept
+}
+
+/// Moves the descriptors to 3 and the next numbers and closes all else that was the mock's.
 fn keep_only<const N: usize>(fds: [BorrowedFd<'_>; N]) -> Option<[OwnedFd; N]> {
     let mut high = [-1; N];
     for (slot, fd) in high.iter_mut().zip(fds) {
@@ -103,6 +109,6 @@ fn keep_only<const N: usize>(fds: [BorrowedFd<'_>; N]) -> Option<[OwnedFd; N]> {
 }
 
 /// Returns when a pipe has no writer left, or a process has ended.
-fn wait_for(fd: &OwnedFd) {
+pub(super) fn wait_for(fd: &OwnedFd) {
     while poll(&mut [PollFd::new(fd, PollFlags::IN)], None) == Err(rustix::io::Errno::INTR) {}
 }

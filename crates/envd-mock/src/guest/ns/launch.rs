@@ -3,13 +3,14 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
 
 use super::error::LaunchError;
 use super::holder::{self, Handed};
+use super::in_place::InPlace;
 use super::message::{self, Message};
 use super::plan::Plan;
 use super::root::Root;
@@ -67,7 +68,7 @@ fn range(uid_map: &str) -> Ids {
 ///
 /// # Errors
 /// [`LaunchError`], with nothing left behind.
-pub(crate) fn launch(plan: Plan, ids: Ids) -> Result<Launched, LaunchError> {
+pub(crate) fn launch(plan: Plan, ids: Ids, in_place: Option<&InPlace>) -> Result<Launched, LaunchError> {
     let walled = plan.root != Root::Machine;
     let failed = |what: &str| {
         let what = what.to_owned();
@@ -86,8 +87,18 @@ pub(crate) fn launch(plan: Plan, ids: Ids) -> Result<Launched, LaunchError> {
     if walled {
         write_maps(pid, ids).map_err(|source| refused("map user ids", source, true))?;
     }
-    let go = Message::new(message::GO, 0, &[]);
-    message::send(socket.as_fd(), go, &[], &[]).map_err(failed("speak to the holder"))?;
+    let tree = match (in_place, ids) {
+        (Some(in_place), Ids::Range { .. }) => Some(in_place.mapped(pid).map_err(|source| {
+            let path = plan.root.path().to_owned();
+            LaunchError::Unmapped { path, source }
+        })?),
+        _ => None,
+    };
+    let fds = in_place
+        .map(|used| [tree.as_ref().map_or(used.dir(), AsFd::as_fd), used.record(), used.guest.as_fd()]);
+    let go = Message::new(message::GO, 0, &[i32::from(tree.is_some())]);
+    let fds = fds.as_ref().map_or(&[][..], |fds| &fds[..]);
+    message::send(socket.as_fd(), go, &[], fds).map_err(failed("speak to the holder"))?;
     let root = await_ready(&socket, &plan)?;
     std::mem::forget(guard);
     let switch = match ids {

@@ -8,6 +8,8 @@ mod error;
 #[cfg(target_os = "linux")]
 mod holder;
 #[cfg(target_os = "linux")]
+mod in_place;
+#[cfg(target_os = "linux")]
 mod janitor;
 #[cfg(target_os = "linux")]
 mod launch;
@@ -26,6 +28,8 @@ mod plan;
 mod process;
 mod root;
 #[cfg(target_os = "linux")]
+mod set_ids;
+#[cfg(target_os = "linux")]
 mod setup;
 #[cfg(any(test, not(target_os = "linux")))]
 mod shell_janitor;
@@ -38,13 +42,15 @@ mod zygote;
 
 pub use error::LaunchError;
 #[cfg(target_os = "linux")]
+pub(crate) use in_place::InPlace;
+#[cfg(target_os = "linux")]
 pub(crate) use janitor::Janitor;
 #[cfg(target_os = "linux")]
 pub(crate) use launch::{choose_ids, launch};
 #[cfg(target_os = "linux")]
 pub(crate) use link::{Link, register};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use nowhere::{Link, Plan, choose_ids, launch};
+pub(crate) use nowhere::{InPlace, Link, Plan, choose_ids, launch};
 #[cfg(target_os = "linux")]
 pub(crate) use plan::Plan;
 pub(crate) use process::{Command, Exit, Spawned};

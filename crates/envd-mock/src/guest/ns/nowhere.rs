@@ -22,7 +22,17 @@ impl Plan {
     pub(crate) fn guest(_: Root, _: &[(PathBuf, PathBuf)], _: Vec<u32>) -> io::Result<Self> {
         Ok(Self)
     }
+
+    /// Nothing is added.
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as on Linux, where something is")]
+    pub(crate) fn in_place(&mut self) -> io::Result<Option<InPlace>> {
+        Ok(None)
+    }
 }
+
+/// What set-up has added to a directory that is used in place; it stays there.
+#[derive(Debug)]
+pub(crate) enum InPlace {}
 
 /// A guest with walls, of which there is none.
 #[derive(Debug)]
@@ -36,7 +46,7 @@ pub(crate) enum Link {}
 ///
 /// # Errors
 /// [`LaunchError::Failed`], always.
-pub(crate) fn launch(_: Plan, _: Ids) -> Result<Launched, LaunchError> {
+pub(crate) fn launch(_: Plan, _: Ids, _: Option<&InPlace>) -> Result<Launched, LaunchError> {
     let why = "a guest in which commands run needs Linux; --programs-only works here";
     let source = io::Error::new(io::ErrorKind::Unsupported, why);
     Err(LaunchError::Failed { what: "wall it in".to_owned(), source })

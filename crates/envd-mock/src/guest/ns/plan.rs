@@ -7,6 +7,7 @@ use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use super::in_place::InPlace;
 use super::root::Root;
 
 /// As [`Root`], as the holder needs it.
@@ -147,6 +148,25 @@ impl Plan {
         }
         plan.devices()?;
         plan.proc()?;
+        Ok(plan)
+    }
+
+    /// Starts to watch over what the steps will add to the directory that is the root.
+    ///
+    /// # Errors
+    /// When the directory is in use, or no process can be started.
+    pub(crate) fn in_place(&mut self) -> io::Result<Option<InPlace>> {
+        self.usual = false;
+        InPlace::begin(self.root.path(), self.walls.steps.clone()).map(Some)
+    }
+
+    /// As a plan that has nothing but the files and directories of every guest.
+    ///
+    /// # Errors
+    /// As [`Plan::guest`].
+    pub(crate) fn plain(root: Root) -> io::Result<Self> {
+        let mut plan = Self { root_path: c(root.path().as_os_str())?, root, ..Self::machine() };
+        plan.skeleton()?;
         Ok(plan)
     }
 

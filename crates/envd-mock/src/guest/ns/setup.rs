@@ -63,10 +63,18 @@ pub(super) struct Handover<'a> {
     pub(super) ground: Ground<'a>,
     /// Ids come from a range, of which the holder takes 0.
     pub(super) mapped: bool,
-    /// The tree, where the mock has made a mount of it.
-    pub(super) tree: Option<OwnedFd>,
+    /// The tree, where it is a directory that is used in place.
+    pub(super) tree: Option<Tree>,
     /// Where the mock is told what was made in the tree.
     pub(super) record: Option<OwnedFd>,
+}
+
+/// A directory that is used in place.
+pub(super) enum Tree {
+    /// A mount of it that shows the guest's ids.
+    Mount(OwnedFd),
+    /// The directory that the path of the plan must still lead to.
+    Same(OwnedFd),
 }
 
 /// Builds the guest around the calling process. Nothing in the guest's tree is ever found by a plain path: others may
@@ -121,9 +129,17 @@ fn open_sources(walls: &mut Walls) -> Result<(), Failure> {
 }
 
 /// Mounts the tree in this mount namespace. Where it is mounted does not matter: it becomes the root.
-fn place_root(path: &CStr, tree: Option<OwnedFd>) -> rustix::io::Result<OwnedFd> {
+fn place_root(path: &CStr, tree: Option<Tree>) -> rustix::io::Result<OwnedFd> {
     let tree = match tree {
-        Some(tree) => tree,
+        Some(Tree::Mount(tree)) => tree,
+        Some(Tree::Same(dir)) => {
+            let (tree, dir) = (detached(CWD, path)?, rustix::fs::fstat(dir)?);
+            let found = rustix::fs::fstat(&tree)?;
+            if (found.st_dev, found.st_ino) != (dir.st_dev, dir.st_ino) {
+                return Err(Errno::STALE);
+            }
+            tree
+        }
         None => detached(CWD, path)?,
     };
     move_mount(&tree, c"", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;

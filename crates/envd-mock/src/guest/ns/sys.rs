@@ -48,6 +48,31 @@ pub(super) fn restrict(mount: BorrowedFd<'_>, read_only: bool, devices: bool) ->
     check(result)
 }
 
+/// Shows the ids of a detached mount tree as the user namespace `namespace` maps them, and takes it out of any group
+/// of mounts that tell each other of changes.
+pub(super) fn map_ids(mount: BorrowedFd<'_>, namespace: RawFd) -> io::Result<()> {
+    const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
+    let attr = MountAttr {
+        set: MOUNT_ATTR_IDMAP,
+        clear: 0,
+        propagation: libc::MS_PRIVATE,
+        userns: u64::from(namespace.cast_unsigned()),
+    };
+    let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
+    // SAFETY: the path is a C string and the struct has the size that is passed.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const attr,
+            size_of::<MountAttr>(),
+        )
+    };
+    check(result)
+}
+
 /// Closes every descriptor from `first` on.
 pub(super) fn close_from(first: RawFd) {
     // SAFETY: closing descriptors by number is what the holder wants; none of them is used again.
