@@ -14,8 +14,8 @@ pub enum RootSpec {
     /// A fresh directory on disk, removed at the end.
     #[default]
     Fresh,
-    /// A directory that is used in place and never removed; what a guest needs and it lacks is added. When the mock
-    /// runs as root, files of ids below 65536 are given to the guest's users of the same numbers.
+    /// A directory that is used in place and never removed; what a guest needs and it lacks is added, and taken away
+    /// again at the end. No owner changes. Homes and directories of the system are refused; see `docs/security.md`.
     Dir(PathBuf),
     /// The machine as it is, without namespaces: for use inside a container.
     Machine,

@@ -142,7 +142,12 @@ fn place_root(path: &CStr, tree: Option<Tree>) -> rustix::io::Result<OwnedFd> {
         }
         None => detached(CWD, path)?,
     };
-    move_mount(&tree, c"", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
+    let moved = |path| move_mount(&tree, c"", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH);
+    match moved(path) {
+        // A user may have closed what the directory lies in: to root in a namespace as to anyone.
+        Err(Errno::ACCESS) => moved(c"/usr")?,
+        other => other?,
+    }
     Ok(tree)
 }
 
