@@ -9,13 +9,17 @@ use envd_proto::filesystem as wire;
 use envd_proto::filesystem::watch_dir_response as watched;
 use futures::Stream;
 use futures::stream;
+use tokio::sync::Semaphore;
 
+use super::connect::{Field, ListEncoder};
 use super::status::{Code, Status};
 use crate::guest::Guest;
 use crate::guest::disk::{Access, BadDisk};
 use crate::guest::habits::Habits;
 use crate::guest::mishap::Mishap;
-use crate::guest::tree::{Entry, Kind, ListError, MakeDirError, Owner, RemoveError, RenameError, Tree};
+use crate::guest::tree::{
+    Entry, Extent, Kind, ListError, MakeDirError, Owner, RemoveError, RenameError, Tree,
+};
 use crate::guest::users::{self, User};
 use crate::guest::watch::{Change, ChangeKind, Ready, TakeError, Watch, WatchError};
 use crate::time::Time;
@@ -71,21 +75,64 @@ pub(crate) async fn r#move(
     Ok(wire::MoveResponse { entry: Some(info(entry.await?)) })
 }
 
+pub(crate) const ENTRIES: Field = Field { number: 1, name: "entries" };
+
+/// The most directories with a lot of entries that are listed at a time, since each takes tens of megabytes.
+static LARGE_LISTS: Semaphore = Semaphore::const_new(2);
+/// How long a list waits for others.
+const LONGEST_QUEUE: Duration = Duration::from_secs(10);
+
 pub(crate) async fn list_dir(
     guest: Arc<Guest>,
     mishap: Option<Mishap>,
     request: wire::ListDirRequest,
-) -> Result<wire::ListDirResponse, Status> {
-    let entries = blocking(guest, mishap, move |place| {
+    list: ListEncoder,
+) -> Result<ListEncoder, Status> {
+    let small = walk(Arc::clone(&guest), mishap.clone(), request.clone(), list, Extent::Small).await?;
+    match small {
+        Walked::All(list) => Ok(list),
+        Walked::Nothing(list) => {
+            let _turn = tokio::time::timeout(LONGEST_QUEUE, LARGE_LISTS.acquire()).await;
+            match walk(guest, mishap, request, list, Extent::Any).await? {
+                Walked::All(list) | Walked::Nothing(list) => Ok(list),
+            }
+        }
+    }
+}
+
+/// What has become of a list.
+enum Walked {
+    All(ListEncoder),
+    /// The directory is larger than was asked for.
+    Nothing(ListEncoder),
+}
+
+async fn walk(
+    guest: Arc<Guest>,
+    mishap: Option<Mishap>,
+    request: wire::ListDirRequest,
+    mut list: ListEncoder,
+    extent: Extent,
+) -> Result<Walked, Status> {
+    blocking(guest, mishap, move |place| {
         let path = place.resolve(&request.path)?;
-        let entries = place
+        let mut pushed = Ok(());
+        let mut push = |entry| {
+            if pushed.is_ok() {
+                pushed = list.push(&info(entry));
+            }
+        };
+        let listed = place
             .check(Access::Read)
             .map_err(ListError::Read)
-            .and_then(|()| place.tree().list(&path, request.depth))
-            .map_err(|error| list_status(&path, error))?;
-        Ok(entries.into_iter().map(info).collect())
-    });
-    Ok(wire::ListDirResponse { entries: entries.await? })
+            .and_then(|()| place.tree().list_each(&path, request.depth, extent, &mut push));
+        match listed {
+            Ok(()) => pushed.map(|()| Walked::All(list)),
+            Err(ListError::Large) => Ok(Walked::Nothing(list)),
+            Err(error) => Err(list_status(&path, error)),
+        }
+    })
+    .await
 }
 
 pub(crate) async fn remove(
@@ -346,6 +393,7 @@ fn list_status(path: &str, error: ListError) -> Status {
         ListError::Missing(error) => not_found(format!("path not found: {error}")),
         ListError::Resolve(error) => internal(format!("error resolving path: {error}")),
         ListError::NotDirectory => invalid(format!("path is not a directory: {path}")),
+        ListError::Large => internal("the directory has too many entries"),
         ListError::Read(error) => internal(format!("error reading directory: {error}")),
     }
 }

@@ -33,7 +33,7 @@ macro_rules! risk {
 }
 
 pub(crate) fn table(guest: &Arc<Guest>, traits: &Traits) -> Connect {
-    let (watch, wire) = (Arc::clone(guest), traits.wire);
+    let (watch, listed, wire) = (Arc::clone(guest), Arc::clone(guest), traits.wire);
     let rpcs = Rpcs::new(wire.timestamps)
         .unary::<proc::List, _, _>(call!(guest, process::list))
         .server_stream::<proc::Connect, _, _, _>(call!(guest, process::connect))
@@ -46,7 +46,9 @@ pub(crate) fn table(guest: &Arc<Guest>, traits: &Traits) -> Connect {
         .unary::<fs::Stat, _, _>(risk!(guest, filesystem::stat))
         .unary::<fs::MakeDir, _, _>(risk!(guest, filesystem::make_dir))
         .unary::<fs::Move, _, _>(risk!(guest, filesystem::r#move))
-        .unary::<fs::ListDir, _, _>(risk!(guest, filesystem::list_dir))
+        .list::<fs::ListDir, _, _>(filesystem::ENTRIES, move |caller, request, list| {
+            filesystem::list_dir(Arc::clone(&listed), caller.mishap, request, list)
+        })
         .unary::<fs::Remove, _, _>(risk!(guest, filesystem::remove))
         .server_stream::<fs::WatchDir, _, _, _>(move |caller, request| {
             let (guest, keepalive) = (Arc::clone(&watch), keepalive(&caller.headers));

@@ -20,16 +20,39 @@ pub(crate) enum ListError {
     Missing(io::Error),
     Resolve(io::Error),
     NotDirectory,
+    /// It has a lot of entries, and only a directory of few was asked for.
+    Large,
     Read(io::Error),
 }
 
+/// Which directories are to be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    Any,
+    /// Those that do not take long and give a short answer.
+    Small,
+}
+
+/// A directory that takes more bytes than this has some thousand entries on all usual file systems.
+const LARGE: u64 = 64 * 1024;
+
 impl Tree {
-    /// What lies below `path`, `depth` levels down (0 means 1); entries are named below `path` as it was given.
-    pub(crate) fn list(&self, path: &str, depth: u32) -> Result<Vec<Entry>, ListError> {
+    /// Hands over what lies below `path`, `depth` levels down (0 means 1); entries are named below `path` as it was given.
+    pub(crate) fn list_each(
+        &self,
+        path: &str,
+        depth: u32,
+        extent: Extent,
+        found: &mut dyn FnMut(Entry),
+    ) -> Result<(), ListError> {
         let canonical = self.canonical(path.as_bytes()).map_err(resolve_error)?;
         let dir = self.locate(&canonical).map_err(resolve_error)?;
-        if !is_dir(&meta_of(&dir).map_err(ListError::Resolve)?) {
+        let meta = meta_of(&dir).map_err(ListError::Resolve)?;
+        if !is_dir(&meta) {
             return Err(ListError::NotDirectory);
+        }
+        if extent == Extent::Small && meta.size > LARGE {
+            return Err(ListError::Large);
         }
         let mut listing = Listing {
             tree: self,
@@ -37,10 +60,17 @@ impl Tree {
             shown: path.to_owned(),
             real: canonical,
             depth: depth.max(1) as usize,
-            found: Vec::new(),
+            found,
         };
-        listing.walk(dir).map_err(ListError::Read)?;
-        Ok(listing.found)
+        listing.walk(dir).map_err(ListError::Read)
+    }
+
+    /// As [`Tree::list_each`], all at once.
+    #[cfg(test)]
+    pub(crate) fn list(&self, path: &str, depth: u32) -> Result<Vec<Entry>, ListError> {
+        let mut found = Vec::new();
+        self.list_each(path, depth, Extent::Any, &mut |entry| found.push(entry))?;
+        Ok(found)
     }
 }
 
@@ -59,7 +89,7 @@ struct Listing<'t> {
     shown: String,
     real: Vec<u8>,
     depth: usize,
-    found: Vec<Entry>,
+    found: &'t mut dyn FnMut(Entry),
 }
 
 /// What is left of one directory, and how long the paths were above it.
@@ -97,7 +127,7 @@ impl Listing<'_> {
     fn note(&mut self, name: &CStr, meta: &Meta) {
         let shown = join(&self.shown, &name.to_string_lossy());
         let real = below(&self.real, name);
-        self.found.push(self.tree.describe(&shown, &real, meta, &self.names));
+        (self.found)(self.tree.describe(&shown, &real, meta, &self.names));
     }
 
     fn level(&self, names: Vec<CString>) -> Level {

@@ -27,7 +27,7 @@ mod watched;
 
 pub(crate) use dirs::{MakeDirError, RenameError};
 pub(crate) use entry::{Entry, Kind};
-pub(crate) use list::ListError;
+pub(crate) use list::{Extent, ListError};
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 pub(crate) use os::Layer;

@@ -4,9 +4,11 @@
 mod body;
 mod codec;
 mod head;
+mod list;
 mod service;
 mod table;
 mod timestamps;
 
+pub(crate) use list::{Field, ListEncoder};
 pub(crate) use service::Connect;
 pub(crate) use table::{Caller, Rpcs};

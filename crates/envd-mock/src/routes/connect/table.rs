@@ -15,6 +15,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use http::HeaderMap;
 
 use super::codec::{decode, encode};
+use super::list::{Field, ListEncoder};
 use crate::generation::TimestampForm;
 use crate::guest::mishap::Mishap;
 use crate::routes::afflicted::Afflicted;
@@ -81,6 +82,28 @@ impl Rpcs {
                 Ok(request) => {
                     caller.tell(&request);
                     answer_once::<M>(handler(caller, request), (format, timestamps))
+                }
+                Err(error) => Box::pin(ready(Err(error))),
+            }
+        };
+        self.insert::<M>(Kind::Unary, Row::Unary(Box::new(row)));
+        self
+    }
+
+    /// Adds an RPC whose answer is one list, which its handler encodes as it goes.
+    pub(crate) fn list<M, F, R>(mut self, field: Field, handler: F) -> Self
+    where
+        M: Method,
+        F: Fn(Caller, M::Request, ListEncoder) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<ListEncoder, Status>> + Send + 'static,
+    {
+        let timestamps = self.timestamps;
+        let row = move |caller: Caller, bytes, format| -> UnaryResult {
+            match decode::<M::Request>(bytes, format) {
+                Ok(request) => {
+                    caller.tell(&request);
+                    let answer = handler(caller, request, ListEncoder::new((format, timestamps), field));
+                    Box::pin(async move { Ok(Response::new(answer.await?.finish().into())) })
                 }
                 Err(error) => Box::pin(ready(Err(error))),
             }
