@@ -226,6 +226,9 @@ impl Shaped {
 
     /// Takes more from the guest; `None` when there are steps to do.
     fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<Option<Next>> {
+        if !self.setting.http2 {
+            ready!(self.setting.conn.poll_room(cx));
+        }
         let frame = ready!(http_body::Body::poll_frame(Pin::new(&mut self.inner), cx));
         let frame = match frame.transpose() {
             Ok(frame) => frame,

@@ -4,7 +4,7 @@
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures::task::AtomicWaker;
@@ -53,6 +53,10 @@ pub(crate) struct Conn {
     manner: AtomicU8,
     reader: AtomicWaker,
     writer: AtomicWaker,
+    /// The peer took nothing of the last write.
+    blocked: AtomicBool,
+    /// A body that waits for the peer to take what is there already.
+    body: AtomicWaker,
     /// The socket's descriptor, for as long as the transport has it.
     socket: Mutex<Option<RawFd>>,
     end: Mutex<Option<&'static str>>,
@@ -77,6 +81,8 @@ impl Conn {
             manner: AtomicU8::new(Manner::Normal as u8),
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
+            blocked: AtomicBool::new(false),
+            body: AtomicWaker::new(),
             socket: Mutex::default(),
             end: Mutex::default(),
             over: CancellationToken::new(),
@@ -278,6 +284,24 @@ impl Conn {
 
     pub(super) fn wake_writer_with(&self, waker: &Waker) {
         self.writer.register(waker);
+    }
+
+    /// Notes whether the socket had room for the last write.
+    pub(super) fn wrote(&self, blocked: bool) {
+        if self.blocked.swap(blocked, Ordering::AcqRel) && !blocked {
+            self.body.wake();
+        }
+    }
+
+    /// Waits while the socket has no room, so that a peer who takes nothing costs one piece of a body and not a full queue. For
+    /// HTTP/1, where one body is on its way at a time.
+    pub(crate) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        if !self.blocked.load(Ordering::Acquire) {
+            return Poll::Ready(());
+        }
+        self.body.register(cx.waker());
+        // It may have got room meanwhile.
+        if self.blocked.load(Ordering::Acquire) { Poll::Pending } else { Poll::Ready(()) }
     }
 
     /// The transport's socket, while it has one; taken away before it is closed.

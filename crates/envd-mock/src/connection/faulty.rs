@@ -237,7 +237,9 @@ impl<T: Transport> AsyncWrite for Faulty<T> {
         }
         let paced = this.pace.as_ref().map_or(bytes.len(), |pace| bytes.len().min(pace.most));
         let room = Self::room(&this.down, this.conn.sent(), paced);
-        let written = ready!(Pin::new(&mut this.inner).poll_write(cx, &bytes[..room]))?;
+        let polled = Pin::new(&mut this.inner).poll_write(cx, &bytes[..room]);
+        this.conn.wrote(polled.is_pending());
+        let written = ready!(polled)?;
         this.wrote(written);
         Poll::Ready(Ok(written))
     }
@@ -259,7 +261,9 @@ impl<T: Transport> AsyncWrite for Faulty<T> {
         if this.conn.takes_back(first) {
             return Poll::Ready(Ok(first.len()));
         }
-        let written = ready!(Pin::new(&mut this.inner).poll_write_vectored(cx, pieces))?;
+        let polled = Pin::new(&mut this.inner).poll_write_vectored(cx, pieces);
+        this.conn.wrote(polled.is_pending());
+        let written = ready!(polled)?;
         this.wrote(written);
         Poll::Ready(Ok(written))
     }

@@ -32,6 +32,8 @@ const GRACE: Duration = Duration::from_millis(150);
 /// For a peer to see an early end.
 const LONGEST_FAREWELL: Duration = Duration::from_secs(2);
 const HTTP2_STREAM_WINDOW: u32 = 1 << 20;
+/// Bytes of a stream's body that wait for the peer's window, beside the piece that reaches this.
+const HTTP2_QUEUE: usize = 64 << 10;
 const HTTP2_PING: Duration = Duration::from_secs(30);
 
 /// What a connection runs over.
@@ -75,8 +77,9 @@ pub(super) async fn connection<T, S>(
 {
     transport.prepare();
     conn.hold_socket(transport.socket());
+    // On the heap and gone before anything is served: the task of an idle connection has to be small.
     let opened = tokio::select! {
-        opened = open(&mut transport, &conn, &plan) => opened,
+        opened = Box::pin(open(&mut transport, &conn, &plan)) => opened,
         () = stop.cancelled() => false,
         () = lost.cancelled() => { conn.reset(); false }
     };
@@ -206,6 +209,7 @@ fn builder(conn: &Conn, plan: &[ChosenConnection]) -> Builder<TokioExecutor> {
         .auto_date_header(false)
         .initial_stream_window_size(HTTP2_STREAM_WINDOW)
         .initial_connection_window_size(2 * HTTP2_STREAM_WINDOW)
+        .max_send_buf_size(HTTP2_QUEUE)
         .keep_alive_interval(HTTP2_PING);
     for chosen in plan {
         if let ConnectionFault::MaxStreams { streams } = chosen.rule().fault {

@@ -10,8 +10,10 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures::stream;
 
-/// Bytes that are read at once.
-pub(super) const CHUNK: usize = 256 * 1024;
+/// What has no more bytes than this is read before it is answered.
+pub(super) const WHOLE: usize = 256 * 1024;
+/// Bytes of a longer one that are read at once, which a client who takes nothing keeps in memory.
+const CHUNK: usize = 128 * 1024;
 
 /// Something that gives content chunk by chunk, blocking; `None` at its end.
 pub(super) trait Chunks: Send + 'static {

@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use super::answer::Refusal;
 use super::asked::{Allowed, Asked, blocking};
 use super::auth::Operation;
-use super::body::{self, CHUNK, Chunks as _, Segment, Segments, ToEnd};
+use super::body::{self, Chunks as _, Segment, Segments, ToEnd, WHOLE};
 use super::conditions::{self, Validators, Verdict};
 use super::disposition;
 use super::encoding::{self, Encoding};
@@ -191,8 +191,8 @@ impl<'r> Download<'r> {
     /// A file whose length shows at its end: a short one is answered whole, a long one as it comes.
     fn read_out(mut self) -> Result<Response, Refusal> {
         let mut first = Vec::new();
-        (&mut self.content.file).take(CHUNK as u64).read_to_end(&mut first).map_err(unreadable)?;
-        let whole = first.len() < CHUNK;
+        (&mut self.content.file).take(WHOLE as u64).read_to_end(&mut first).map_err(unreadable)?;
+        let whole = first.len() < WHOLE;
         if first.is_empty() && self.wire.ranges && self.headers.contains_key(header::RANGE) {
             return Ok(self.unsatisfiable(0));
         }
@@ -273,7 +273,7 @@ impl Segment {
 /// What fits into one chunk is read at once, so that it needs no second thread.
 fn segments_body(file: File, segments: Vec<Segment>, len: u64) -> io::Result<Body> {
     let mut segments = Segments::new(file, segments);
-    if len > CHUNK as u64 {
+    if len > WHOLE as u64 {
         return Ok(body::stream(segments));
     }
     let mut bytes = Vec::new();
