@@ -18,6 +18,7 @@ const ABANDONED: u8 = 1;
 const LONGEST_END: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
+    commands::tune();
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(Stop::Told(text)) => return told(&text),
@@ -49,6 +50,8 @@ async fn run(cli: Cli) -> ExitCode {
                 tracing::warn!(%error, "nobody will remove the guest's tree should the mock be killed");
             }
             announce(&up);
+            // Beside the server, whose threads are its own.
+            tokio::spawn(commands::give_back());
             ends.next().await;
             give_up_late();
             // A second signal does not wait for the end that the first one asked for.

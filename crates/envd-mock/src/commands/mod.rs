@@ -1,10 +1,12 @@
 //! What the command can do besides serving; one file each.
 
+mod allocator;
 mod faults;
 mod incidents;
 mod self_check;
 mod validate;
 
+pub use allocator::{give_back, tune};
 pub(crate) use faults::Faults;
 pub(crate) use incidents::Incidents;
 pub use self_check::self_check;
