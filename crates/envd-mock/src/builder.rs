@@ -146,15 +146,27 @@ impl<Of> Builder<Of> {
     ///
     /// # Errors
     /// The first line that cannot be used.
-    pub fn replay(mut self, file: &str, journal: &str) -> Result<Self, BadJournal> {
-        let past = PastRun::read(file, journal)?;
+    pub fn replay(self, file: &str, journal: &str) -> Result<Self, BadJournal> {
+        self.replay_from(file, journal.as_bytes())
+    }
+
+    /// As [`Builder::replay`], with a journal that is read line by line.
+    ///
+    /// # Errors
+    /// As [`Builder::replay`]; an error of the reader is one of its line.
+    pub fn replay_from(self, file: &str, journal: impl std::io::BufRead) -> Result<Self, BadJournal> {
+        Ok(self.past(PastRun::read(file, journal)?))
+    }
+
+    /// Makes the decisions of this run again.
+    pub(crate) fn past(mut self, past: PastRun) -> Self {
         let script = &mut self.config.setup.script;
         script.connections.extend(past.script.connections.iter().cloned());
         if script.seed == 0 {
             self = self.seed(past.script.seed);
         }
         self.config.setup.past = Some(past);
-        Ok(self)
+        self
     }
 
     /// Writes all traffic to this file, each call as its answerer saw it (docs/traffic.md).

@@ -119,7 +119,15 @@ impl Faults {
 
     /// The journal as `envd-mock replay` reads it: JSON lines, a header first.
     pub fn export(&self) -> String {
-        self.live.export()
+        self.live.export().into_text()
+    }
+
+    /// As [`Faults::export`], written a part at a time.
+    ///
+    /// # Errors
+    /// Those of `out`; or the journal has dropped an entry before it was written.
+    pub fn export_to(&self, mut out: impl std::io::Write) -> std::io::Result<()> {
+        self.live.export().try_for_each(|part| out.write_all(part?.as_bytes()))
     }
 
     /// Forgets all that has happened and puts in force what there was at the start; a manual clock stays.

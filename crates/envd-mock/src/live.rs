@@ -15,7 +15,7 @@ use crate::fault::{
 };
 use crate::generation::Generation;
 use crate::guest::{Guest, Lasting, ProgramRuns, Programs};
-use crate::journal::{Header, Journal};
+use crate::journal::{Export, Header, Journal};
 use crate::mishaps;
 use crate::refusal::Refusals;
 use crate::replay::PastRun;
@@ -365,13 +365,12 @@ impl Live {
         Coverage::new(&armed, &tally.fired, dead, tally.unknown.first)
     }
 
-    /// The journal as a file.
-    pub(crate) fn export(&self) -> String {
-        let page = self.journal.page(0, usize::MAX, |_| true);
-        let entries: Vec<_> = page.entries.into_iter().map(|(_, entry)| entry).collect();
-        let generation = self.generation.number();
-        let header = Header::new(generation, self.seed(), self.script().to_json(), page.dropped);
-        crate::journal::write(&header, &entries)
+    /// The journal as a file, a part at a time.
+    pub(crate) fn export(&self) -> Export {
+        let cursor = self.journal.cursor(0);
+        let dropped = self.journal.dropped();
+        let header = Header::new(self.generation.number(), self.seed(), self.script().to_json(), dropped);
+        Export::new(Arc::clone(&self.journal), header, cursor)
     }
 
     /// Resets every connection and refuses new ones for a while, as a daemon that crashes and is started again.

@@ -1,12 +1,13 @@
 //! From an exported journal to the decisions that are made again, and the spans of time in which nobody listened.
 
 use std::collections::HashMap;
+use std::io::BufRead;
 use std::time::Duration;
 
 use crate::fault::{
     ConnectionFault, ConnectionRule, Recorded, RecordedCall, RecordedConnection, Replay, Script,
 };
-use crate::journal::{BadJournal, Decision, Done, Entry, read};
+use crate::journal::{BadJournal, Decision, Done, Entry, Lines};
 
 /// What was decided in a run that is over; it can be replayed any number of times.
 #[derive(Debug, Clone, Default)]
@@ -27,8 +28,8 @@ impl PastRun {
     ///
     /// # Errors
     /// The first line that cannot be used.
-    pub(crate) fn read(file: &str, text: &str) -> Result<Self, BadJournal> {
-        let (header, entries) = read(file, text)?;
+    pub(crate) fn read(file: &str, journal: impl BufRead) -> Result<Self, BadJournal> {
+        let (header, entries) = Lines::read(file, journal)?;
         if header.dropped > 0 {
             let problem = format!(
                 "expected a whole journal, got one without its first {} entries: calls cannot be counted",
@@ -39,7 +40,8 @@ impl PastRun {
         let script = Script::default().with_seed(header.seed);
         let mut this = Self { file: file.to_owned(), script, ..Self::default() };
         let mut refusals = Refusals::default();
-        for (line, entry) in entries {
+        for entry in entries {
+            let (line, entry) = entry?;
             match entry {
                 Entry::Connection(one) => {
                     this.connections.push((line, recorded(&one.decisions, &one.done)));
@@ -137,10 +139,11 @@ impl Refusals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::{CallEntry, Event, Header, write};
+    use crate::journal::{CallEntry, Event, Header, line};
 
     fn journal(entries: &[Entry]) -> String {
-        write(&Header::new(2, 9, serde_json::json!({}), 0), entries)
+        let header = line(&Header::new(2, 9, serde_json::json!({}), 0));
+        std::iter::once(header).chain(entries.iter().map(line)).collect()
     }
 
     fn call(fault: &str) -> Entry {
@@ -153,15 +156,15 @@ mod tests {
     #[test]
     fn a_decision_that_cannot_be_made_is_refused_with_its_line() {
         let text = journal(&[call("delay 5ms"), call("explode")]);
-        let refusal = PastRun::read("run.jsonl", &text).unwrap_err();
+        let refusal = PastRun::read("run.jsonl", text.as_bytes()).unwrap_err();
         assert_eq!((refusal.line, refusal.file.as_str()), (3, "run.jsonl"));
         assert!(refusal.problem.contains("explode"), "{refusal}");
     }
 
     #[test]
     fn a_journal_that_is_not_whole_is_refused() {
-        let text = write(&Header::new(2, 9, serde_json::json!({}), 4), &[]);
-        let refusal = PastRun::read("run.jsonl", &text).unwrap_err().to_string();
+        let text = line(&Header::new(2, 9, serde_json::json!({}), 4));
+        let refusal = PastRun::read("run.jsonl", text.as_bytes()).unwrap_err().to_string();
         assert!(refusal.starts_with("run.jsonl:1: expected a whole journal"), "{refusal}");
     }
 
@@ -173,7 +176,7 @@ mod tests {
             event("listening again: down", 30.0),
             event("refusing: down", 50.0),
         ]);
-        let past = PastRun::read("run.jsonl", &text).unwrap();
+        let past = PastRun::read("run.jsonl", text.as_bytes()).unwrap();
         let rules: Vec<_> = past.script.connections.iter().map(ToString::to_string).collect();
         assert_eq!(
             rules,

@@ -105,16 +105,27 @@ pub enum Unverified {
     Bad(#[from] ScriptError),
 }
 
-/// Compares the journal, as it is now, with expectations.
+/// Compares the journal, as it is now, with expectations; reads it a part at a time.
 pub(crate) fn of(live: &Live, expectations: &Expectations) -> Result<(), Unverified> {
-    let page = live.journal.page(0, usize::MAX, |entry| matches!(entry, Entry::Call(_)));
-    let call = |(_, entry)| match entry {
-        Entry::Call(call) => Some(*call),
-        _ => None,
-    };
-    let calls: Vec<CallEntry> = page.entries.into_iter().filter_map(call).collect();
-    let failures = check(&calls, live.generation.number(), expectations)?;
-    if failures.is_empty() { Ok(()) } else { Err(VerifyError { failures, dropped: page.dropped }.into()) }
+    let mut check = Check::new(expectations)?;
+    let mut cursor = live.journal.cursor(0);
+    loop {
+        let part = live.journal.read(&mut cursor);
+        if part.is_empty() {
+            break;
+        }
+        for (_, entry) in part {
+            if let Entry::Call(call) = entry {
+                check.look(&Past::new(&call, live.generation.number()));
+            }
+        }
+    }
+    let failures = check.failures();
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(VerifyError { failures, dropped: live.journal.dropped() }.into())
+    }
 }
 
 /// Whether a call was one of this operation.
@@ -122,43 +133,163 @@ pub(crate) fn is_of(operation: &Operation, call: &CallEntry) -> bool {
     operation.matches(&Past::new(call, 0))
 }
 
-/// Compares calls, in the order in which they came, with expectations.
-///
-/// # Errors
-/// The first expectation that cannot be read.
-fn check(
-    calls: &[CallEntry],
-    generation: u8,
-    expectations: &Expectations,
-) -> Result<Vec<Failure>, ScriptError> {
-    let expected: Vec<Expected> = expectations.list.iter().map(Expect::read).collect::<Result<_, _>>()?;
-    let past: Vec<Past<'_>> = calls.iter().map(|entry| Past::new(entry, generation)).collect();
-    let mut failures: Vec<Failure> = expected.iter().filter_map(|one| count(one, &past)).collect();
-    if expectations.in_order {
-        failures.extend(order(&expected, &past));
-    }
-    if expectations.nothing_else {
-        failures.extend(others(&expected, &past));
-    }
-    Ok(failures)
+/// What calls, as they pass in the order in which they came, say of expectations. Keeps what a failure would show, and no
+/// calls.
+struct Check {
+    tracks: Vec<Track>,
+    /// For calls that are to follow each other.
+    order: Option<Order>,
+    /// For calls that no expectation is about.
+    others: Option<Others>,
 }
 
-fn count(expected: &Expected, past: &[Past<'_>]) -> Option<Failure> {
-    let (met, missed): (Vec<_>, Vec<_>) =
-        past.iter().map(|call| (call, call.distance(expected))).partition(|(_, distance)| distance.is_none());
-    let seen = met.len() as u64;
-    if seen >= expected.least && expected.most.is_none_or(|most| seen <= most) {
-        return None;
+struct Track {
+    expected: Expected,
+    /// How many calls meet it.
+    seen: u64,
+    /// The first that do.
+    first: Vec<Named>,
+    /// The first that are too many.
+    extra: Vec<Named>,
+    /// Calls that nearly do, the nearest first, each with how far it is from that.
+    nearest: Vec<(f64, Miss)>,
+}
+
+/// A call in a report.
+struct Named {
+    call: u64,
+    operation: String,
+}
+
+#[derive(Default)]
+struct Order {
+    /// How many of the expectations were met so far.
+    met: usize,
+    /// The call that met the last of them.
+    last: Option<u64>,
+}
+
+#[derive(Default)]
+struct Others {
+    count: u64,
+    first: Vec<Named>,
+}
+
+impl Check {
+    /// # Errors
+    /// The first expectation that cannot be read.
+    fn new(expectations: &Expectations) -> Result<Self, ScriptError> {
+        let track = |one: &Expect| Ok(Track::new(one.read()?));
+        Ok(Self {
+            tracks: expectations.list.iter().map(track).collect::<Result<_, _>>()?,
+            order: expectations.in_order.then(Order::default),
+            others: expectations.nothing_else.then(Others::default),
+        })
     }
-    let nearest = if seen < expected.least {
-        let mut missed: Vec<_> = missed.into_iter().filter_map(|(call, why)| Some((call, why?))).collect();
-        missed.sort_by(|(_, one), (_, other)| one.0.total_cmp(&other.0));
-        missed.into_iter().take(SHOWN).map(|(call, (_, why))| call.miss(why)).collect()
-    } else {
-        let extra = met.iter().skip(usize::try_from(expected.most.unwrap_or(0)).unwrap_or(usize::MAX));
-        extra.take(SHOWN).map(|(call, _)| call.miss("one too many".to_owned())).collect()
-    };
-    Some(Failure { expected: expected.to_string(), seen: times(seen), nearest })
+
+    /// The next call.
+    fn look(&mut self, call: &Past<'_>) {
+        let next = self.order.as_ref().and_then(|order| self.tracks.iter().filter(needed).nth(order.met));
+        if let (Some(order), Some(next)) = (&mut self.order, next)
+            && call.distance(&next.expected).is_none()
+        {
+            order.met += 1;
+            order.last = Some(call.entry.call);
+        }
+        let mut met = false;
+        for track in &mut self.tracks {
+            met |= track.look(call);
+        }
+        if let Some(others) = self.others.as_mut().filter(|_| !met) {
+            others.count += 1;
+            show(&mut others.first, call);
+        }
+    }
+
+    fn failures(self) -> Vec<Failure> {
+        let order = self.order.and_then(|order| order.failure(&self.tracks));
+        let others = self.others.and_then(Others::failure);
+        self.tracks.into_iter().filter_map(Track::failure).chain(order).chain(others).collect()
+    }
+}
+
+/// Whether some call has to meet it.
+fn needed(track: &&Track) -> bool {
+    track.expected.least > 0
+}
+
+/// Remembers a call, if it is one of the first.
+fn show(first: &mut Vec<Named>, call: &Past<'_>) {
+    if first.len() < SHOWN {
+        first.push(Named { call: call.entry.call, operation: call.entry.operation.clone() });
+    }
+}
+
+impl Named {
+    fn miss(&self, why: &str) -> Miss {
+        Miss { call: self.call, operation: self.operation.clone(), why: why.to_owned() }
+    }
+}
+
+impl Track {
+    fn new(expected: Expected) -> Self {
+        Self { expected, seen: 0, first: Vec::new(), extra: Vec::new(), nearest: Vec::new() }
+    }
+
+    /// Whether the call meets it.
+    fn look(&mut self, call: &Past<'_>) -> bool {
+        let Some((distance, why)) = call.distance(&self.expected) else {
+            self.seen += 1;
+            show(&mut self.first, call);
+            if self.expected.most.is_some_and(|most| self.seen > most) {
+                show(&mut self.extra, call);
+            }
+            return true;
+        };
+        // The first of those that are equally near.
+        let place = self.nearest.partition_point(|(nearer, _)| nearer.total_cmp(&distance).is_le());
+        if place < SHOWN {
+            self.nearest.insert(place, (distance, call.miss(why)));
+            self.nearest.truncate(SHOWN);
+        }
+        false
+    }
+
+    fn failure(self) -> Option<Failure> {
+        let Self { expected, seen, extra, nearest, .. } = self;
+        let nearest = if seen < expected.least {
+            nearest.into_iter().map(|(_, miss)| miss).collect()
+        } else if expected.most.is_some_and(|most| seen > most) {
+            extra.iter().map(|call| call.miss("one too many")).collect()
+        } else {
+            return None;
+        };
+        Some(Failure { expected: expected.to_string(), seen: times(seen), nearest })
+    }
+}
+
+impl Order {
+    /// The first expectation that no call meets behind those that met the ones before.
+    fn failure(self, tracks: &[Track]) -> Option<Failure> {
+        let unmet = tracks.iter().filter(needed).nth(self.met)?;
+        let behind = self.last.map_or("at all".to_owned(), |call| format!("behind call {call}"));
+        Some(Failure {
+            expected: format!("{}, in this order", unmet.expected),
+            seen: format!("none {behind}"),
+            nearest: unmet.first.iter().map(|call| call.miss("too early")).collect(),
+        })
+    }
+}
+
+impl Others {
+    fn failure(self) -> Option<Failure> {
+        let why = "no expectation is about it";
+        (self.count > 0).then(|| Failure {
+            expected: "nothing else".to_owned(),
+            seen: times(self.count),
+            nearest: self.first.iter().map(|call| call.miss(why)).collect(),
+        })
+    }
 }
 
 fn times(count: u64) -> String {
@@ -167,41 +298,6 @@ fn times(count: u64) -> String {
         1 => "1 call".to_owned(),
         count => format!("{count} calls"),
     }
-}
-
-/// The first expectation that no call meets behind those that met the ones before.
-fn order(expected: &[Expected], past: &[Past<'_>]) -> Option<Failure> {
-    let (mut rest, mut last) = (past, None);
-    for one in expected.iter().filter(|one| one.least > 0) {
-        let Some(at) = rest.iter().position(|call| call.distance(one).is_none()) else {
-            let behind = last.map_or("at all".to_owned(), |call| format!("behind call {call}"));
-            let too_early = past.iter().filter(|call| call.distance(one).is_none());
-            let why = |call: &Past<'_>| call.miss("too early".to_owned());
-            return Some(Failure {
-                expected: format!("{one}, in this order"),
-                seen: format!("none {behind}"),
-                nearest: too_early.take(SHOWN).map(why).collect(),
-            });
-        };
-        last = Some(rest[at].entry.call);
-        rest = &rest[at + 1..];
-    }
-    None
-}
-
-fn others(expected: &[Expected], past: &[Past<'_>]) -> Option<Failure> {
-    let other = |call: &&Past<'_>| expected.iter().all(|one| call.distance(one).is_some());
-    let others: Vec<_> = past.iter().filter(other).collect();
-    if others.is_empty() {
-        return None;
-    }
-    let why = |call: &&Past<'_>| call.miss("no expectation is about it".to_owned());
-    let seen = times(others.len() as u64);
-    Some(Failure {
-        expected: "nothing else".to_owned(),
-        seen,
-        nearest: others.iter().take(SHOWN).map(why).collect(),
-    })
 }
 
 /// A call that was recorded, as rules see one.
@@ -340,7 +436,9 @@ mod tests {
     }
 
     fn told(expectations: impl Into<Expectations>) -> String {
-        let failures = check(&calls(), 2, &expectations.into()).unwrap();
+        let mut check = Check::new(&expectations.into()).unwrap();
+        calls().iter().for_each(|call| check.look(&Past::new(call, 2)));
+        let failures = check.failures();
         VerifyError { failures, dropped: 0 }.to_string()
     }
 

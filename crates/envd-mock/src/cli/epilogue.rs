@@ -38,7 +38,7 @@ impl Epilogue {
         let judged = up.finish().await;
         let mut verdict = Verdict::default();
         if let Some(file) = &self.journal
-            && let Err(error) = std::fs::write(file, faults.export())
+            && let Err(error) = std::fs::File::create(file).and_then(|file| faults.export_to(file))
         {
             verdict.lines.push(format!("cannot write the journal {}: {error}", file.display()));
             verdict.code = 2;

@@ -1,5 +1,7 @@
 //! `envd-mock replay`: a guest again, and the decisions of a run that is over in place of rules.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,6 +10,7 @@ use super::command::Failed;
 use super::serve::ServeArgs;
 use super::up::Up;
 use crate::builder::Builder;
+use crate::replay::PastRun;
 
 /// What a replay can be told.
 #[derive(Debug, Args)]
@@ -22,24 +25,22 @@ pub struct ReplayArgs {
 impl ReplayArgs {
     pub(super) async fn start(self) -> Result<Up, Failed> {
         // Read first: the new journal may take its place.
-        let file = self.run.display().to_string();
-        let text = read(&self.run)?;
-        self.serve.start_with(Some((file, text))).await
+        let past = read(&self.run)?;
+        self.serve.start_with(Some(past)).await
     }
 }
 
-fn read(file: &Path) -> Result<String, Failed> {
-    std::fs::read_to_string(file).map_err(|error| Failed {
-        line: format!("cannot read the journal {}: {error}", file.display()),
-        code: 2,
-    })
+fn read(file: &Path) -> Result<PastRun, Failed> {
+    let failed = |line: String| Failed { line, code: 2 };
+    let journal = File::open(file)
+        .map_err(|error| failed(format!("cannot read the journal {}: {error}", file.display())))?;
+    PastRun::read(&file.display().to_string(), BufReader::new(journal)).map_err(|bad| failed(bad.to_string()))
 }
 
-/// Tells a builder to make the decisions of a journal again: its name and its text.
-pub(super) fn tell<Of>(
-    builder: Builder<Of>,
-    journal: Option<(String, String)>,
-) -> Result<Builder<Of>, Failed> {
-    let Some((file, text)) = journal else { return Ok(builder) };
-    builder.replay(&file, &text).map_err(|bad| Failed { line: bad.to_string(), code: 2 })
+/// Tells a builder to make the decisions of a journal again.
+pub(super) fn tell<Of>(builder: Builder<Of>, past: Option<PastRun>) -> Builder<Of> {
+    match past {
+        Some(past) => builder.past(past),
+        None => builder,
+    }
 }

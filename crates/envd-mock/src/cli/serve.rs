@@ -15,6 +15,7 @@ use crate::generation::Generation;
 use crate::guest::RootSpec;
 use crate::mock::MockEnvd;
 use crate::playback::Playback;
+use crate::replay::PastRun;
 use crate::traffic::ReplayPace;
 use crate::units;
 
@@ -112,13 +113,13 @@ impl ServeArgs {
         self.start_with(None).await
     }
 
-    /// With the decisions of a journal, by its name and text.
-    pub(super) async fn start_with(self, journal: Option<(String, String)>) -> Result<Up, Failed> {
+    /// With the decisions of a run that is over.
+    pub(super) async fn start_with(self, past: Option<PastRun>) -> Result<Up, Failed> {
         if let Some(file) = self.replay_traffic {
-            let builder = replay::tell(self.common.tell(Playback::of(file))?, journal)?;
+            let builder = replay::tell(self.common.tell(Playback::of(file))?, past);
             return Ok(Up::Playback(builder.pace(self.replay_pace).start().await?));
         }
-        let builder = replay::tell(self.common.tell(self.guest.builder())?, journal)?;
+        let builder = replay::tell(self.common.tell(self.guest.builder())?, past);
         Ok(Up::Mock(builder.start().await?))
     }
 }

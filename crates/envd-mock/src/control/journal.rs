@@ -1,21 +1,24 @@
 //! The journal: asked, followed, exported, forgotten.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Asked, Span, bad};
 use super::port::Context;
 use crate::fault::Operation;
-use crate::journal::{CallEntry, Entry, Follower, Journal, line};
+use crate::journal::{CallEntry, Cursor, Entry, Follower, Journal, json, line};
 use crate::verify;
 
+/// A piece of an answer is handed over once it has so many bytes.
+const PIECE: usize = 64 * 1024;
+const JSON: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
 const LINES: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/jsonl")];
 
 #[derive(Deserialize)]
@@ -36,14 +39,6 @@ pub(super) struct Wanted {
 pub(super) struct Since {
     #[serde(default)]
     since: u64,
-}
-
-#[derive(Serialize)]
-struct Found {
-    entries: Vec<Numbered>,
-    /// To go on from.
-    next: u64,
-    dropped: u64,
 }
 
 #[derive(Serialize)]
@@ -70,11 +65,84 @@ pub(super) async fn query(
     if let Some(Span(longest)) = wanted.settle {
         live.journal.settled(longest).await;
     }
-    let (since, most) = (wanted.since.unwrap_or(0), wanted.limit.unwrap_or(usize::MAX));
-    let page = live.journal.page(since, most, |entry| wanted.takes(operation.as_ref(), entry));
-    let number = |(number, entry)| Numbered { number, entry };
-    let entries = page.entries.into_iter().map(number).collect();
-    Json(Found { entries, next: page.next, dropped: page.dropped }).into_response()
+    let found = Found::new(Arc::clone(&live.journal), wanted, operation);
+    (JSON, found.body().await).into_response()
+}
+
+/// The answer to a query as it is written: `entries`, then `next`, the number to go on from, and `dropped`.
+struct Found {
+    journal: Arc<Journal>,
+    cursor: Cursor,
+    wanted: Wanted,
+    operation: Option<Operation>,
+    /// How many more entries are wanted.
+    left: usize,
+    /// An entry has been written.
+    begun: bool,
+    /// Written and not handed over.
+    text: String,
+    over: bool,
+}
+
+impl Found {
+    fn new(journal: Arc<Journal>, wanted: Wanted, operation: Option<Operation>) -> Self {
+        let cursor = journal.cursor(wanted.since.unwrap_or(0));
+        let left = wanted.limit.unwrap_or(usize::MAX);
+        Self {
+            journal,
+            cursor,
+            wanted,
+            operation,
+            left,
+            begun: false,
+            text: "{\"entries\":[".to_owned(),
+            over: false,
+        }
+    }
+
+    /// Short answers are one piece and have a length; longer ones are written as they are read.
+    async fn body(mut self) -> Body {
+        let first = self.piece().await;
+        if self.over {
+            return Body::from(first);
+        }
+        let rest = futures::stream::unfold(self, |mut found| async {
+            if found.over {
+                return None;
+            }
+            Some((Ok::<_, Infallible>(found.piece().await), found))
+        });
+        Body::from_stream(futures::stream::iter([Ok(first)]).chain(rest))
+    }
+
+    async fn piece(&mut self) -> String {
+        while !self.over && self.text.len() < PIECE {
+            self.read();
+            // A filter may pass over a lot of entries before it takes one.
+            tokio::task::yield_now().await;
+        }
+        std::mem::take(&mut self.text)
+    }
+
+    fn read(&mut self) {
+        let part = if self.left == 0 { Vec::new() } else { self.journal.read(&mut self.cursor) };
+        if part.is_empty() {
+            let (next, dropped) = (self.cursor.next(), self.journal.dropped());
+            self.text.push_str(&format!("],\"next\":{next},\"dropped\":{dropped}}}"));
+            self.over = true;
+        }
+        for (number, entry) in part {
+            if self.left == 0 {
+                return self.cursor.back_to(number);
+            }
+            if self.wanted.takes(self.operation.as_ref(), &entry) {
+                self.left -= 1;
+                self.text.push_str(if self.begun { "," } else { "" });
+                self.begun = true;
+                self.text.push_str(&json(&Numbered { number, entry }));
+            }
+        }
+    }
 }
 
 impl Wanted {
@@ -108,7 +176,7 @@ pub(super) async fn stream(
 fn completed(
     journal: Arc<Journal>,
     follower: Follower,
-) -> impl Stream<Item = Result<String, std::convert::Infallible>> + Send + 'static {
+) -> impl Stream<Item = Result<String, Infallible>> + Send + 'static {
     let changes = journal.changes();
     futures::stream::unfold((journal, follower, changes), |(journal, mut follower, mut changes)| async {
         loop {
@@ -129,7 +197,7 @@ fn completed(
 }
 
 pub(super) async fn export(State(Context { live, .. }): State<Context>) -> Response {
-    (LINES, live.export()).into_response()
+    (LINES, Body::from_stream(futures::stream::iter(live.export()))).into_response()
 }
 
 pub(super) async fn forget(State(Context { live, .. }): State<Context>) -> StatusCode {

@@ -39,7 +39,7 @@ fn page(tally: &Tally, journal_bytes: u64, dropped: u64) -> String {
             "Bytes from peers, over connections that have ended.",
             tally.received,
         ),
-        ("journal_bytes", "gauge", "Bytes that the journal takes, roughly.", journal_bytes),
+        ("journal_bytes", "gauge", "Bytes that the journal takes on the heap.", journal_bytes),
         ("journal_dropped_total", "counter", "Entries that were dropped to keep the bound.", dropped),
     ];
     for (name, kind, help, value) in singles {

@@ -1,9 +1,14 @@
-//! The journal as a file: one JSON object a line, a header first. Reading checks form and version; what the entries mean
-//! is others' business.
+//! The journal as a file: one JSON object a line, a header first, read line by line. Reading checks form and version; what
+//! the entries mean is others' business.
+
+use std::io::{self, BufRead};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
+use super::read::Cursor;
+use super::store::Journal;
 
 /// What the first line says it is.
 const FORMAT: &str = "envd-mock journal";
@@ -50,32 +55,118 @@ impl Header {
     }
 }
 
-/// One object a line.
-pub(crate) fn write(header: &Header, entries: &[Entry]) -> String {
-    let entries = entries.iter().map(line);
-    std::iter::once(line(header)).chain(entries).collect()
-}
-
 /// An object as a line.
 pub(crate) fn line(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("an entry has texts for keys and no other map") + "\n"
+    json(value) + "\n"
 }
 
-/// Reads what [`write`] wrote; empty lines are passed over.
-///
-/// # Errors
-/// The first line that cannot be used.
-pub(crate) fn read(file: &str, text: &str) -> Result<(Header, Vec<(usize, Entry)>), BadJournal> {
-    let bad = |line: usize, problem: String| BadJournal { file: file.to_owned(), line, problem };
-    let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
-    let first = lines.next().map(|(_, line)| line).unwrap_or_default();
-    let header = header(first).map_err(|problem| bad(1, problem))?;
-    let full = lines.filter(|(_, line)| !line.trim().is_empty());
-    let entries = full.map(|(number, line)| match serde_json::from_str(line) {
-        Ok(entry) => Ok((number, entry)),
-        Err(error) => Err(bad(number, format!("expected an entry of a journal, got {error}"))),
-    });
-    Ok((header, entries.collect::<Result<_, _>>()?))
+/// An entry, or an object with one, as JSON.
+pub(crate) fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("an entry has texts for keys and no other map")
+}
+
+/// The journal as it was when this was made, as texts of whole lines, the header first.
+#[derive(Debug)]
+pub(crate) struct Export {
+    journal: Arc<Journal>,
+    header: Option<Header>,
+    cursor: Cursor,
+}
+
+impl Export {
+    pub(crate) fn new(journal: Arc<Journal>, header: Header, cursor: Cursor) -> Self {
+        Self { journal, header: Some(header), cursor }
+    }
+
+    /// All of it; the header counts what was dropped before it was read.
+    pub(crate) fn into_text(mut self) -> String {
+        let mut text = String::new();
+        loop {
+            let part = self.journal.read(&mut self.cursor);
+            if part.is_empty() {
+                break;
+            }
+            part.iter().for_each(|(_, entry)| text.push_str(&line(entry)));
+        }
+        if let Some(mut header) = self.header {
+            header.dropped += self.cursor.missed();
+            text.insert_str(0, &line(&header));
+        }
+        text
+    }
+}
+
+impl Iterator for Export {
+    type Item = io::Result<String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(header) = self.header.take() {
+            return Some(Ok(line(&header)));
+        }
+        let part = self.journal.read(&mut self.cursor);
+        // A file without some of its entries would be replayed wrongly.
+        if self.cursor.missed() > 0 {
+            let missed = self.cursor.missed();
+            return Some(Err(io::Error::other(format!(
+                "{missed} entries were dropped before they were written"
+            ))));
+        }
+        (!part.is_empty()).then(|| Ok(part.iter().map(|(_, entry)| line(entry)).collect()))
+    }
+}
+
+/// The entries of an exported journal, one after the other, each with the number of its line; empty lines are passed over.
+#[derive(Debug)]
+pub(crate) struct Lines<R> {
+    file: String,
+    input: R,
+    number: usize,
+    line: String,
+}
+
+impl<R: BufRead> Lines<R> {
+    /// Reads the header; `file` is what errors call the journal.
+    ///
+    /// # Errors
+    /// The first line cannot be used.
+    pub(crate) fn read(file: &str, input: R) -> Result<(Header, Self), BadJournal> {
+        let mut this = Self { file: file.to_owned(), input, number: 0, line: String::new() };
+        this.advance()?;
+        let header = header(this.line.trim_end_matches(['\r', '\n']));
+        Ok((header.map_err(|problem| this.bad(problem))?, this))
+    }
+
+    /// Reads the next line; false behind the last.
+    fn advance(&mut self) -> Result<bool, BadJournal> {
+        self.line.clear();
+        self.number += 1;
+        match self.input.read_line(&mut self.line) {
+            Ok(read) => Ok(read > 0),
+            Err(error) => Err(self.bad(format!("cannot be read: {error}"))),
+        }
+    }
+
+    fn bad(&self, problem: String) -> BadJournal {
+        BadJournal { file: self.file.clone(), line: self.number, problem }
+    }
+}
+
+impl<R: BufRead> Iterator for Lines<R> {
+    type Item = Result<(usize, Entry), BadJournal>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.advance() {
+                Ok(true) if self.line.trim().is_empty() => {}
+                Ok(true) => break,
+                Ok(false) => return None,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        let entry = serde_json::from_str(&self.line)
+            .map_err(|error| self.bad(format!("expected an entry of a journal, got {error}")));
+        Some(entry.map(|entry| (self.number, entry)))
+    }
 }
 
 fn header(line: &str) -> Result<Header, String> {
@@ -94,6 +185,15 @@ fn header(line: &str) -> Result<Header, String> {
 mod tests {
     use super::*;
     use crate::journal::CallEntry;
+
+    fn write(header: &Header, entries: &[Entry]) -> String {
+        std::iter::once(line(header)).chain(entries.iter().map(line)).collect()
+    }
+
+    fn read(file: &str, text: &str) -> Result<(Header, Vec<(usize, Entry)>), BadJournal> {
+        let (header, lines) = Lines::read(file, text.as_bytes())?;
+        Ok((header, lines.collect::<Result<_, _>>()?))
+    }
 
     fn written() -> String {
         let header = Header::new(2, 7, serde_json::json!({ "seed": 7 }), 0);
