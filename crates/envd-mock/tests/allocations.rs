@@ -2,6 +2,8 @@
 //! the journal nor a large directory is held more often than it has to be. A program of its own, since the allocator counts
 //! everything in it, and one test, since another would be counted too.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a failed expectation is a failed test")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
