@@ -3,7 +3,6 @@
 
 mod compare;
 mod look;
-mod mutants;
 mod past;
 mod run;
 
@@ -40,8 +39,6 @@ enum Ask {
     Regrade(past::Regrade),
     /// Compares two JSON reports, or two subjects in lockstep.
     Diff(compare::Diff),
-    /// Runs the suite against mocks with one bug each, and tells which cases catch which.
-    Mutants(mutants::Mutants),
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -62,7 +59,6 @@ pub async fn main(cli: Cli) -> ExitCode {
         Some(Ask::Accept(accept)) => accept.done(),
         Some(Ask::Regrade(regrade)) => regrade.done(),
         Some(Ask::Diff(diff)) => diff.done().await,
-        Some(Ask::Mutants(mutants)) => mutants.done().await,
         None => cli.run.done().await,
     };
     done.unwrap_or_else(|refusal| {

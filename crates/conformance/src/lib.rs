@@ -11,7 +11,7 @@ pub mod compare;
 pub mod feature;
 pub mod known;
 mod library;
-pub mod mutants;
+pub mod matrix;
 pub mod observation;
 pub mod probe;
 pub mod profile;

@@ -29,7 +29,7 @@ use crate::profile::{Claims, Profile};
 use crate::subject::{Subject, Subjects};
 use crate::verdict::Verdict;
 
-pub(crate) use self::attempt::UNFINISHED;
+pub use self::attempt::UNFINISHED;
 pub use self::event::{Attempt, Began, Event, Outcome, Summary};
 pub(crate) use self::sweep::sweep;
 

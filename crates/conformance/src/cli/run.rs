@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Refusal, Which, untold, usage};
 use crate::case::Case;
 use crate::known::Known;
-use crate::mutants::{self, Matrix};
+use crate::matrix::Matrix;
 use crate::profile::Claims;
 use crate::report::{Files, Terminal, Wanted};
 use crate::runner::{self, Config};
@@ -100,8 +100,9 @@ impl Run {
 
     fn config(&self) -> Result<Config, Refusal> {
         let all = suites::all();
-        let some =
-            if self.smoke { mutants::cover(&Matrix::last(), &all, mutants::SMOKE) } else { all.clone() };
+        let matrix = self.smoke.then(Matrix::checked_in);
+        let offered = |case: &&Case| matrix.as_ref().is_none_or(|matrix| matrix.smoke.contains(case.id));
+        let some: Vec<Case> = all.iter().filter(offered).copied().collect();
         let cases: Vec<Case> =
             self.which.selection().of(&some).map_err(usage)?.into_iter().copied().collect();
         Ok(Config {

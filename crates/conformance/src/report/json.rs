@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::terminal::evidence;
-use crate::mutants::{Like, Nearest};
+use crate::matrix::{Nearest, NearestMutant};
 use crate::runner::{Began, Event, Outcome, Summary};
 use crate::verdict::Verdict;
 
@@ -18,7 +18,7 @@ pub const SCHEMA: u32 = 1;
 #[derive(Debug)]
 pub struct Json<W> {
     out: W,
-    like: Like,
+    nearest: NearestMutant,
 }
 
 /// What a report says of one case.
@@ -91,7 +91,7 @@ impl Record {
 impl<W: Write> Json<W> {
     /// A report to `out`.
     pub fn new(out: W) -> Self {
-        Self { out, like: Like::default() }
+        Self { out, nearest: NearestMutant::default() }
     }
 
     /// Takes one event.
@@ -99,12 +99,12 @@ impl<W: Write> Json<W> {
     /// # Errors
     /// When `out` cannot be written.
     pub fn event(&mut self, event: &Event) -> io::Result<()> {
-        self.like.event(event);
+        self.nearest.event(event);
         let line = match event {
             Event::Began(began) => began_line(began),
             Event::Started { case, again } => json!({ "event": "started", "id": case, "again": again }),
             Event::Finished(outcome) => finished_line(outcome)?,
-            Event::Ended(summary) => ended_line(summary, &self.like),
+            Event::Ended(summary) => ended_line(summary, &self.nearest),
         };
         writeln!(self.out, "{line}")?;
         self.out.flush()
@@ -126,10 +126,10 @@ fn finished_line(outcome: &Outcome) -> io::Result<Value> {
     Ok(line)
 }
 
-fn ended_line(summary: &Summary, like: &Like) -> Value {
-    let nearest = like
+fn ended_line(summary: &Summary, nearest: &NearestMutant) -> Value {
+    let nearest = nearest
         .nearest()
-        .map(|Nearest { id, bug, likeness }| json!({ "mutant": id, "bug": bug, "likeness": likeness }));
+        .map(|Nearest { id, bug, similarity }| json!({ "mutant": id, "bug": bug, "likeness": similarity }));
     let Summary { passed, failed, advised, known, inconclusive, blocked, blocked_by_known, .. } = summary;
     json!({
         "event": "ended", "exit_code": summary.exit_code(), "passed": passed, "failed": failed, "advised": advised,

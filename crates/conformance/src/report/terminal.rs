@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use super::progress::Progress;
 use super::wire;
-use crate::mutants::{Like, Nearest};
+use crate::matrix::{Nearest, NearestMutant};
 use crate::observation::Observation;
 use crate::runner::{Began, Event, Outcome, Summary};
 use crate::verdict::{Finding, Verdict};
@@ -18,13 +18,18 @@ pub struct Terminal<W> {
     progress: Progress,
     /// How many cases were not run, by verdict and reason.
     unrun: BTreeMap<String, usize>,
-    like: Like,
+    nearest: NearestMutant,
 }
 
 impl<W: Write> Terminal<W> {
     /// A report to `out`.
     pub fn new(out: W) -> Self {
-        Self { out, progress: Progress::new(false), unrun: BTreeMap::new(), like: Like::default() }
+        Self {
+            out,
+            progress: Progress::new(false),
+            unrun: BTreeMap::new(),
+            nearest: NearestMutant::default(),
+        }
     }
 
     /// The same, with a bar on standard error that shows what runs now.
@@ -38,13 +43,13 @@ impl<W: Write> Terminal<W> {
     /// When `out` cannot be written.
     pub fn event(&mut self, event: &Event) -> io::Result<()> {
         self.progress.event(event);
-        self.like.event(event);
-        let Self { out, progress, unrun, like } = self;
+        self.nearest.event(event);
+        let Self { out, progress, unrun, nearest } = self;
         progress.aside(|| match event {
             Event::Began(began) => self::began(out, began),
             Event::Started { .. } => Ok(()),
             Event::Finished(outcome) => finished(out, unrun, outcome),
-            Event::Ended(summary) => ended(out, unrun, like, summary),
+            Event::Ended(summary) => ended(out, unrun, nearest, summary),
         })
     }
 }
@@ -81,7 +86,7 @@ fn finished(out: &mut impl Write, unrun: &mut BTreeMap<String, usize>, outcome: 
 fn ended(
     out: &mut impl Write,
     unrun: &BTreeMap<String, usize>,
-    like: &Like,
+    nearest: &NearestMutant,
     summary: &Summary,
 ) -> io::Result<()> {
     if let Some(why) = &summary.broken {
@@ -93,8 +98,8 @@ fn ended(
     for complaint in &summary.stale {
         writeln!(out, "known failures: {complaint}")?;
     }
-    if let Some(Nearest { id, bug, likeness }) = like.nearest() {
-        writeln!(out, "\nit looks most like the mutant {id}: {bug} (likeness {likeness:.2} of 1)")?;
+    if let Some(Nearest { id, bug, similarity }) = nearest.nearest() {
+        writeln!(out, "\nclosest known bug: {id}: {bug} (similarity {similarity:.2})")?;
     }
     let verdict = match summary.exit_code() {
         0 => "conforms",

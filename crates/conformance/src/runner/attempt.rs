@@ -18,7 +18,7 @@ use crate::subject::{Subject, Subjects};
 use crate::verdict::{Finding, Verdict, judge};
 
 /// What is expected of a subject at which a case could not finish.
-pub(crate) const UNFINISHED: &str = "answers with which the case can go on";
+pub const UNFINISHED: &str = "answers with which the case can go on";
 
 /// What one go needs.
 pub(super) struct Go {

@@ -1,6 +1,6 @@
 //! The mock as a subject, in this process.
 
-use envd_mock::{Builder, Defect, Generation, MockEnvd};
+use envd_mock::{Builder, Generation, MockEnvd};
 use futures::future::BoxFuture;
 
 use super::{Subject, Subjects};
@@ -15,28 +15,9 @@ const DISK: u64 = 16 << 30;
 #[derive(Debug, Clone, Copy)]
 pub struct Embedded;
 
-impl Embedded {
-    /// A mock with a rule of its fault script, as an expression.
-    ///
-    /// # Errors
-    /// [`Trouble::Start`], also for a rule that is none.
-    pub async fn with_rule(&self, rule: &str) -> Result<Subject, Trouble> {
-        let rule = rule.parse().map_err(|error| Trouble::Start(format!("{error}")))?;
-        started(MockEnvd::builder().fault(rule)).await
-    }
-
-    /// A mock with a defect that real builds were seen to have.
-    ///
-    /// # Errors
-    /// [`Trouble::Start`].
-    pub async fn with_defect(&self, defect: Defect) -> Result<Subject, Trouble> {
-        started(MockEnvd::builder().defect(defect)).await
-    }
-}
-
 impl Subjects for Embedded {
     fn start(&self) -> BoxFuture<'_, Result<Subject, Trouble>> {
-        Box::pin(started(MockEnvd::builder()))
+        Box::pin(embedded(MockEnvd::builder()))
     }
 
     fn unfit(&self, case: &Case) -> Option<String> {
@@ -71,7 +52,7 @@ impl Playing {
 
 impl Subjects for Playing {
     fn start(&self) -> BoxFuture<'_, Result<Subject, Trouble>> {
-        Box::pin(started(MockEnvd::builder().generation(self.generation).as_built(self.as_built)))
+        Box::pin(embedded(MockEnvd::builder().generation(self.generation).as_built(self.as_built)))
     }
 
     fn unfit(&self, case: &Case) -> Option<String> {
@@ -94,14 +75,12 @@ fn single_id(case: &Case) -> Option<String> {
     (case.tags.contains(&"owners") && !uid.is_root()).then(told)
 }
 
-async fn started(builder: Builder) -> Result<Subject, Trouble> {
+/// Starts the mock that `builder` describes as a subject.
+///
+/// # Errors
+/// [`Trouble::Start`].
+pub async fn embedded(builder: Builder) -> Result<Subject, Trouble> {
     let mock = builder.disk(DISK).start().await.map_err(|error| Trouble::Start(error.to_string()))?;
     let address = mock.addr();
     Ok(Subject { address, host: address.to_string(), guard: Some(Box::new(mock)) })
-}
-
-/// Whether `text` is a rule of a fault script.
-#[cfg(test)]
-pub(crate) fn is_rule(text: &str) -> bool {
-    text.parse::<envd_mock::fault::CallRule>().is_ok()
 }

@@ -13,9 +13,7 @@ use futures::future::BoxFuture;
 use crate::case::Case;
 use crate::probe::Trouble;
 
-#[cfg(test)]
-pub(crate) use embedded::is_rule;
-pub use embedded::{Embedded, Playing};
+pub use embedded::{Embedded, Playing, embedded};
 pub use kin::adopt_orphans;
 pub use spawn::{Spawn, SpawnError};
 

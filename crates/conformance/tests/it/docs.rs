@@ -21,7 +21,7 @@ fn words(help: &str) -> Vec<String> {
 #[test]
 fn the_page_tells_every_flag_and_every_command() {
     let (page, mut told) = (page(), Vec::new());
-    for command in ["", "list", "explain", "accept", "regrade", "diff", "mutants"] {
+    for command in ["", "list", "explain", "accept", "regrade", "diff"] {
         assert!(page.contains(command), "{command}");
         let args = [command, "--help"];
         let output = Command::new(env!("CARGO_BIN_EXE_envd-conformance"))

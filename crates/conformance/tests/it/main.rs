@@ -8,7 +8,6 @@ mod generations;
 mod hanging;
 mod known;
 mod mock;
-mod mutants;
 mod replay;
 mod reports;
 mod runs;

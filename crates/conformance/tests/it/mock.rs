@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use conformance::Report;
 use conformance::case::Case;
-use conformance::mutants::{self, Mutated};
 use conformance::profile::Claims;
 use conformance::runner::{Config, Outcome, Summary};
 use conformance::select::Selection;
 use conformance::subject::{At, Embedded, Subjects};
 use conformance::suites;
 use conformance::verdict::Verdict;
+use conformance_mutants::Mutated;
 use tokio::sync::OnceCell;
 
 pub(crate) fn mutant(id: &str) -> Mutated {
-    Mutated::by(mutants::all().into_iter().find(|mutant| mutant.id == id).unwrap().change)
+    Mutated::by(conformance_mutants::all().into_iter().find(|mutant| mutant.id == id).unwrap().change)
 }
 
 pub(crate) async fn outcomes(subjects: Arc<dyn Subjects>, only: &[&str]) -> Vec<Outcome> {
