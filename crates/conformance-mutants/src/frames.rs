@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::http::{Call, chunk, without_nulls};
 use super::mutant::OnFrame;
-use conformance::probe::envelope;
+use conformance::stream::envelope;
 
 /// What a change may know of the stream.
 #[derive(Debug, Default)]

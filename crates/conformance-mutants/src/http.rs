@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-use conformance::probe::envelope;
+use conformance::stream::envelope;
 
 /// What a mutant keeps from one call to the next.
 pub(super) type Kept = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;

@@ -17,7 +17,8 @@ use super::mutant::Change;
 use super::recorded::{Record, Recorded};
 use super::upward::{Chunks, MARKED, Marks};
 use conformance::case::Case;
-use conformance::probe::{Trouble, envelope};
+use conformance::probe::Trouble;
+use conformance::stream::envelope;
 use conformance::subject::{Embedded, Subject, Subjects, embedded};
 use envd_mock::MockEnvd;
 

@@ -1,5 +1,7 @@
 //! What a case is: a requirement with its source, what is done to see it, and the judge. Runs nothing.
 
+mod judge;
+
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -8,6 +10,8 @@ use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::{Probe, Trouble};
 use crate::verdict::Judged;
+
+pub use self::judge::judge;
 
 /// How much a requirement binds, in the sense of RFC 2119.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! Failures that are known: which case, with which words, for which reason, until when. Nothing in the file may rot: an
 //! entry that does not do its work is complained of. Judges no subject.
 
-pub mod accept;
 mod pin;
 
 use std::path::Path;
@@ -12,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use self::pin::Pin;
 use crate::case::Case;
-use crate::runner::Outcome;
 use crate::verdict::Verdict;
 
 /// A file of known failures, and what came of its entries so far.
@@ -106,13 +104,12 @@ impl Known {
         Ok(known)
     }
 
-    /// The reason why this outcome is known, if it is; whatever is out of keeping with the file is noted.
-    pub fn judge(&mut self, outcome: &Outcome) -> Option<String> {
-        let id = outcome.case.id;
+    /// The reason why this failure is known, if it is; notes whatever contradicts the file.
+    pub fn judge(&mut self, id: &str, verdict: &Verdict) -> Option<String> {
         let mut entries = self.entries.iter().filter(|entry| entry.ids.is_match(id)).peekable();
         entries.peek()?;
-        let text = outcome.verdict.message();
-        match &outcome.verdict {
+        let text = verdict.message();
+        match verdict {
             Verdict::Pass if entries.any(|entry| entry.line.flaky) => {}
             Verdict::Pass => self.complaints.push(format!("{id} is known to fail, and passes: remove it")),
             Verdict::Fail(_) | Verdict::Inconclusive(_) => {
@@ -121,7 +118,7 @@ impl Known {
                     return Some(entry.line.reason.clone());
                 }
                 let pin = pins.first().map(|entry| entry.pin.to_string()).unwrap_or_default();
-                let what = outcome.verdict.word();
+                let what = verdict.word();
                 self.complaints
                     .push(format!("{id} is known to fail otherwise: pinned to {pin}, now {what}: {text}"));
             }
@@ -151,7 +148,6 @@ fn entry(line: Line, today: Date) -> Result<(Entry, bool), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::Observation;
     use crate::verdict::Finding;
 
     const CASE: Case = Case { id: "files/upload/mode", ..Case::BASE };
@@ -161,30 +157,25 @@ mod tests {
         Known::of(toml::from_str(text).map_err(|error| error.to_string())?, &[CASE], today)
     }
 
-    fn outcome(verdict: Verdict) -> Outcome {
-        let (observation, took) = (Observation::default(), std::time::Duration::ZERO);
-        Outcome { case: CASE, round: 0, verdict, observation, took, earlier: None, known: None }
-    }
-
-    fn fails(observed: &str) -> Outcome {
+    fn fails(observed: &str) -> Verdict {
         let (expected, step) = ("mode 420".to_owned(), "a".to_owned());
-        outcome(Verdict::Fail(Finding { step, expected, observed: observed.to_owned() }))
+        Verdict::Fail(Finding { step, expected, observed: observed.to_owned() })
     }
 
     #[test]
     fn a_failure_that_is_pinned_is_known() {
         let mut file =
             known("[[known]]\nid='files/*'\nmessage='mode 420, observed mode 3*'\nreason='umask'").unwrap();
-        assert_eq!(file.judge(&fails("mode 384")).as_deref(), Some("umask"));
+        assert_eq!(file.judge(CASE.id, &fails("mode 384")).as_deref(), Some("umask"));
         assert!(file.complaints().is_empty());
     }
 
     #[test]
     fn one_that_passes_or_fails_otherwise_is_complained_of() {
         let mut file = known("[[known]]\nid='files/*'\nregex='mode 3\\d+$'\nreason='umask'").unwrap();
-        assert_eq!(file.judge(&outcome(Verdict::Pass)), None);
-        assert_eq!(file.judge(&fails("status 500")), None);
-        assert_eq!(file.judge(&outcome(Verdict::Skip("x".into()))), None);
+        assert_eq!(file.judge(CASE.id, &Verdict::Pass), None);
+        assert_eq!(file.judge(CASE.id, &fails("status 500")), None);
+        assert_eq!(file.judge(CASE.id, &Verdict::Skip("x".into())), None);
         let complaints = file.complaints();
         assert_eq!(complaints.len(), 2, "{complaints:?}");
         assert!(complaints[0].contains("passes") && complaints[1].contains("otherwise"), "{complaints:?}");
@@ -194,10 +185,10 @@ mod tests {
     fn one_that_is_flaky_may_pass_and_must_fail_as_it_says() {
         let mut file =
             known("[[known]]\nid='files/*'\nmessage='mode 3'\nreason='every 20th'\nflaky=true").unwrap();
-        assert_eq!(file.judge(&outcome(Verdict::Pass)), None);
-        assert_eq!(file.judge(&fails("mode 384")).as_deref(), Some("every 20th"));
+        assert_eq!(file.judge(CASE.id, &Verdict::Pass), None);
+        assert_eq!(file.judge(CASE.id, &fails("mode 384")).as_deref(), Some("every 20th"));
         assert_eq!(file.complaints(), Vec::<String>::new());
-        assert_eq!(file.judge(&fails("status 500")), None);
+        assert_eq!(file.judge(CASE.id, &fails("status 500")), None);
         assert_eq!(file.complaints().len(), 1);
     }
 
@@ -208,14 +199,14 @@ mod tests {
              [[known]]\nid='files/*'\nmessage='mode'\nreason='r'\nexpires='2027-01-30'",
         )
         .unwrap();
-        assert_eq!(file.judge(&fails("mode 1")), None);
+        assert_eq!(file.judge(CASE.id, &fails("mode 1")), None);
         let complaints = file.complaints();
         assert!(
             complaints[0].contains("matches no case") && complaints[1].contains("expired"),
             "{complaints:?}"
         );
         let last_day = known("[[known]]\nid='files/*'\nmessage='mode'\nreason='r'\nexpires='2027-01-31'");
-        assert!(last_day.unwrap().judge(&fails("mode 1")).is_some());
+        assert!(last_day.unwrap().judge(CASE.id, &fails("mode 1")).is_some());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! As a library it is [`run`] for a whole run, and [`harness`], the one line of `main` in a test target with
 //! `harness = false`, for every case as a test of its own.
 
+pub mod accept;
 pub mod case;
 pub mod cli;
 pub mod compare;
@@ -19,6 +20,7 @@ pub mod report;
 pub mod requirements;
 pub mod runner;
 pub mod select;
+pub mod stream;
 pub mod subject;
 pub mod suites;
 pub mod verdict;

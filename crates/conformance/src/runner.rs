@@ -345,7 +345,7 @@ impl Run {
 
     fn settle(&mut self, mut outcome: Outcome, tell: Tell<'_>) {
         if outcome.known.is_none() {
-            outcome.known = self.config.known.judge(&outcome);
+            outcome.known = self.config.known.judge(outcome.case.id, &outcome.verdict);
         }
         let known = outcome.known.clone();
         let unmet = match &outcome.verdict {

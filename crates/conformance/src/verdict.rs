@@ -1,13 +1,12 @@
 //! Judging: pure functions from what was seen to a verdict. Each finding says what was expected, what was observed, and
 //! in which step; nothing here acts.
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::case::Case;
 use crate::observation::{Ended, Exchange, Observation};
-use crate::probe::envelope::{self, END_STREAM, Frame};
+use crate::stream::envelope::{self, END_STREAM, Frame};
+use crate::stream::Run;
 
 /// What a case comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,38 +71,6 @@ pub enum Objection {
 
 /// What a judge says.
 pub type Judged = Result<(), Objection>;
-
-/// The verdict of `case` over what was seen. A refusal counts only where the twin, the same request without its defect,
-/// was answered as it should; and who passes has seen all that the case waited for.
-pub fn judge(case: &Case, observation: &Observation) -> Verdict {
-    match case.twin.map_or(Ok(()), |twin| twin(observation)) {
-        Err(Objection::Wrong(finding)) => return Verdict::Inconclusive(twin_failed(&finding)),
-        Err(Objection::Unclear(why)) => return Verdict::Inconclusive(why),
-        Ok(()) => {}
-    }
-    match (case.judge)(observation) {
-        Ok(()) => in_vain(observation).map_or(Verdict::Pass, Verdict::Fail),
-        Err(Objection::Wrong(finding)) => Verdict::Fail(finding),
-        Err(Objection::Unclear(why)) => Verdict::Inconclusive(why),
-    }
-}
-
-/// A step in which the case waited for something that did not come.
-fn in_vain(observation: &Observation) -> Option<Finding> {
-    observation.steps.iter().find_map(|step| match &step.exchange.ended {
-        Ended::Late(after) => Some(Finding {
-            step: step.label.clone(),
-            expected: format!("what the case waits for within {after:?}"),
-            observed: "an answer without it".to_owned(),
-        }),
-        _ => None,
-    })
-}
-
-fn twin_failed(finding: &Finding) -> String {
-    let Finding { step, expected, observed } = finding;
-    format!("its twin, the repaired request {step:?}, fails too: expected {expected}, observed {observed}")
-}
 
 /// One exchange under a judge's eyes.
 #[derive(Debug, Clone, Copy)]
@@ -360,69 +327,6 @@ impl Seen<'_> {
         let observed = (&run.end, String::from_utf8_lossy(&run.stderr));
         self.holds(run.exit_code() == Some(0), "an end event with exit code 0", observed)?;
         Ok(run)
-    }
-}
-
-/// What the events of a process stream in JSON add up to; lenient, so that a stream that still runs has one too.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Run {
-    /// From the start event.
-    pub pid: Option<u64>,
-    /// All of it.
-    pub stdout: Vec<u8>,
-    /// All of it.
-    pub stderr: Vec<u8>,
-    /// All of it.
-    pub pty: Vec<u8>,
-    /// The end event.
-    pub end: Option<Value>,
-    /// The kinds of events in order: s(tart), d(ata), e(nd), k(eepalive), `?`.
-    pub order: String,
-}
-
-impl Run {
-    /// Adds up what is whole in `body`.
-    pub fn of(body: &[u8]) -> Self {
-        let mut run = Self::default();
-        for frame in envelope::read(body).0.iter().filter(|frame| frame.flag == 0) {
-            run.add(&serde_json::from_slice::<Value>(&frame.data).unwrap_or_default()["event"]);
-        }
-        run
-    }
-
-    fn add(&mut self, event: &Value) {
-        let kinds = [("start", 's'), ("data", 'd'), ("end", 'e'), ("keepalive", 'k')];
-        let kind = kinds.iter().find(|(name, _)| event.get(name).is_some()).map_or('?', |(_, kind)| *kind);
-        self.order.push(kind);
-        let bytes = |name: &str| {
-            event["data"][name]
-                .as_str()
-                .and_then(|text| BASE64_STANDARD.decode(text).ok())
-                .unwrap_or_default()
-        };
-        self.stdout.extend(bytes("stdout"));
-        self.stderr.extend(bytes("stderr"));
-        self.pty.extend(bytes("pty"));
-        match kind {
-            's' => self.pid = event["start"]["pid"].as_u64(),
-            'e' => self.end = Some(event["end"].clone()),
-            _ => {}
-        }
-    }
-
-    /// The exit code in the end event; left out on the wire means 0.
-    pub fn exit_code(&self) -> Option<i64> {
-        self.end.as_ref().map(|end| end["exitCode"].as_i64().unwrap_or(0))
-    }
-
-    /// Whether `text` is in any output.
-    pub fn shows(&self, text: &str) -> bool {
-        [&self.stdout, &self.stderr, &self.pty].iter().any(|all| String::from_utf8_lossy(all).contains(text))
-    }
-
-    /// Standard output as text.
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.stdout).into_owned()
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::edit::{FS, START, answer, fault, request};
 use crate::http::{Answer, Call, Request};
 use crate::mutant::{Change, Mutant};
-use conformance::probe::envelope;
+use conformance::stream::envelope;
 
 const STAT: &str = "/filesystem.Filesystem/Stat";
 const STREAM_INPUT: &str = "/process.Process/StreamInput";

@@ -113,7 +113,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     }),
     request("wire/cut-is-end", "a cut envelope is the end of a request", START, |_, r| {
         let body = r.bytes_mut().clone();
-        let (frames, rest) = conformance::probe::envelope::read(&body);
+        let (frames, rest) = conformance::stream::envelope::read(&body);
         if rest > 0 && frames.is_empty() {
             r.bytes_mut().clear();
         }

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{Refusal, USAGE, print, untold, usage};
-use crate::known::{Known, Lines, accept};
+use crate::accept;
+use crate::case::judge;
+use crate::known::{Known, Lines};
 use crate::report::{Saved, json, saved};
 use crate::suites;
-use crate::verdict::judge;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Accept {

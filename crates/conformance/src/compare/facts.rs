@@ -7,7 +7,8 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::observation::{Ended, Exchange, Observation};
-use crate::verdict::{Run, excerpt};
+use crate::stream::{Run, envelope};
+use crate::verdict::excerpt;
 
 /// A name and a value each.
 pub(super) type Facts = BTreeMap<String, String>;
@@ -88,7 +89,7 @@ fn stream(label: &str, body: &[u8], out: &mut Facts) {
     if let Some(end) = &run.end {
         fields(&format!("{label} end event "), end, out);
     }
-    let last = crate::probe::envelope::read(body).0.pop().filter(|frame| frame.flag & 2 != 0);
+    let last = envelope::read(body).0.pop().filter(|frame| frame.flag & 2 != 0);
     if let Some(json) = last.and_then(|frame| serde_json::from_slice(&frame.data).ok()) {
         fields(&format!("{label} END_STREAM "), &json, out);
     }

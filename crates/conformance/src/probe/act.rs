@@ -11,7 +11,7 @@ use super::dialect::Dialect;
 use super::h2::Http2;
 use super::socket::{Open, Trouble};
 use crate::observation::{Exchange, Observation, Step};
-use crate::verdict::Run;
+use crate::stream::Run;
 
 /// What is to be removed at the end of a run: the tags of processes.
 pub type Swept = Arc<Mutex<Vec<String>>>;

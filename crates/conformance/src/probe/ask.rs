@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::envelope;
+use crate::stream::envelope;
 
 /// What is to be sent: method, target, headers, body, all as they go out.
 #[derive(Debug, Clone)]

@@ -6,8 +6,8 @@ use envd_proto::process::process_event::data_event::Output;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
-use super::envelope;
 use crate::observation::{Exchange, Sum};
+use crate::stream::envelope;
 
 /// What is added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,6 @@ mod answer;
 pub mod ask;
 mod bulk;
 mod dialect;
-pub mod envelope;
 mod h2;
 mod socket;
 

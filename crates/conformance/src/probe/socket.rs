@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use super::answer::Answer;
 use super::ask::{self, Ask};
 use super::bulk::{Adding, What};
-use super::envelope;
 use crate::observation::{Ended, Exchange};
+use crate::stream::{Run, envelope};
 
 /// More than this of one body is not taken, so that a flood ends.
 const MOST_BODY: usize = 64 << 20;
@@ -186,7 +186,7 @@ impl Open {
 
     /// Reads until `text` is in an output event or the answer is over; only for JSON streams.
     pub async fn until_output(&mut self, text: &str) {
-        self.until(|seen| crate::verdict::Run::of(&seen.body).shows(text)).await;
+        self.until(|seen| Run::of(&seen.body).shows(text)).await;
     }
 
     /// What was seen so far.

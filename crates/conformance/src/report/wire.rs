@@ -1,7 +1,7 @@
 //! The wire for people: an exchange in a few lines, and a command that repeats it.
 
 use crate::observation::{Ended, Exchange, Step};
-use crate::probe::envelope;
+use crate::stream::envelope;
 use crate::verdict::excerpt;
 
 /// More envelopes than these are only counted.

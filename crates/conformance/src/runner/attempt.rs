@@ -11,11 +11,11 @@ use tokio::time::timeout;
 use super::event::Attempt;
 use super::redact::redact;
 use super::starve::Late;
-use crate::case::{Case, Ground};
+use crate::case::{Case, Ground, judge};
 use crate::observation::{Ended, Observation};
 use crate::probe::{Dialect, Probe, Swept, Trouble};
 use crate::subject::{Subject, Subjects};
-use crate::verdict::{Finding, Verdict, judge};
+use crate::verdict::{Finding, Verdict};
 
 /// What is expected of a subject at which a case could not finish.
 pub const UNFINISHED: &str = "answers with which the case can go on";

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble};
-use crate::verdict::{Judged, Objection, Run, Seen};
+use crate::stream::Run;
+use crate::verdict::{Judged, Objection, Seen};
 
 /// A path that no guest has.
 pub(super) const MISSING: &str = "/tmp/envd-conformance-no-such";

@@ -3,7 +3,8 @@
 
 use conformance::observation::{Ended, Observation};
 use conformance::suites;
-use conformance::verdict::{Verdict, judge};
+use conformance::case::judge;
+use conformance::verdict::Verdict;
 
 use crate::mock::all;
 

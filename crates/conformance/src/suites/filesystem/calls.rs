@@ -312,7 +312,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             let watch = o.at("watch")?;
             let text = String::from_utf8_lossy(&watch.exchange.body).into_owned();
             let first =
-                crate::probe::envelope::read(&watch.exchange.body).0.first().map(|frame| frame.data.clone());
+                crate::stream::envelope::read(&watch.exchange.body).0.first().map(|frame| frame.data.clone());
             let first = first.map(|data| String::from_utf8_lossy(&data).into_owned());
             watch.same("first message", first.as_deref(), Some(r#"{"start":{}}"#))?;
             for kind in ["CREATE", "WRITE", "REMOVE"] {

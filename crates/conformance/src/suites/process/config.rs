@@ -84,7 +84,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         judge: |o| {
             let seen = o.at("run")?;
             let frames = seen.frames()?;
-            let run = crate::verdict::Run::of(&seen.exchange.body);
+            let run = crate::stream::Run::of(&seen.exchange.body);
             let refused = frames.len() == 1 || run.exit_code().is_some_and(|code| code != 0);
             seen.holds(refused, "an error, or an exit code other than 0", run.end)
         },

@@ -6,8 +6,8 @@ use super::start::EVENTS;
 use crate::case::Case;
 use crate::feature::Feature;
 use crate::probe::{Ask, Open, Probe, Trouble, base64, shell};
+use crate::stream::Run;
 use crate::suites::twins;
-use crate::verdict::Run;
 
 const CAT: &[&str] = &["process/send-input/reaches"];
 const PTY: &[&str] = &["process/pty/size"];

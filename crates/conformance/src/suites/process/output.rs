@@ -11,7 +11,8 @@ use serde_json::json;
 use super::start::EVENTS;
 use crate::case::Case;
 use crate::observation::Observation;
-use crate::probe::{Ask, Open, Probe, Trouble, What, envelope};
+use crate::probe::{Ask, Open, Probe, Trouble, What};
+use crate::stream::envelope;
 use crate::suites::helpers::{fs, numbered, printed};
 use crate::verdict::Judged;
 

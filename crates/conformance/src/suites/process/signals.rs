@@ -276,7 +276,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 twins::input(p).await?;
                 let mut open = p.start_sh("run", "sleep 60 & echo child=$!; wait").await?;
                 open.until_output("\n").await;
-                let text = crate::verdict::Run::of(&open.seen().body).text();
+                let text = crate::stream::Run::of(&open.seen().body).text();
                 let child: u32 = text.trim().trim_start_matches("child=").parse().unwrap_or(NOBODY);
                 for (label, pid) in [("init", 1), ("child", child)] {
                     ps(p, label, "SendSignal", json!({ "process": { "pid": pid }, "signal": 15 })).await?;

@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use crate::case::Case;
 use crate::probe::{pid, shell};
+use crate::stream::Run;
 use crate::suites::helpers::so_far;
 use crate::suites::twins;
-use crate::verdict::{Run, Seen};
+use crate::verdict::Seen;
 
 /// The case that all of a process's streams rest on.
 pub(in crate::suites) const EVENTS: &[&str] = &["process/start/events"];

@@ -357,7 +357,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             Box::pin(async move {
                 let mut run = p.start_sh("run", "while read line; do echo got $line; done").await?;
                 let frame =
-                    |message: &Value| crate::probe::envelope::write(0, message.to_string().as_bytes());
+                    |message: &Value| crate::stream::envelope::write(0, message.to_string().as_bytes());
                 let ask = Ask::new("POST", "/process.Process/StreamInput")
                     .header("content-type", "application/connect+json")
                     .header("transfer-encoding", "chunked");

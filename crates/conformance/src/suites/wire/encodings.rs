@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 
 use crate::case::Case;
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble, envelope, shell};
+use crate::probe::{Ask, Probe, Trouble, shell};
+use crate::stream::{Run, envelope};
 use crate::suites::helpers::send;
 use crate::suites::process::start::EVENTS;
 use crate::suites::twins;
-use crate::verdict::{Judged, Objection, Run, Seen};
+use crate::verdict::{Judged, Objection, Seen};
 
 const STAT: &str = "filesystem.Filesystem/Stat";
 const LIST_DIR: &str = "filesystem.Filesystem/ListDir";

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use crate::case::Case;
 use crate::observation::Observation;
-use crate::probe::{Ask, envelope, shell};
+use crate::probe::{Ask, shell};
+use crate::stream::envelope;
 use crate::suites::helpers::{all_ok, printed, send, so_far};
 use crate::suites::process::start::EVENTS;
 use crate::suites::twins;

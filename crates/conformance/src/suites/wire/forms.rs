@@ -14,7 +14,8 @@ use serde_json::json;
 
 use crate::case::Case;
 use crate::observation::Observation;
-use crate::probe::{Ask, envelope, shell};
+use crate::probe::{Ask, shell};
+use crate::stream::envelope;
 use crate::suites::helpers::{fs, ps, send};
 use crate::verdict::{Judged, Objection};
 

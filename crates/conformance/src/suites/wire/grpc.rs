@@ -6,7 +6,8 @@ use prost::Message as _;
 use crate::case::Case;
 use crate::feature::Feature;
 use crate::observation::Observation;
-use crate::probe::{Ask, envelope};
+use crate::probe::Ask;
+use crate::stream::envelope;
 use crate::verdict::Judged;
 
 /// The flag of the trailers in a gRPC-Web body.

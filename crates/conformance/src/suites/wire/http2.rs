@@ -69,7 +69,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 );
                 let mut http2 = p.http2().await?;
                 let id = http2.send(&ask).await;
-                http2.until(id, |seen| crate::verdict::Run::of(&seen.body).shows("up")).await;
+                http2.until(id, |seen| crate::stream::Run::of(&seen.body).shows("up")).await;
                 p.input("input", "run", "it\n").await?;
                 http2.until(id, |_| false).await;
                 p.note("run", http2.into_seen(id));
@@ -155,7 +155,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
                     p.start_ask("run", json!({ "process": shell("echo up; read line"), "stdin": true }));
                 let mut http2 = p.http2().await?;
                 let id = http2.send(&ask).await;
-                http2.until(id, |seen| crate::verdict::Run::of(&seen.body).shows("up")).await;
+                http2.until(id, |seen| crate::stream::Run::of(&seen.body).shows("up")).await;
                 http2.cancel(id).await;
                 p.note("run", http2.into_seen(id));
                 let next = http2.send(&Ask::new("GET", "/health")).await;

@@ -10,10 +10,10 @@ use prost::Message;
 use serde_json::json;
 
 use crate::case::Case;
-use crate::probe::{Ask, envelope, shell};
+use crate::probe::{Ask, shell};
+use crate::stream::{Run, envelope};
 use crate::suites::process::start::EVENTS;
 use crate::suites::twins;
-use crate::verdict::Run;
 
 const LIST: &str = "process.Process/List";
 const START: &str = "process.Process/Start";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
-use super::{Line, Lines};
+use crate::known::{Line, Lines};
 use crate::report::json::Record;
 
 /// The failures of one or more reports of the same build, each pinned to what is common to all of its texts; one that
