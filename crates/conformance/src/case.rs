@@ -47,6 +47,19 @@ pub enum Ground {
 /// What acting came to: `Err` is trouble of the harness, never a judgement.
 pub type Acted = Result<(), Trouble>;
 
+/// Acts on a subject.
+pub type Act = for<'a> fn(&'a mut Probe) -> BoxFuture<'a, Acted>;
+/// Judges what was seen: a pure function.
+pub type Judge = fn(&Observation) -> Judged;
+
+/// Writes an async block as the `act` of a case: `act!(|p| p.get("health", "/health").await)`.
+macro_rules! act {
+    (|$p:ident| $body:expr) => {
+        |$p| Box::pin(async move { $body })
+    };
+}
+pub(crate) use act;
+
 /// One requirement and how it is checked.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
@@ -85,11 +98,29 @@ pub struct Case {
     pub timing: bool,
     /// For a negative case: judges the repaired request, which `act` sends under labels of its own. If it does not hold,
     /// the refusal says nothing, and the verdict is inconclusive.
-    pub twin: Option<fn(&Observation) -> Judged>,
+    pub twin: Option<Judge>,
     /// Acts on the subject; everything seen is in the probe's observation afterwards.
-    pub act: for<'a> fn(&'a mut Probe) -> BoxFuture<'a, Acted>,
+    pub act: Act,
     /// Judges what was seen: a pure function.
-    pub judge: fn(&Observation) -> Judged,
+    pub judge: Judge,
+}
+
+/// A method for each field, which gives the case with that field.
+macro_rules! setters {
+    ($($name:ident $(=> $field:ident)?: $kind:ty),* $(,)?) => {
+        $(setters!(@one $name, $($field)? $name, $kind);)*
+    };
+    (@one $name:ident, $field:ident $($rest:ident)?, $kind:ty) => {
+        #[doc = concat!("The same with this `", stringify!($field), "`.")]
+        pub(crate) const fn $name(self, $field: $kind) -> Self {
+            Self { $field, ..self }
+        }
+    };
+}
+
+/// A case of level must, on a shared subject, with an id, a source and the requirements that it covers.
+pub(crate) const fn case(id: &'static str, source: &'static str, reqs: &'static [&'static str]) -> Case {
+    Case::BASE.case(id, source, reqs)
 }
 
 impl Case {
@@ -115,6 +146,70 @@ impl Case {
         act: |_| Box::pin(async { Ok(()) }),
         judge: |_| Ok(()),
     };
+
+    /// The same with this id.
+    pub(crate) const fn id(self, id: &'static str) -> Self {
+        Self { id, ..self }
+    }
+
+    /// The same with this id, source and covered requirements.
+    pub(crate) const fn case(
+        self,
+        id: &'static str,
+        source: &'static str,
+        reqs: &'static [&'static str],
+    ) -> Self {
+        Self { id, source, reqs, ..self }
+    }
+
+    /// The same at level should.
+    pub(crate) const fn should(self) -> Self {
+        Self { level: Level::Should, ..self }
+    }
+
+    /// The same at level may.
+    pub(crate) const fn may(self) -> Self {
+        Self { level: Level::May, ..self }
+    }
+
+    /// The same for a subject that needs as long by its nature.
+    pub(crate) const fn waits(self, waits: Duration) -> Self {
+        Self { waits, ..self }
+    }
+
+    /// The same, moving big data.
+    pub(crate) const fn bulk(self) -> Self {
+        Self { bulk: true, ..self }
+    }
+
+    /// The same, with a claim about time.
+    pub(crate) const fn timing(self) -> Self {
+        Self { timing: true, ..self }
+    }
+
+    /// The same, changing the machine or not.
+    pub(crate) const fn disposable(self, disposable: bool) -> Self {
+        Self { disposable, ..self }
+    }
+
+    /// The same with a judge of the repaired request.
+    pub(crate) const fn twin(self, twin: Judge) -> Self {
+        Self { twin: Some(twin), ..self }
+    }
+
+    setters! {
+        source: &'static str,
+        reqs: &'static [&'static str],
+        requires => requirement: &'static str,
+        why: &'static str,
+        needs: &'static [&'static str],
+        ground: Ground,
+        tags: &'static [&'static str],
+        generations: &'static [u8],
+        features: &'static [Feature],
+        act: Act,
+        judge: Judge,
+    }
 
     /// The first part of the id.
     pub fn area(&self) -> &'static str {

@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::observation::{Ended, Exchange, Observation};
-use crate::stream::envelope::{self, END_STREAM, Frame};
 use crate::stream::Run;
+use crate::stream::envelope::{self, END_STREAM, Frame};
 
 /// What a case comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::case::{Case, Ground};
+use crate::case::{Case, Ground, act, case};
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble};
 use crate::suites::helpers::{all_succeeded, entry_is, fs, printed};
@@ -38,48 +38,42 @@ fn internal(o: &Observation, label: &str, words: &str) -> Judged {
 }
 
 pub(in crate::suites) const CASES: &[Case] = &[
-    Case {
-        id: "filesystem/make-dir/owner",
-        source: "contract 5",
-        reqs: &["5.makedir-parents"],
-        requirement: "every directory that is made belongs to the default user, those that were there keep their owner",
-        why: "the user could not write into a directory that was made for it",
-        needs: MAKE,
-        ground: Ground::Own,
-        act: |p| {
-            Box::pin(async move {
-                fs(p, "base", "MakeDir", json!({ "path": p.path("d") })).await?;
-                p.init("init", json!({ "defaultUser": "user" })).await?;
-                on(p, "new", "MakeDir", "a/b").await?;
-                on(p, "between", "Stat", "a").await?;
-                fs(p, "old", "Stat", json!({ "path": p.path("d") })).await.map(drop)
-            })
-        },
-        judge: |o| {
+    case("filesystem/make-dir/owner", "contract 5", &["5.makedir-parents"])
+        .requires(
+            "every directory that is made belongs to the default user, those that were \
+            there keep their owner",
+        )
+        .why("the user could not write into a directory that was made for it")
+        .needs(MAKE)
+        .ground(Ground::Own)
+        .act(act!(|p| {
+            fs(p, "base", "MakeDir", json!({ "path": p.path("d") })).await?;
+            p.init("init", json!({ "defaultUser": "user" })).await?;
+            on(p, "new", "MakeDir", "a/b").await?;
+            on(p, "between", "Stat", "a").await?;
+            fs(p, "old", "Stat", json!({ "path": p.path("d") })).await.map(drop)
+        }))
+        .judge(|o| {
             entry_is(o, "new", "owner", "user")?;
             entry_is(o, "between", "owner", "user")?;
             entry_is(o, "between", "group", "user")?;
             entry_is(o, "old", "owner", "root")
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/make-dir/over-link",
-        source: "contract 5",
-        reqs: &["5.makedir-exists", "5.makedir-dangling"],
-        requirement: "over a link to a directory it is already_exists, over a dangling link internal \"File exists\"",
-        why: "a link that leads nowhere is in the way",
-        needs: &["process/start/events", "filesystem/make-dir/parents"],
-        twin: Some(twins::ok),
-        act: |p| {
-            Box::pin(async move {
-                twins::make_dir(p).await?;
-                make(p, "mkdir a && ln -s a l && ln -s gone m").await?;
-                on(p, "link", "MakeDir", "l").await?;
-                on(p, "dangling", "MakeDir", "m").await
-            })
-        },
-        judge: |o| {
+        }),
+    case("filesystem/make-dir/over-link", "contract 5", &["5.makedir-exists", "5.makedir-dangling"])
+        .requires(
+            "over a link to a directory it is already_exists, over a dangling link internal \
+            \"File exists\"",
+        )
+        .why("a link that leads nowhere is in the way")
+        .needs(&["process/start/events", "filesystem/make-dir/parents"])
+        .twin(twins::ok)
+        .act(act!(|p| {
+            twins::make_dir(p).await?;
+            make(p, "mkdir a && ln -s a l && ln -s gone m").await?;
+            on(p, "link", "MakeDir", "l").await?;
+            on(p, "dangling", "MakeDir", "m").await
+        }))
+        .judge(|o| {
             o.at("link")?.error(
                 409,
                 "already_exists",
@@ -90,368 +84,275 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 "dangling",
                 &format!("failed to create directory {}/d/m: File exists (os error 17)", o.dir),
             )
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/make-dir/below-file",
-        source: "contract 5",
-        reqs: &["5.makedir-under-file", "5.makedir-file"],
-        requirement: "below a file it is internal \"error getting file info: Not a directory\", over a link to a file invalid_argument",
-        why: "two mistakes that the caller repairs in different places",
-        needs: &["process/start/events", "filesystem/make-dir/parents"],
-        twin: Some(twins::ok),
-        act: |p| {
-            Box::pin(async move {
-                twins::make_dir(p).await?;
-                make(p, ": > f && ln -s f l").await?;
-                on(p, "below", "MakeDir", "f/a").await?;
-                on(p, "link", "MakeDir", "l").await
-            })
-        },
-        judge: |o| {
+        }),
+    case("filesystem/make-dir/below-file", "contract 5", &["5.makedir-under-file", "5.makedir-file"])
+        .requires(
+            "below a file it is internal \"error getting file info: Not a directory\", over \
+            a link to a file invalid_argument",
+        )
+        .why("two mistakes that the caller repairs in different places")
+        .needs(&["process/start/events", "filesystem/make-dir/parents"])
+        .twin(twins::ok)
+        .act(act!(|p| {
+            twins::make_dir(p).await?;
+            make(p, ": > f && ln -s f l").await?;
+            on(p, "below", "MakeDir", "f/a").await?;
+            on(p, "link", "MakeDir", "l").await
+        }))
+        .judge(|o| {
             internal(o, "below", "error getting file info: Not a directory (os error 20)")?;
             o.at("link")?.error(400, "invalid_argument", "path exists but is not a directory: ")
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/make-dir/deep",
-        source: "contract 5",
-        reqs: &["5.makedir-parents"],
-        requirement: "a hundred levels are made in one call",
-        why: "dependency trees are deep",
-        needs: &["process/start/events", "filesystem/make-dir/parents"],
-        act: |p| {
-            Box::pin(async move {
-                let deep = "x/".repeat(100);
-                on(p, "deep", "MakeDir", deep.trim_end_matches('/')).await?;
-                p.sh("look", &format!("find {} -type d | wc -l", p.path("d"))).await
-            })
-        },
-        judge: |o| {
+        }),
+    case("filesystem/make-dir/deep", "contract 5", &["5.makedir-parents"])
+        .requires("a hundred levels are made in one call")
+        .why("dependency trees are deep")
+        .needs(&["process/start/events", "filesystem/make-dir/parents"])
+        .act(act!(|p| {
+            let deep = "x/".repeat(100);
+            on(p, "deep", "MakeDir", deep.trim_end_matches('/')).await?;
+            p.sh("look", &format!("find {} -type d | wc -l", p.path("d"))).await
+        }))
+        .judge(|o| {
             entry_is(o, "deep", "name", "x")?;
             printed(o, "look", "101\n")
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/make-dir/at-once",
-        source: "contract 5",
-        reqs: &["5.makedir-parents", "5.makedir-exists", "8.makedir-not-idempotent"],
-        requirement: "of ten MakeDir for one path at once, one makes it and the others say already_exists",
-        why: "a directory serves as a lock",
-        needs: MAKE,
-        act: |p| {
-            Box::pin(async move {
-                on(p, "parent", "MakeDir", "p").await?;
-                let message = json!({ "path": p.path("d/p/lock") });
-                let asks = (0..10).map(|_| Ask::unary("filesystem.Filesystem/MakeDir", &message));
-                let opened = futures::future::join_all(asks.map(|ask| p.open(ask))).await;
-                for opened in opened {
-                    p.finish("make", opened?).await;
-                }
-                Ok(())
-            })
-        },
-        judge: |o| {
-            let first = o.at("make")?;
-            first.whole()?;
-            let all = o.steps.iter().filter(|step| step.label == "make").map(|step| step.exchange.status);
-            let (made, refused) = all.fold((0, 0), |(made, refused), status| match status {
-                Some(200) => (made + 1, refused),
-                Some(409) => (made, refused + 1),
-                _ => (made, refused),
-            });
-            first.same("made and refused", (made, refused), (1, 9))
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/move/parents-of-nothing",
-        source: "contract 5",
-        reqs: &["5.move-parents", "5.move-missing"],
-        requirement: "the parents of the destination are made even when the source is missing",
-        why: "real builds leave them behind, and hosts have seen it",
-        needs: MOVE,
-        act: |p| {
-            Box::pin(async move {
-                make(p, "true").await?;
-                moves(p, "move", "gone", "a/b/c").await?;
-                look(p, "find . -mindepth 1 | sort").await
-            })
-        },
-        judge: |o| {
+        }),
+    case(
+        "filesystem/make-dir/at-once",
+        "contract 5",
+        &["5.makedir-parents", "5.makedir-exists", "8.makedir-not-idempotent"],
+    )
+    .requires("of ten MakeDir for one path at once, one makes it and the others say already_exists")
+    .why("a directory serves as a lock")
+    .needs(MAKE)
+    .act(act!(|p| {
+        on(p, "parent", "MakeDir", "p").await?;
+        let message = json!({ "path": p.path("d/p/lock") });
+        let asks = (0..10).map(|_| Ask::unary("filesystem.Filesystem/MakeDir", &message));
+        let opened = futures::future::join_all(asks.map(|ask| p.open(ask))).await;
+        for opened in opened {
+            p.finish("make", opened?).await;
+        }
+        Ok(())
+    }))
+    .judge(|o| {
+        let first = o.at("make")?;
+        first.whole()?;
+        let all = o.steps.iter().filter(|step| step.label == "make").map(|step| step.exchange.status);
+        let (made, refused) = all.fold((0, 0), |(made, refused), status| match status {
+            Some(200) => (made + 1, refused),
+            Some(409) => (made, refused + 1),
+            _ => (made, refused),
+        });
+        first.same("made and refused", (made, refused), (1, 9))
+    }),
+    case("filesystem/move/parents-of-nothing", "contract 5", &["5.move-parents", "5.move-missing"])
+        .requires("the parents of the destination are made even when the source is missing")
+        .why("real builds leave them behind, and hosts have seen it")
+        .needs(MOVE)
+        .act(act!(|p| {
+            make(p, "true").await?;
+            moves(p, "move", "gone", "a/b/c").await?;
+            look(p, "find . -mindepth 1 | sort").await
+        }))
+        .judge(|o| {
             o.at("move")?.error(404, "not_found", "source not found: ")?;
             printed(o, "look", "./a\n./a/b\n")
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/move/directory",
-        source: "contract 5",
-        reqs: &["5.move-over", "5.move-entry", "0.filesystem.move-fields"],
-        requirement: "a directory moves with all below it, over an empty directory too",
-        why: "a build is put into place by one rename",
-        needs: MOVE,
-        act: |p| {
-            Box::pin(async move {
-                make(p, "mkdir -p a/b empty && echo x > a/b/f").await?;
-                moves(p, "move", "a", "empty").await?;
-                look(p, "find . -mindepth 1 | sort").await
-            })
-        },
-        judge: |o| {
-            entry_is(o, "move", "type", "FILE_TYPE_DIRECTORY")?;
-            entry_is(o, "move", "path", format!("{}/d/empty", o.dir))?;
-            printed(o, "look", "./empty\n./empty/b\n./empty/b/f\n")
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/move/refused",
-        source: "contract 5",
-        reqs: &["5.move-fails"],
-        requirement: "over a full directory, of a file over a directory, and into itself it is internal \"error renaming\", and nothing changes",
-        why: "a move that half works loses files",
-        needs: MOVE,
-        act: |p| {
-            Box::pin(async move {
-                make(p, "mkdir -p full a && : > full/f && : > f").await?;
-                moves(p, "full", "a", "full").await?;
-                moves(p, "mismatch", "f", "a").await?;
-                moves(p, "itself", "a", "a/b").await?;
-                look(p, "find . -mindepth 1 | sort").await
-            })
-        },
-        judge: |o| {
+        }),
+    case(
+        "filesystem/move/directory",
+        "contract 5",
+        &["5.move-over", "5.move-entry", "0.filesystem.move-fields"],
+    )
+    .requires("a directory moves with all below it, over an empty directory too")
+    .why("a build is put into place by one rename")
+    .needs(MOVE)
+    .act(act!(|p| {
+        make(p, "mkdir -p a/b empty && echo x > a/b/f").await?;
+        moves(p, "move", "a", "empty").await?;
+        look(p, "find . -mindepth 1 | sort").await
+    }))
+    .judge(|o| {
+        entry_is(o, "move", "type", "FILE_TYPE_DIRECTORY")?;
+        entry_is(o, "move", "path", format!("{}/d/empty", o.dir))?;
+        printed(o, "look", "./empty\n./empty/b\n./empty/b/f\n")
+    }),
+    case("filesystem/move/refused", "contract 5", &["5.move-fails"])
+        .requires(
+            "over a full directory, of a file over a directory, and into itself it is \
+            internal \"error renaming\", and nothing changes",
+        )
+        .why("a move that half works loses files")
+        .needs(MOVE)
+        .act(act!(|p| {
+            make(p, "mkdir -p full a && : > full/f && : > f").await?;
+            moves(p, "full", "a", "full").await?;
+            moves(p, "mismatch", "f", "a").await?;
+            moves(p, "itself", "a", "a/b").await?;
+            look(p, "find . -mindepth 1 | sort").await
+        }))
+        .judge(|o| {
             internal(o, "full", "error renaming: ")?;
             internal(o, "mismatch", "error renaming: ")?;
             internal(o, "itself", "error renaming: ")?;
             printed(o, "look", "./a\n./f\n./full\n./full/f\n")
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/move/link",
-        source: "contract 5",
-        reqs: &["5.move-link"],
-        requirement: "a symlink is moved as a link, and one that is the destination is replaced, not followed",
-        why: "the file behind the link belongs to somebody else",
-        needs: MOVE,
-        act: |p| {
-            Box::pin(async move {
-                make(p, "echo kept > t && ln -s t from && ln -s t to && echo new > f").await?;
-                moves(p, "link", "from", "there").await?;
-                moves(p, "over", "f", "to").await?;
-                look(p, "readlink there; cat t; test -L to || cat to").await
-            })
-        },
-        judge: |o| {
+        }),
+    case("filesystem/move/link", "contract 5", &["5.move-link"])
+        .requires("a symlink is moved as a link, and one that is the destination is replaced, not followed")
+        .why("the file behind the link belongs to somebody else")
+        .needs(MOVE)
+        .act(act!(|p| {
+            make(p, "echo kept > t && ln -s t from && ln -s t to && echo new > f").await?;
+            moves(p, "link", "from", "there").await?;
+            moves(p, "over", "f", "to").await?;
+            look(p, "readlink there; cat t; test -L to || cat to").await
+        }))
+        .judge(|o| {
             entry_is(o, "link", "permissions", "Lrwxrwxrwx")?;
             entry_is(o, "over", "permissions", "-rw-r--r--")?;
             printed(o, "look", "t\nkept\nnew\n")
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/move/onto-itself",
-        source: "contract 5",
-        reqs: &["5.move-over"],
-        requirement: "a file moved onto itself stays",
-        why: "a rename dialogue that is confirmed unchanged must not delete",
-        needs: MOVE,
-        act: |p| {
-            Box::pin(async move {
-                make(p, "echo kept > f").await?;
-                moves(p, "move", "f", "f").await?;
-                look(p, "cat f").await
-            })
-        },
-        judge: |o| {
+        }),
+    case("filesystem/move/onto-itself", "contract 5", &["5.move-over"])
+        .requires("a file moved onto itself stays")
+        .why("a rename dialogue that is confirmed unchanged must not delete")
+        .needs(MOVE)
+        .act(act!(|p| {
+            make(p, "echo kept > f").await?;
+            moves(p, "move", "f", "f").await?;
+            look(p, "cat f").await
+        }))
+        .judge(|o| {
             entry_is(o, "move", "name", "f")?;
             printed(o, "look", "kept\n")
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/move/keeps-all",
-        tags: &["owners"],
-        source: "contract 5",
-        reqs: &["5.move-entry"],
-        requirement: "mode, owner and time move with the file",
-        why: "a move is no copy",
-        needs: MOVE,
-        act: |p| {
-            Box::pin(async move {
-                make(
-                    p,
-                    "echo x > f && chmod 640 f && chown user:user f && touch -d '2001-02-03 04:05:06 UTC' f",
-                )
+        }),
+    case("filesystem/move/keeps-all", "contract 5", &["5.move-entry"])
+        .requires("mode, owner and time move with the file")
+        .why("a move is no copy")
+        .needs(MOVE)
+        .tags(&["owners"])
+        .act(act!(|p| {
+            make(p, "echo x > f && chmod 640 f && chown user:user f && touch -d '2001-02-03 04:05:06 UTC' f")
                 .await?;
-                moves(p, "move", "f", "g").await?;
-                on(p, "stat", "Stat", "g").await
-            })
-        },
-        judge: |o| {
+            moves(p, "move", "f", "g").await?;
+            on(p, "stat", "Stat", "g").await
+        }))
+        .judge(|o| {
             all_succeeded(o, &["make"])?;
             ["move", "stat"].iter().try_for_each(|label| {
                 entry_is(o, label, "mode", 0o640)?;
                 entry_is(o, label, "owner", "user")?;
                 entry_is(o, label, "modifiedTime", "2001-02-03T04:05:06Z")
             })
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/move/again",
-        source: "contract 8",
-        reqs: &["8.makedir-not-idempotent"],
-        requirement: "a move, a removal and a MakeDir that are repeated are errors",
-        why: "the caller learns that it was done before",
-        needs: MOVE,
-        act: |p| {
-            Box::pin(async move {
-                make(p, ": > f && mkdir a").await?;
-                for label in ["move", "move again"] {
-                    moves(p, label, "f", "g").await?;
-                }
-                for label in ["remove", "remove again"] {
-                    on(p, label, "Remove", "a").await?;
-                }
-                for label in ["dir", "dir again"] {
-                    on(p, label, "MakeDir", "b").await?;
-                }
-                Ok(())
-            })
-        },
-        judge: |o| {
+        }),
+    case("filesystem/move/again", "contract 8", &["8.makedir-not-idempotent"])
+        .requires("a move, a removal and a MakeDir that are repeated are errors")
+        .why("the caller learns that it was done before")
+        .needs(MOVE)
+        .act(act!(|p| {
+            make(p, ": > f && mkdir a").await?;
+            for label in ["move", "move again"] {
+                moves(p, label, "f", "g").await?;
+            }
+            for label in ["remove", "remove again"] {
+                on(p, label, "Remove", "a").await?;
+            }
+            for label in ["dir", "dir again"] {
+                on(p, label, "MakeDir", "b").await?;
+            }
+            Ok(())
+        }))
+        .judge(|o| {
             for label in ["move", "remove", "dir"] {
                 o.at(label)?.ok()?;
             }
             o.at("move again")?.error(404, "not_found", "")?;
             o.at("remove again")?.error(404, "not_found", "")?;
             o.at("dir again")?.error(409, "already_exists", "")
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/remove/deep",
-        source: "contract 5",
-        reqs: &["5.remove-recursive"],
-        requirement: "a tree of 200 levels and 100 files is removed in one call",
-        why: "dependency trees are deep, and a recursion that is too deep kills the daemon",
-        needs: REMOVE,
-        act: |p| {
-            Box::pin(async move {
-                let script = "mkdir -p $(printf 'x/%.0s' $(seq 200)) && seq 1 100 | xargs touch && find x -type d | tail -1";
-                make(p, script).await?;
-                fs(p, "remove", "Remove", json!({ "path": p.path("d") })).await?;
-                fs(p, "gone", "Stat", json!({ "path": p.path("d") })).await.map(drop)
-            })
-        },
-        judge: |o| {
+        }),
+    case("filesystem/remove/deep", "contract 5", &["5.remove-recursive"])
+        .requires("a tree of 200 levels and 100 files is removed in one call")
+        .why("dependency trees are deep, and a recursion that is too deep kills the daemon")
+        .needs(REMOVE)
+        .act(act!(|p| {
+            let script = "mkdir -p $(printf 'x/%.0s' $(seq 200)) && seq 1 100 | xargs touch && \
+                find x -type d | tail -1";
+            make(p, script).await?;
+            fs(p, "remove", "Remove", json!({ "path": p.path("d") })).await?;
+            fs(p, "gone", "Stat", json!({ "path": p.path("d") })).await.map(drop)
+        }))
+        .judge(|o| {
             all_succeeded(o, &["make"])?;
             o.at("remove")?.ok()?;
             o.at("gone")?.error(404, "not_found", "")
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/remove/kinds",
-        source: "contract 5",
-        reqs: &["5.remove-link", "5.remove-recursive"],
-        requirement: "a file, a fifo, a dangling link and a read-only directory are removed",
-        why: "what cannot be removed fills the disk",
-        needs: REMOVE,
-        act: |p| {
-            Box::pin(async move {
-                make(
-                    p,
-                    ": > file && mkfifo fifo && ln -s gone link && mkdir dir && : > dir/f && chmod 500 dir",
-                )
+        }),
+    case("filesystem/remove/kinds", "contract 5", &["5.remove-link", "5.remove-recursive"])
+        .requires("a file, a fifo, a dangling link and a read-only directory are removed")
+        .why("what cannot be removed fills the disk")
+        .needs(REMOVE)
+        .act(act!(|p| {
+            make(p, ": > file && mkfifo fifo && ln -s gone link && mkdir dir && : > dir/f && chmod 500 dir")
                 .await?;
-                for name in ["file", "fifo", "link", "dir"] {
-                    on(p, name, "Remove", name).await?;
-                }
-                look(p, "find . -mindepth 1").await
-            })
-        },
-        judge: |o| {
+            for name in ["file", "fifo", "link", "dir"] {
+                on(p, name, "Remove", name).await?;
+            }
+            look(p, "find . -mindepth 1").await
+        }))
+        .judge(|o| {
             for name in ["file", "fifo", "link", "dir"] {
                 o.at(name)?.ok()?;
             }
             printed(o, "look", "")
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/remove/odd-names",
-        source: "contract 5",
-        reqs: &["5.remove-recursive"],
-        requirement: "a directory with names that are no UTF-8 is removed with all of them",
-        why: "old archives hold Latin-1",
-        needs: REMOVE,
-        act: |p| {
-            Box::pin(async move {
-                make(p, r#": > "$(printf 'caf\351')" && mkdir "$(printf '\377\376')" && : > "$(printf '\377\376/\200')""#).await?;
-                fs(p, "remove", "Remove", json!({ "path": p.path("d") })).await?;
-                fs(p, "gone", "Stat", json!({ "path": p.path("d") })).await.map(drop)
-            })
-        },
-        judge: |o| {
+        }),
+    case("filesystem/remove/odd-names", "contract 5", &["5.remove-recursive"])
+        .requires("a directory with names that are no UTF-8 is removed with all of them")
+        .why("old archives hold Latin-1")
+        .needs(REMOVE)
+        .act(act!(|p| {
+            make(
+                p,
+                r#": > "$(printf 'caf\351')" && mkdir "$(printf '\377\376')" && : > "$(printf \
+                '\377\376/\200')""#,
+            )
+            .await?;
+            fs(p, "remove", "Remove", json!({ "path": p.path("d") })).await?;
+            fs(p, "gone", "Stat", json!({ "path": p.path("d") })).await.map(drop)
+        }))
+        .judge(|o| {
             all_succeeded(o, &["make"])?;
             o.at("remove")?.ok()?;
             o.at("gone")?.error(404, "not_found", "")
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/remove/tilde-name",
-        source: "contract 5",
-        reqs: &["5.tilde-error"],
-        requirement: "~name is invalid_argument for every call",
-        why: "removing a guess would be the worst of all",
-        twin: Some(twins::ok),
-        act: |p| {
-            Box::pin(async move {
-                twins::remove(p).await?;
-                for call in ["Remove", "MakeDir", "ListDir", "CreateWatcher"] {
-                    fs(p, call, call, json!({ "path": "~user/x" })).await?;
-                }
-                fs(p, "Move", "Move", json!({ "source": "~user/x", "destination": "/tmp/x" })).await.map(drop)
-            })
-        },
-        judge: |o| {
+        }),
+    case("filesystem/remove/tilde-name", "contract 5", &["5.tilde-error"])
+        .requires("~name is invalid_argument for every call")
+        .why("removing a guess would be the worst of all")
+        .twin(twins::ok)
+        .act(act!(|p| {
+            twins::remove(p).await?;
+            for call in ["Remove", "MakeDir", "ListDir", "CreateWatcher"] {
+                fs(p, call, call, json!({ "path": "~user/x" })).await?;
+            }
+            fs(p, "Move", "Move", json!({ "source": "~user/x", "destination": "/tmp/x" })).await.map(drop)
+        }))
+        .judge(|o| {
             ["Remove", "MakeDir", "ListDir", "CreateWatcher", "Move"].iter().try_for_each(|call| {
                 o.at(call)?.error(400, "invalid_argument", "cannot expand user-specific home dir")
             })
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/remove/whose-cwd",
-        source: "contract 5",
-        reqs: &["5.remove-recursive"],
-        requirement: "the directory in which a command runs can be removed, and the command goes on",
-        why: "a sandbox is cleaned while something still runs in it",
-        needs: REMOVE,
-        act: |p| {
-            Box::pin(async move {
-                make(p, "mkdir a").await?;
-                let script = format!("cd {}; echo up; read line; echo $line", p.path("d/a"));
-                let mut open = p.start_sh("run", &script).await?;
-                open.until_output("up").await;
-                on(p, "remove", "Remove", "a").await?;
-                p.input("input", "run", "alive\n").await?;
-                p.finish("run", open).await;
-                Ok(())
-            })
-        },
-        judge: |o| {
+        }),
+    case("filesystem/remove/whose-cwd", "contract 5", &["5.remove-recursive"])
+        .requires("the directory in which a command runs can be removed, and the command goes on")
+        .why("a sandbox is cleaned while something still runs in it")
+        .needs(REMOVE)
+        .act(act!(|p| {
+            make(p, "mkdir a").await?;
+            let script = format!("cd {}; echo up; read line; echo $line", p.path("d/a"));
+            let mut open = p.start_sh("run", &script).await?;
+            open.until_output("up").await;
+            on(p, "remove", "Remove", "a").await?;
+            p.input("input", "run", "alive\n").await?;
+            p.finish("run", open).await;
+            Ok(())
+        }))
+        .judge(|o| {
             o.at("remove")?.ok()?;
             printed(o, "run", "up\nalive\n")
-        },
-        ..Case::BASE
-    },
+        }),
 ];

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::case::Case;
+use crate::case::{Case, act, case};
 use crate::observation::Observation;
 use crate::probe::{Probe, Trouble};
 use crate::suites::helpers::{all_succeeded, fs, listed};
@@ -29,15 +29,14 @@ fn lists(o: &Observation, expected: &[&str]) -> Judged {
 }
 
 pub(in crate::suites) const CASES: &[Case] = &[
-    Case {
-        id: "filesystem/list-dir/order",
-        source: "contract 5",
-        reqs: &["5.list-order"],
-        requirement: "a directory comes before what is in it, and its whole subtree before its next sibling",
-        why: "a tree is drawn while it is read",
-        needs: LIST,
-        act: |p| Box::pin(list(p, "for a in 1 2 3 4; do mkdir -p $a/x/y && : > $a/f && : > $a/x/g; done", 9)),
-        judge: |o| {
+    case("filesystem/list-dir/order", "contract 5", &["5.list-order"])
+        .requires("a directory comes before what is in it, and its whole subtree before its next sibling")
+        .why("a tree is drawn while it is read")
+        .needs(LIST)
+        .act(act!(
+            |p| list(p, "for a in 1 2 3 4; do mkdir -p $a/x/y && : > $a/f && : > $a/x/g; done", 9).await
+        ))
+        .judge(|o| {
             let seen = o.at("list")?;
             let all = listed(&seen, &format!("{}/d", o.dir))?;
             let mut open: Vec<String> = Vec::new();
@@ -51,134 +50,92 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 open.push(path.clone());
             }
             seen.same("number of entries", all.len(), 20)
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/list-dir/depth-exact",
-        source: "contract 5",
-        reqs: &["5.list-depth", "0.filesystem.list-fields"],
-        requirement: "depth 1 is the directory's own entries, 3 goes three levels down, and not a fourth",
-        why: "a listing that goes too far takes minutes",
-        needs: LIST,
-        act: |p| {
-            Box::pin(async move {
-                list(p, "mkdir -p a/b/c/d/e", 3).await?;
-                fs(p, "one", "ListDir", json!({ "path": p.path("d"), "depth": 1 })).await.map(drop)
-            })
-        },
-        judge: |o| {
+        }),
+    case("filesystem/list-dir/depth-exact", "contract 5", &["5.list-depth", "0.filesystem.list-fields"])
+        .requires("depth 1 is the directory's own entries, 3 goes three levels down, and not a fourth")
+        .why("a listing that goes too far takes minutes")
+        .needs(LIST)
+        .act(act!(|p| {
+            list(p, "mkdir -p a/b/c/d/e", 3).await?;
+            fs(p, "one", "ListDir", json!({ "path": p.path("d"), "depth": 1 })).await.map(drop)
+        }))
+        .judge(|o| {
             lists(o, &["/a", "/a/b", "/a/b/c"])?;
             o.at("one")?.same("entries", sorted(o, "one")?, vec!["/a".to_owned()])
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/list-dir/deep",
-        source: "contract 5",
-        reqs: &["5.list-depth"],
-        requirement: "the largest depth lists a tree of 200 levels to its bottom",
-        why: "a recursion that is too deep kills the daemon",
-        needs: LIST,
-        act: |p| {
+        }),
+    case("filesystem/list-dir/deep", "contract 5", &["5.list-depth"])
+        .requires("the largest depth lists a tree of 200 levels to its bottom")
+        .why("a recursion that is too deep kills the daemon")
+        .needs(LIST)
+        .act(act!(|p| {
             let script = "mkdir -p $(printf 'x/%.0s' $(seq 200))";
-            Box::pin(list(p, script, u32::MAX))
-        },
-        judge: |o| {
+            list(p, script, u32::MAX).await
+        }))
+        .judge(|o| {
             let seen = o.at("list")?;
             let all = listed(&seen, &format!("{}/d", o.dir))?;
             seen.same("number of entries", all.len(), 200)?;
             seen.same("the last path", all.last().map(String::as_str), Some("/x".repeat(200).as_str()))
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/list-dir/hidden",
-        source: "contract 5",
-        reqs: &["5.list-order"],
-        requirement: "names that begin with a dot are listed, . and .. are not",
-        why: "a project's configuration is in them",
-        needs: LIST,
-        act: |p| Box::pin(list(p, ": > .env && mkdir .git && : > ...", 1)),
-        judge: |o| lists(o, &["/...", "/.env", "/.git"]),
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/list-dir/loop",
-        source: "contract 5",
-        reqs: &["5.list-links"],
-        requirement: "a link to a parent directory is listed and not descended into",
-        why: "the listing would never end",
-        needs: LIST,
-        act: |p| Box::pin(list(p, "mkdir a && ln -s .. a/up && ln -s . here", 20)),
-        judge: |o| lists(o, &["/a", "/a/up", "/here"]),
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/list-dir/through-link",
-        source: "contract 5",
-        reqs: &["5.list-prefix"],
-        requirement: "of a directory that is reached through a link, paths begin as the request's does",
-        why: "a browser goes on from the paths that it was given",
-        needs: LIST,
-        act: |p| {
-            Box::pin(async move {
-                list(p, "mkdir -p a/b && ln -s a l", 1).await?;
-                fs(p, "link", "ListDir", json!({ "path": p.path("d/l"), "depth": 2 })).await?;
-                fs(p, "dots", "ListDir", json!({ "path": p.path("d/a/../a") })).await.map(drop)
-            })
-        },
-        judge: |o| {
+        }),
+    case("filesystem/list-dir/hidden", "contract 5", &["5.list-order"])
+        .requires("names that begin with a dot are listed, . and .. are not")
+        .why("a project's configuration is in them")
+        .needs(LIST)
+        .act(act!(|p| list(p, ": > .env && mkdir .git && : > ...", 1).await))
+        .judge(|o| lists(o, &["/...", "/.env", "/.git"])),
+    case("filesystem/list-dir/loop", "contract 5", &["5.list-links"])
+        .requires("a link to a parent directory is listed and not descended into")
+        .why("the listing would never end")
+        .needs(LIST)
+        .act(act!(|p| list(p, "mkdir a && ln -s .. a/up && ln -s . here", 20).await))
+        .judge(|o| lists(o, &["/a", "/a/up", "/here"])),
+    case("filesystem/list-dir/through-link", "contract 5", &["5.list-prefix"])
+        .requires("of a directory that is reached through a link, paths begin as the request's does")
+        .why("a browser goes on from the paths that it was given")
+        .needs(LIST)
+        .act(act!(|p| {
+            list(p, "mkdir -p a/b && ln -s a l", 1).await?;
+            fs(p, "link", "ListDir", json!({ "path": p.path("d/l"), "depth": 2 })).await?;
+            fs(p, "dots", "ListDir", json!({ "path": p.path("d/a/../a") })).await.map(drop)
+        }))
+        .judge(|o| {
             o.at("link")?.same("entries", sorted(o, "link")?, vec!["/l/b".to_owned()])?;
             o.at("dots")?.same("entries", sorted(o, "dots")?, vec!["/a/../a/b".to_owned()])
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/list-dir/unresolvable",
-        source: "contract 5",
-        reqs: &["5.list-resolve", "5.list-missing"],
-        requirement: "a loop and a path below a file are internal \"error resolving path\", a dangling link is not_found",
-        why: "each is another mistake in the tree",
-        needs: LIST,
-        twin: Some(twins::ok),
-        act: |p| {
-            Box::pin(async move {
-                twins::list_dir(p).await?;
-                list(p, ": > f && ln -s loop loop && ln -s gone m", 1).await?;
-                for name in ["loop", "f/below", "m"] {
-                    fs(p, name, "ListDir", json!({ "path": p.path(&format!("d/{name}")) })).await?;
-                }
-                Ok(())
-            })
-        },
-        judge: |o| {
+        }),
+    case("filesystem/list-dir/unresolvable", "contract 5", &["5.list-resolve", "5.list-missing"])
+        .requires(
+            "a loop and a path below a file are internal \"error resolving path\", a \
+            dangling link is not_found",
+        )
+        .why("each is another mistake in the tree")
+        .needs(LIST)
+        .twin(twins::ok)
+        .act(act!(|p| {
+            twins::list_dir(p).await?;
+            list(p, ": > f && ln -s loop loop && ln -s gone m", 1).await?;
+            for name in ["loop", "f/below", "m"] {
+                fs(p, name, "ListDir", json!({ "path": p.path(&format!("d/{name}")) })).await?;
+            }
+            Ok(())
+        }))
+        .judge(|o| {
             o.at("loop")?.error(500, "internal", "error resolving path: ")?;
             o.at("f/below")?.error(500, "internal", "error resolving path: ")?;
             o.at("m")?.error(404, "not_found", "path not found: ")
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/list-dir/large",
-        source: "contract 5",
-        reqs: &["5.list-large"],
-        requirement: "300 entries with paths of 3700 bytes, over 1 MiB of answer, are listed whole",
-        why: "a listing that is cut looks whole",
-        needs: LIST,
-        act: |p| {
-            Box::pin(async move {
-                let level = "n".repeat(240);
-                let deep = [level.as_str(); 15].join("/");
-                let script = format!(
-                    "mkdir -p {0}/{deep} && cd {0} && cd {deep} && seq 1 300 | xargs touch",
-                    p.path("d")
-                );
-                p.sh("make", &script).await?;
-                fs(p, "list", "ListDir", json!({ "path": p.path(&format!("d/{deep}")) })).await.map(drop)
-            })
-        },
-        judge: |o| {
+        }),
+    case("filesystem/list-dir/large", "contract 5", &["5.list-large"])
+        .requires("300 entries with paths of 3700 bytes, over 1 MiB of answer, are listed whole")
+        .why("a listing that is cut looks whole")
+        .needs(LIST)
+        .act(act!(|p| {
+            let level = "n".repeat(240);
+            let deep = [level.as_str(); 15].join("/");
+            let script =
+                format!("mkdir -p {0}/{deep} && cd {0} && cd {deep} && seq 1 300 | xargs touch", p.path("d"));
+            p.sh("make", &script).await?;
+            fs(p, "list", "ListDir", json!({ "path": p.path(&format!("d/{deep}")) })).await.map(drop)
+        }))
+        .judge(|o| {
             all_succeeded(o, &["make"])?;
             let list = o.at("list")?;
             let all = listed(&list, &format!("{}/d", o.dir))?;
@@ -188,26 +145,19 @@ pub(in crate::suites) const CASES: &[Case] = &[
             let mut numbers: Vec<_> = all.iter().filter_map(names).collect();
             numbers.sort_unstable();
             list.same("all names there", numbers == (1..=300).collect::<Vec<_>>(), true)
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/list-dir/entries",
-        source: "contract 5",
-        reqs: &["0.filesystem.entry-fields", "5.list-links"],
-        requirement: "an entry of a listing is the same as Stat's of its path",
-        why: "a browser shows both beside one another",
-        needs: LIST,
-        act: |p| {
-            Box::pin(async move {
-                list(p, "echo x > f && chmod 604 f && ln -s f l && ln -s gone m && mkdir a", 1).await?;
-                for name in ["f", "l", "m", "a"] {
-                    fs(p, name, "Stat", json!({ "path": p.path(&format!("d/{name}")) })).await?;
-                }
-                Ok(())
-            })
-        },
-        judge: |o| {
+        }),
+    case("filesystem/list-dir/entries", "contract 5", &["0.filesystem.entry-fields", "5.list-links"])
+        .requires("an entry of a listing is the same as Stat's of its path")
+        .why("a browser shows both beside one another")
+        .needs(LIST)
+        .act(act!(|p| {
+            list(p, "echo x > f && chmod 604 f && ln -s f l && ln -s gone m && mkdir a", 1).await?;
+            for name in ["f", "l", "m", "a"] {
+                fs(p, name, "Stat", json!({ "path": p.path(&format!("d/{name}")) })).await?;
+            }
+            Ok(())
+        }))
+        .judge(|o| {
             let list = o.at("list")?;
             let json = list.ok()?;
             for name in ["f", "l", "m", "a"] {
@@ -217,53 +167,39 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 list.same(&format!("entry {name}"), entry, stat)?;
             }
             Ok(())
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/list-dir/not-utf-8",
-        source: "contract 5",
-        reqs: &["5.list-order"],
-        requirement: "names that are no UTF-8 do not spoil a listing: the others are there, in valid JSON",
-        why: "one old archive would hide the whole directory",
-        needs: LIST,
-        act: |p| Box::pin(list(p, r#": > "$(printf 'caf\351')" && : > plain"#, 1)),
-        judge: |o| {
+        }),
+    case("filesystem/list-dir/not-utf-8", "contract 5", &["5.list-order"])
+        .requires("names that are no UTF-8 do not spoil a listing: the others are there, in valid JSON")
+        .why("one old archive would hide the whole directory")
+        .needs(LIST)
+        .act(act!(|p| list(p, r#": > "$(printf 'caf\351')" && : > plain"#, 1).await))
+        .judge(|o| {
             all_succeeded(o, &["make"])?;
             let all = sorted(o, "list")?;
             o.at("list")?.holds(all.iter().any(|path| path == "/plain"), "/plain among the entries", &all)
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "filesystem/list-dir/while-it-changes",
-        source: "contract 5",
-        reqs: &["5.list-order"],
-        requirement: "a tree that changes while it is listed is listed: what vanished is left out",
-        why: "a build deletes its temporary files all the time",
-        needs: LIST,
-        act: |p| {
-            Box::pin(async move {
-                let script = format!(
-                    "mkdir -p {0} && cd {0} && echo up; while :; do mkdir -p a/b && : > a/b/f; rm -rf a; done",
-                    p.path("d")
-                );
-                let mut open = p.start_sh("run", &script).await?;
-                open.until_output("up").await;
-                for _ in 0..30 {
-                    fs(p, "list", "ListDir", json!({ "path": p.path("d"), "depth": 5 })).await?;
-                }
-                p.kill("run").await?;
-                p.keep("run", open);
-                Ok(())
-            })
-        },
-        judge: |o| {
+        }),
+    case("filesystem/list-dir/while-it-changes", "contract 5", &["5.list-order"])
+        .requires("a tree that changes while it is listed is listed: what vanished is left out")
+        .why("a build deletes its temporary files all the time")
+        .needs(LIST)
+        .act(act!(|p| {
+            let script = format!(
+                "mkdir -p {0} && cd {0} && echo up; while :; do mkdir -p a/b && : > a/b/f; rm -rf a; done",
+                p.path("d")
+            );
+            let mut open = p.start_sh("run", &script).await?;
+            open.until_output("up").await;
+            for _ in 0..30 {
+                fs(p, "list", "ListDir", json!({ "path": p.path("d"), "depth": 5 })).await?;
+            }
+            p.kill("run").await?;
+            p.keep("run", open);
+            Ok(())
+        }))
+        .judge(|o| {
             let statuses: Vec<_> =
                 o.steps.iter().filter(|step| step.label == "list").map(|step| step.exchange.status).collect();
             o.at("list")?.ok()?;
             o.at("list")?.holds(statuses.iter().all(|status| *status == Some(200)), "200 each time", statuses)
-        },
-        ..Case::BASE
-    },
+        }),
 ];

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, Ground};
+use crate::case::{Case, Ground, act};
 use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble};
@@ -104,395 +104,303 @@ fn is_set(o: &Observation) -> Judged {
 }
 
 pub(in crate::suites) const CASES: &[Case] = &[
-    Case {
-        id: "token/cells/open",
-        source: "contract 10",
-        reqs: &["10.token-open", "3.1.open", "3.5.open", "3.6.open"],
-        requirement: "with a token set the open calls answer without it, and with a wrong one",
-        why: "a host polls health before it knows the token",
-        needs: GUARDS,
-        act: |p| {
-            Box::pin(async move {
-                locked(p).await?;
-                cells(p, &OPEN, None).await?;
-                p.send("wrong", Ask::new("GET", "/health").header("x-access-token", "wrong")).await.map(drop)
-            })
-        },
-        judge: |o| {
+    OWN.case("token/cells/open", "contract 10", &["10.token-open", "3.1.open", "3.5.open", "3.6.open"])
+        .requires("with a token set the open calls answer without it, and with a wrong one")
+        .why("a host polls health before it knows the token")
+        .features(&[Feature::TokenGuard, Feature::Activity, Feature::Preload])
+        .needs(GUARDS)
+        .act(act!(|p| {
+            locked(p).await?;
+            cells(p, &OPEN, None).await?;
+            p.send("wrong", Ask::new("GET", "/health").header("x-access-token", "wrong")).await.map(drop)
+        }))
+        .judge(|o| {
             is_set(o)?;
             OPEN.iter().try_for_each(|(method, path, status)| {
                 let label = format!("{method} {path}");
                 o.at(&label)?.status(*status)
             })?;
             o.at("wrong")?.status(200)
-        },
-        features: &[Feature::TokenGuard, Feature::Activity, Feature::Preload],
-        ..OWN
-    },
-    Case {
-        id: "token/cells/guarded-without",
-        source: "contract 10",
-        reqs: &["10.token-guards"],
-        requirement: "every other call of REST is 401 with the JSON of section 2 without the token",
-        why: "one cell that was forgotten is a hole",
-        needs: GUARDS,
-        twin: Some(twins::ok),
-        act: |p| {
-            Box::pin(async move {
-                locked(p).await?;
-                p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
-                cells(p, &GUARDED, None).await
-            })
-        },
-        judge: |o| {
+        }),
+    OWN.case("token/cells/guarded-without", "contract 10", &["10.token-guards"])
+        .requires("every other call of REST is 401 with the JSON of section 2 without the token")
+        .why("one cell that was forgotten is a hole")
+        .needs(GUARDS)
+        .twin(twins::ok)
+        .act(act!(|p| {
+            locked(p).await?;
+            p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
+            cells(p, &GUARDED, None).await
+        }))
+        .judge(|o| {
             is_set(o)?;
             GUARDED.iter().try_for_each(|(method, path, _)| refused(o, &format!("{method} {path}")))
-        },
-        ..OWN
-    },
-    Case {
-        id: "token/cells/guarded-with",
-        source: "contract 10",
-        reqs: &["10.token-guards"],
-        requirement: "with the token every one of them answers as without a token set",
-        why: "a wall without a door is no use",
-        needs: GUARDS,
-        act: |p| {
-            Box::pin(async move {
-                locked(p).await?;
-                cells(p, &GUARDED, Some(TOKEN)).await
-            })
-        },
-        judge: |o| {
+        }),
+    OWN.case("token/cells/guarded-with", "contract 10", &["10.token-guards"])
+        .requires("with the token every one of them answers as without a token set")
+        .why("a wall without a door is no use")
+        .features(&[Feature::TokenGuard, Feature::Activity, Feature::Preload])
+        .needs(GUARDS)
+        .act(act!(|p| {
+            locked(p).await?;
+            cells(p, &GUARDED, Some(TOKEN)).await
+        }))
+        .judge(|o| {
             is_set(o)?;
             GUARDED.iter().try_for_each(|(method, path, status)| {
                 let label = format!("{method} {path}");
                 o.at(&label)?.status(*status)
             })
-        },
-        features: &[Feature::TokenGuard, Feature::Activity, Feature::Preload],
-        ..OWN
-    },
-    Case {
-        id: "token/cells/near-misses",
-        source: "contract 10",
-        reqs: &["10.token-guards"],
-        requirement: "a token that is a prefix, longer, in another case, quoted or behind Bearer is 401",
-        why: "a comparison that stops early can be guessed letter by letter",
-        needs: GUARDS,
-        twin: Some(twins::ok),
-        act: |p| {
-            Box::pin(async move {
-                locked(p).await?;
-                p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
-                for (label, shown) in near() {
-                    p.send(label, Ask::new("GET", "/envs").header("x-access-token", &shown)).await?;
-                }
-                p.send(
-                    "bearer",
-                    Ask::new("GET", "/envs").header("authorization", &format!("Bearer {TOKEN}")),
-                )
+        }),
+    OWN.case("token/cells/near-misses", "contract 10", &["10.token-guards"])
+        .requires("a token that is a prefix, longer, in another case, quoted or behind Bearer is 401")
+        .why("a comparison that stops early can be guessed letter by letter")
+        .needs(GUARDS)
+        .twin(twins::ok)
+        .act(act!(|p| {
+            locked(p).await?;
+            p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
+            for (label, shown) in near() {
+                p.send(label, Ask::new("GET", "/envs").header("x-access-token", &shown)).await?;
+            }
+            p.send("bearer", Ask::new("GET", "/envs").header("authorization", &format!("Bearer {TOKEN}")))
                 .await?;
-                p.send("query", Ask::new("GET", "/envs").query("access_token", TOKEN)).await.map(drop)
-            })
-        },
-        judge: |o| {
+            p.send("query", Ask::new("GET", "/envs").query("access_token", TOKEN)).await.map(drop)
+        }))
+        .judge(|o| {
             is_set(o)?;
             near()
                 .iter()
                 .map(|(label, _)| *label)
                 .chain(["bearer", "query"])
                 .try_for_each(|label| refused(o, label))
-        },
-        ..OWN
-    },
-    Case {
-        id: "token/cells/other-methods",
-        source: "contract 10",
-        reqs: &["10.token-open", "10.token-guards"],
-        requirement: "open is the call, not the path: POST /health, HEAD /activity and GET /init are 401 without the token",
-        why: "the table is of methods and paths together",
-        needs: GUARDS,
-        twin: Some(twins::ok),
-        act: |p| {
-            Box::pin(async move {
-                locked(p).await?;
-                p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
-                for (label, method, path) in OTHER {
-                    p.send(label, Ask::new(method, path)).await?;
-                }
-                Ok(())
-            })
-        },
-        judge: |o| {
+        }),
+    OWN.case("token/cells/other-methods", "contract 10", &["10.token-open", "10.token-guards"])
+        .requires(
+            "open is the call, not the path: POST /health, HEAD /activity and GET /init are \
+            401 without the token",
+        )
+        .why("the table is of methods and paths together")
+        .needs(GUARDS)
+        .twin(twins::ok)
+        .act(act!(|p| {
+            locked(p).await?;
+            p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
+            for (label, method, path) in OTHER {
+                p.send(label, Ask::new(method, path)).await?;
+            }
+            Ok(())
+        }))
+        .judge(|o| {
             is_set(o)?;
             OTHER.iter().try_for_each(|(label, ..)| refused(o, label))
-        },
-        ..OWN
-    },
-    Case {
-        id: "token/cells/rpcs-without",
-        source: "contract 10",
-        reqs: &["10.token-rpc", "10.token-guards"],
-        requirement: "each of the seventeen RPCs is HTTP 401 with the same JSON without the token, streams too",
-        why: "a root shell is one call away",
-        needs: GUARDS,
-        twin: Some(twins::ok),
-        act: |p| {
-            Box::pin(async move {
-                locked(p).await?;
-                p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
-                for call in RPCS {
-                    p.send(call.0, rpc(call)).await?;
-                }
-                Ok(())
-            })
-        },
-        judge: |o| {
+        }),
+    OWN.case("token/cells/rpcs-without", "contract 10", &["10.token-rpc", "10.token-guards"])
+        .requires(
+            "each of the seventeen RPCs is HTTP 401 with the same JSON without the token, \
+            streams too",
+        )
+        .why("a root shell is one call away")
+        .needs(GUARDS)
+        .twin(twins::ok)
+        .act(act!(|p| {
+            locked(p).await?;
+            p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
+            for call in RPCS {
+                p.send(call.0, rpc(call)).await?;
+            }
+            Ok(())
+        }))
+        .judge(|o| {
             is_set(o)?;
             RPCS.iter().try_for_each(|(name, _)| refused(o, name))
-        },
-        ..OWN
-    },
-    Case {
-        id: "token/cells/rpcs-with",
-        source: "contract 10",
-        reqs: &["10.token-rpc", "0.process.rpcs", "0.filesystem.rpcs"],
-        requirement: "with the token each of the seventeen RPCs reaches its own check",
-        why: "a call that is refused for another reason looks like a wrong token",
-        needs: &["init/token/guards", "process/start/events"],
-        act: |p| {
-            Box::pin(async move {
-                locked(p).await?;
-                for call in RPCS
-                    .into_iter()
-                    .filter(|(name, _)| !name.ends_with("WatchDir") && !name.ends_with("MakeDir"))
-                {
-                    p.send(call.0, rpc(call).header("x-access-token", TOKEN)).await?;
-                }
-                Ok(())
+        }),
+    OWN.case(
+        "token/cells/rpcs-with",
+        "contract 10",
+        &["10.token-rpc", "0.process.rpcs", "0.filesystem.rpcs"],
+    )
+    .requires("with the token each of the seventeen RPCs reaches its own check")
+    .why("a call that is refused for another reason looks like a wrong token")
+    .needs(&["init/token/guards", "process/start/events"])
+    .act(act!(|p| {
+        locked(p).await?;
+        for call in
+            RPCS.into_iter().filter(|(name, _)| !name.ends_with("WatchDir") && !name.ends_with("MakeDir"))
+        {
+            p.send(call.0, rpc(call).header("x-access-token", TOKEN)).await?;
+        }
+        Ok(())
+    }))
+    .judge(|o| {
+        is_set(o)?;
+        RPCS.iter()
+            .filter(|(name, _)| !name.ends_with("WatchDir") && !name.ends_with("MakeDir"))
+            .try_for_each(|(name, _)| {
+                let seen = o.at(name)?;
+                seen.whole()?;
+                let status = seen.exchange.status;
+                seen.holds(status.is_some() && status != Some(401), "a status other than 401", status)
             })
-        },
-        judge: |o| {
-            is_set(o)?;
-            RPCS.iter()
-                .filter(|(name, _)| !name.ends_with("WatchDir") && !name.ends_with("MakeDir"))
-                .try_for_each(|(name, _)| {
-                    let seen = o.at(name)?;
-                    seen.whole()?;
-                    let status = seen.exchange.status;
-                    seen.holds(status.is_some() && status != Some(401), "a status other than 401", status)
-                })
-        },
-        ..OWN
-    },
-    Case {
-        id: "token/cells/unknown-paths",
-        source: "contract 10",
-        reqs: &["10.token-guards"],
-        requirement: "an unknown path is 401 without the token, and 404 with it",
-        why: "who may not call learns nothing of what there is",
-        needs: GUARDS,
-        twin: Some(twins::ok),
-        act: |p| {
-            Box::pin(async move {
-                locked(p).await?;
-                p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
-                p.get("without", "/envd-conformance").await?;
-                p.send("with", Ask::new("GET", "/envd-conformance").header("x-access-token", TOKEN))
-                    .await
-                    .map(drop)
-            })
-        },
-        judge: |o| {
+    }),
+    OWN.case("token/cells/unknown-paths", "contract 10", &["10.token-guards"])
+        .requires("an unknown path is 401 without the token, and 404 with it")
+        .why("who may not call learns nothing of what there is")
+        .needs(GUARDS)
+        .twin(twins::ok)
+        .act(act!(|p| {
+            locked(p).await?;
+            p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
+            p.get("without", "/envd-conformance").await?;
+            p.send("with", Ask::new("GET", "/envd-conformance").header("x-access-token", TOKEN))
+                .await
+                .map(drop)
+        }))
+        .judge(|o| {
             is_set(o)?;
             refused(o, "without")?;
             o.at("with")?.error(404, "unimplemented", "method not found: envd-conformance")
-        },
-        ..OWN
-    },
-    Case {
-        id: "token/effect/no-side-effects",
-        source: "contract 10",
-        reqs: &["10.token-rpc"],
-        requirement: "a refused Start runs nothing, and a refused upload and MakeDir write nothing",
-        why: "a check that comes after the deed is none",
-        needs: &["process/start/events", "init/token/guards"],
-        twin: Some(twins::ok),
-        act: |p| {
-            Box::pin(async move {
-                locked(p).await?;
-                p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
-                let make = |name: &str| format!("/tmp/envd-conformance/{name}");
-                let process = crate::probe::shell(&format!("mkdir -p {}", make("start")));
-                p.stream("Start", "process.Process/Start", json!({ "process": process, "stdin": false }))
-                    .await?;
-                p.unary("MakeDir", "filesystem.Filesystem/MakeDir", json!({ "path": make("dir") })).await?;
-                p.upload("upload", &make("file"), b"x").await?;
-                let stat =
-                    Ask::unary("filesystem.Filesystem/Stat", &json!({ "path": "/tmp/envd-conformance" }));
-                p.send("stat", stat.header("x-access-token", TOKEN)).await.map(drop)
-            })
-        },
-        judge: |o| {
+        }),
+    OWN.case("token/effect/no-side-effects", "contract 10", &["10.token-rpc"])
+        .requires("a refused Start runs nothing, and a refused upload and MakeDir write nothing")
+        .why("a check that comes after the deed is none")
+        .needs(&["process/start/events", "init/token/guards"])
+        .twin(twins::ok)
+        .act(act!(|p| {
+            locked(p).await?;
+            p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
+            let make = |name: &str| format!("/tmp/envd-conformance/{name}");
+            let process = crate::probe::shell(&format!("mkdir -p {}", make("start")));
+            p.stream("Start", "process.Process/Start", json!({ "process": process, "stdin": false })).await?;
+            p.unary("MakeDir", "filesystem.Filesystem/MakeDir", json!({ "path": make("dir") })).await?;
+            p.upload("upload", &make("file"), b"x").await?;
+            let stat = Ask::unary("filesystem.Filesystem/Stat", &json!({ "path": "/tmp/envd-conformance" }));
+            p.send("stat", stat.header("x-access-token", TOKEN)).await.map(drop)
+        }))
+        .judge(|o| {
             is_set(o)?;
             all_are(o, &["Start", "MakeDir", "upload"], 401)?;
             o.at("stat")?.error(404, "not_found", "")
-        },
-        ..OWN
-    },
-    Case {
-        id: "token/effect/open-streams-stay",
-        source: "contract 3.4",
-        reqs: &["10.token-guards"],
-        requirement: "a stream that runs when the token is set goes on",
-        why: "setting the token at resume must not cut every terminal",
-        needs: &["process/start/events", "init/token/guards"],
-        act: |p| {
-            Box::pin(async move {
-                let open = p.start_sh("run", "read line; echo got $line").await?;
-                locked(p).await?;
-                let input = json!({ "process": { "tag": p.tag("run") }, "input": { "stdin": crate::probe::base64("it\n") } });
-                p.send(
-                    "input",
-                    Ask::unary("process.Process/SendInput", &input).header("x-access-token", TOKEN),
-                )
+        }),
+    OWN.case("token/effect/open-streams-stay", "contract 3.4", &["10.token-guards"])
+        .requires("a stream that runs when the token is set goes on")
+        .why("setting the token at resume must not cut every terminal")
+        .needs(&["process/start/events", "init/token/guards"])
+        .act(act!(|p| {
+            let open = p.start_sh("run", "read line; echo got $line").await?;
+            locked(p).await?;
+            let input = json!({ "process": { "tag": p.tag("run") },
+                "input": { "stdin": crate::probe::base64("it\n") } });
+            p.send("input", Ask::unary("process.Process/SendInput", &input).header("x-access-token", TOKEN))
                 .await?;
-                p.finish("run", open).await;
-                Ok(())
-            })
-        },
-        judge: |o| {
+            p.finish("run", open).await;
+            Ok(())
+        }))
+        .judge(|o| {
             is_set(o)?;
             o.at("input")?.ok()?;
             crate::suites::helpers::printed(o, "run", "got it\n")
-        },
-        ..OWN
-    },
-    Case {
-        id: "token/init/empty-is-none",
-        source: "contract 3.4",
-        reqs: &["3.4.token-set", "2.token-state"],
-        requirement: "an empty token on a guest without one stays unset",
-        why: "a host without tokens sends an empty one",
-        needs: GUARDS,
-        act: |p| {
-            Box::pin(async move {
-                p.init("empty", json!({ "access_token": "" })).await?;
-                p.get("envs", "/envs").await?;
-                p.init("set", json!({ "access_token": TOKEN })).await?;
-                p.get("guarded", "/envs").await
-            })
-        },
-        judge: |o| {
+        }),
+    OWN.case("token/init/empty-is-none", "contract 3.4", &["3.4.token-set", "2.token-state"])
+        .requires("an empty token on a guest without one stays unset")
+        .why("a host without tokens sends an empty one")
+        .needs(GUARDS)
+        .act(act!(|p| {
+            p.init("empty", json!({ "access_token": "" })).await?;
+            p.get("envs", "/envs").await?;
+            p.init("set", json!({ "access_token": TOKEN })).await?;
+            p.get("guarded", "/envs").await
+        }))
+        .judge(|o| {
             o.at("empty")?.status(204)?;
             o.at("envs")?.status(200)?;
             is_set(o)?;
             refused(o, "guarded")
-        },
-        ..OWN
-    },
-    Case {
-        id: "token/init/absent-is-unchecked",
-        source: "contract 3.4",
-        reqs: &["3.4.token-absent", "3.4.token-same"],
-        requirement: "an /init without the field is applied without a check; the same token again is fine",
-        why: "hosts of that time never send it again",
-        needs: GUARDS,
-        act: |p| {
-            Box::pin(async move {
-                locked(p).await?;
-                p.init("absent", json!({ "envVars": { "A": "x" } })).await?;
-                p.init("null", json!({ "access_token": null, "envVars": { "B": "y" } })).await?;
-                p.init("same", json!({ "access_token": TOKEN, "envVars": { "C": "z" } })).await?;
-                p.send("envs", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await.map(drop)
-            })
-        },
-        judge: |o| {
+        }),
+    OWN.case("token/init/absent-is-unchecked", "contract 3.4", &["3.4.token-absent", "3.4.token-same"])
+        .requires("an /init without the field is applied without a check; the same token again is fine")
+        .why("hosts of that time never send it again")
+        .needs(GUARDS)
+        .act(act!(|p| {
+            locked(p).await?;
+            p.init("absent", json!({ "envVars": { "A": "x" } })).await?;
+            p.init("null", json!({ "access_token": null, "envVars": { "B": "y" } })).await?;
+            p.init("same", json!({ "access_token": TOKEN, "envVars": { "C": "z" } })).await?;
+            p.send("envs", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await.map(drop)
+        }))
+        .judge(|o| {
             is_set(o)?;
             all_are(o, &["absent", "null", "same"], 204)?;
             o.at("envs")?.ok()?;
             [("/A", "x"), ("/B", "y"), ("/C", "z")]
                 .iter()
                 .try_for_each(|(field, value)| o.at("envs")?.field_is(field, *value))
-        },
-        ..OWN
-    },
-    Case {
-        id: "token/init/refusals-are-text",
-        source: "contract 3.4",
-        reqs: &["3.4.token-other", "3.4.token-empty", "3.4.token-aborts"],
-        requirement: "another token and an empty one are 401 in plain text, nothing is applied, and the old token stays",
-        why: "whoever reaches the guest could lock its owner out",
-        needs: GUARDS,
-        act: |p| {
-            Box::pin(async move {
-                locked(p).await?;
-                p.init("other", json!({ "access_token": "other", "envVars": { "A": "x" } })).await?;
-                p.init("empty", json!({ "access_token": "", "envVars": { "A": "x" } })).await?;
-                p.send("envs", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await.map(drop)
-            })
-        },
-        judge: |o| {
-            is_set(o)?;
-            for (label, words) in
-                [("other", "access token validation failed"), ("empty", "access token reset not authorized")]
-            {
-                let seen = o.at(label)?;
-                seen.status(401)?;
-                seen.header_is("content-type", "text/plain; charset=utf-8")?;
-                seen.body_is(words.as_bytes())?;
+        }),
+    OWN.case(
+        "token/init/refusals-are-text",
+        "contract 3.4",
+        &["3.4.token-other", "3.4.token-empty", "3.4.token-aborts"],
+    )
+    .requires(
+        "another token and an empty one are 401 in plain text, nothing is applied, and \
+            the old token stays",
+    )
+    .why("whoever reaches the guest could lock its owner out")
+    .needs(GUARDS)
+    .act(act!(|p| {
+        locked(p).await?;
+        p.init("other", json!({ "access_token": "other", "envVars": { "A": "x" } })).await?;
+        p.init("empty", json!({ "access_token": "", "envVars": { "A": "x" } })).await?;
+        p.send("envs", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await.map(drop)
+    }))
+    .judge(|o| {
+        is_set(o)?;
+        for (label, words) in [
+            ("other", "access token validation failed"),
+            (
+                "empty",
+                "access token reset not \
+                    authorized",
+            ),
+        ] {
+            let seen = o.at(label)?;
+            seen.status(401)?;
+            seen.header_is("content-type", "text/plain; charset=utf-8")?;
+            seen.body_is(words.as_bytes())?;
+        }
+        o.at("envs")?.ok()?;
+        o.at("envs")?.field_is("/A", Value::Null)
+    }),
+    OWN.case("token/init/race", "contract 3.4", &["3.4.token-set", "3.4.token-other"])
+        .requires("of twenty different tokens set at once one wins, and the others are 401")
+        .why("two hosts that both believe to own a guest is the worst outcome")
+        .needs(GUARDS)
+        .act(act!(|p| {
+            let dialect = p.dialect();
+            let asks = (0..20).map(|n| dialect.init(&json!({ "access_token": format!("token-{n}") })));
+            let opened = futures::future::join_all(asks.map(|ask| p.open(ask))).await;
+            for opened in opened {
+                p.finish("init", opened?).await;
             }
-            o.at("envs")?.ok()?;
-            o.at("envs")?.field_is("/A", Value::Null)
-        },
-        ..OWN
-    },
-    Case {
-        id: "token/init/race",
-        source: "contract 3.4",
-        reqs: &["3.4.token-set", "3.4.token-other"],
-        requirement: "of twenty different tokens set at once one wins, and the others are 401",
-        why: "two hosts that both believe to own a guest is the worst outcome",
-        needs: GUARDS,
-        act: |p| {
-            Box::pin(async move {
-                let dialect = p.dialect();
-                let asks = (0..20).map(|n| dialect.init(&json!({ "access_token": format!("token-{n}") })));
-                let opened = futures::future::join_all(asks.map(|ask| p.open(ask))).await;
-                for opened in opened {
-                    p.finish("init", opened?).await;
-                }
-                Ok(())
-            })
-        },
-        judge: |o| {
+            Ok(())
+        }))
+        .judge(|o| {
             let first = o.at("init")?;
             first.whole()?;
             let statuses: Vec<u16> = o.steps.iter().filter_map(|step| step.exchange.status).collect();
             let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
             first.same("taken and refused", (count(204), count(401)), (1, 19))
-        },
-        ..OWN
-    },
-    Case {
-        id: "token/user/no-basic",
-        source: "contract 2",
-        reqs: &["2.no-basic"],
-        requirement: "HTTP Basic auth chooses no user and opens nothing",
-        why: "the sibling project's clients send it, and must not change users by it",
-        needs: &["process/start/events"],
-        ground: Ground::Shared,
-        act: |p| {
-            Box::pin(async move {
-                let ask =
-                    p.start_ask("run", json!({ "process": crate::probe::shell("id -un"), "stdin": false }));
-                p.send("run", ask.header("authorization", "Basic dXNlcjo=")).await.map(drop)
-            })
-        },
-        judge: |o| crate::suites::helpers::printed(o, "run", "root\n"),
-        ..OWN
-    },
+        }),
+    OWN.case("token/user/no-basic", "contract 2", &["2.no-basic"])
+        .requires("HTTP Basic auth chooses no user and opens nothing")
+        .why("the sibling project's clients send it, and must not change users by it")
+        .needs(&["process/start/events"])
+        .ground(Ground::Shared)
+        .act(act!(|p| {
+            let ask = p.start_ask("run", json!({ "process": crate::probe::shell("id -un"), "stdin": false }));
+            p.send("run", ask.header("authorization", "Basic dXNlcjo=")).await.map(drop)
+        }))
+        .judge(|o| crate::suites::helpers::printed(o, "run", "root\n")),
 ];
 
 const OTHER: [(&str, &str, &str); 4] = [

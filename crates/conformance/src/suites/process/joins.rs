@@ -3,56 +3,47 @@
 use serde_json::json;
 
 use super::start::{EVENTS, own, tag_of};
-use crate::case::Case;
+use crate::case::{Case, act, case};
 use crate::probe::{pid, shell};
 use crate::suites::helpers::so_far;
 use crate::suites::twins;
 
 pub(in crate::suites) const CASES: &[Case] = &[
-    Case {
-        id: "process/start/survives-drop",
-        source: "contract 4.1",
-        reqs: &["4.1.disconnect"],
-        requirement: "a process goes on when the stream that started it is dropped",
-        why: "the host starts background processes so: it drops the stream after the start event",
-        needs: EVENTS,
-        act: |p| {
-            Box::pin(async move {
-                let open = p.start_sh("run", "read line; echo got $line; exit 5").await?;
-                p.keep("start", open);
-                let again = p.join("run").await?;
-                p.input("input", "run", "this\n").await?;
-                p.finish("connect", again).await;
-                Ok(())
-            })
-        },
-        judge: |o| {
+    case("process/start/survives-drop", "contract 4.1", &["4.1.disconnect"])
+        .requires("a process goes on when the stream that started it is dropped")
+        .why("the host starts background processes so: it drops the stream after the start event")
+        .needs(EVENTS)
+        .act(act!(|p| {
+            let open = p.start_sh("run", "read line; echo got $line; exit 5").await?;
+            p.keep("start", open);
+            let again = p.join("run").await?;
+            p.input("input", "run", "this\n").await?;
+            p.finish("connect", again).await;
+            Ok(())
+        }))
+        .judge(|o| {
             o.at("input")?.ok()?;
             let seen = o.at("connect")?;
             let run = seen.run()?;
             seen.same("stdout", run.text().as_str(), "got this\n")?;
             seen.same("exit code", run.exit_code(), Some(5))
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "process/connect/joins",
-        source: "contract 4.2",
-        reqs: &["4.2.start-first", "4.2.live", "4.2.many"],
-        requirement: "Connect by pid streams a start with that pid, what follows, and the end, beside the first stream",
-        why: "a host that was restarted finds its processes again by it",
-        needs: EVENTS,
-        act: |p| {
-            Box::pin(async move {
-                let first = p.start_sh("run", "read line; echo got $line").await?;
-                let again = p.join_by(&json!({ "pid": pid(&first)? })).await?;
-                p.input("input", "run", "it\n").await?;
-                p.finish("connect", again).await;
-                p.finish("first", first).await;
-                Ok(())
-            })
-        },
-        judge: |o| {
+        }),
+    case("process/connect/joins", "contract 4.2", &["4.2.start-first", "4.2.live", "4.2.many"])
+        .requires(
+            "Connect by pid streams a start with that pid, what follows, and the end, \
+            beside the first stream",
+        )
+        .why("a host that was restarted finds its processes again by it")
+        .needs(EVENTS)
+        .act(act!(|p| {
+            let first = p.start_sh("run", "read line; echo got $line").await?;
+            let again = p.join_by(&json!({ "pid": pid(&first)? })).await?;
+            p.input("input", "run", "it\n").await?;
+            p.finish("connect", again).await;
+            p.finish("first", first).await;
+            Ok(())
+        }))
+        .judge(|o| {
             let first = o.at("first")?.succeeded()?;
             let seen = o.at("connect")?;
             let run = seen.succeeded()?;
@@ -60,105 +51,75 @@ pub(in crate::suites) const CASES: &[Case] = &[
             seen.holds(run.order.starts_with('s'), "start first", &run.order)?;
             seen.same("stdout", run.text(), first.text())?;
             seen.same("stdout", run.text().as_str(), "got it\n")
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "process/connect/prompt",
-        source: "contract 4.2 and 10",
-        reqs: &["4.2.live", "10.prompt"],
-        requirement: "a reader that joins has start and output while the process still runs",
-        why: "a terminal that is joined again shows nothing otherwise",
-        needs: &["process/start/events"],
-        act: |p| {
-            Box::pin(async move {
-                let first = p.start_sh("run", "read line; echo got $line; read line").await?;
-                let mut again = p.join_by(&json!({ "pid": pid(&first)? })).await?;
-                p.input("input", "run", "it\n").await?;
-                again.until_output("got it").await;
-                p.keep("connect", again);
-                p.kill("run").await
-            })
-        },
-        judge: |o| {
+        }),
+    case("process/connect/prompt", "contract 4.2 and 10", &["4.2.live", "10.prompt"])
+        .requires("a reader that joins has start and output while the process still runs")
+        .why("a terminal that is joined again shows nothing otherwise")
+        .needs(&["process/start/events"])
+        .act(act!(|p| {
+            let first = p.start_sh("run", "read line; echo got $line; read line").await?;
+            let mut again = p.join_by(&json!({ "pid": pid(&first)? })).await?;
+            p.input("input", "run", "it\n").await?;
+            again.until_output("got it").await;
+            p.keep("connect", again);
+            p.kill("run").await
+        }))
+        .judge(|o| {
             let seen = o.at("connect")?;
             let run = so_far(&seen);
             seen.holds(run.pid.is_some() && run.end.is_none(), "a start, and no end yet", &run.order)?;
             seen.same("stdout", run.text().as_str(), "got it\n")?;
             o.at("kill")?.ok().map(drop)
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "process/connect/unknown",
-        source: "contract 4.2",
-        reqs: &["4.2.unknown"],
-        requirement: "Connect to an unknown tag is not_found: HTTP 200 and an error in END_STREAM",
-        why: "the host tells by it that a process is over",
-        twin: Some(twins::began),
-        needs: &["process/start/events"],
-        act: |p| {
-            Box::pin(async move {
-                twins::connect(p).await?;
-                let message = json!({ "process": { "tag": "envd-conformance-no-such" } });
-                p.stream("connect", "process.Process/Connect", message).await
-            })
-        },
-        judge: |o| {
+        }),
+    case("process/connect/unknown", "contract 4.2", &["4.2.unknown"])
+        .requires("Connect to an unknown tag is not_found: HTTP 200 and an error in END_STREAM")
+        .why("the host tells by it that a process is over")
+        .needs(&["process/start/events"])
+        .twin(twins::began)
+        .act(act!(|p| {
+            twins::connect(p).await?;
+            let message = json!({ "process": { "tag": "envd-conformance-no-such" } });
+            p.stream("connect", "process.Process/Connect", message).await
+        }))
+        .judge(|o| {
             let words = "process with tag envd-conformance-no-such not found";
             o.at("connect")?.stream_error("not_found", words)
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "process/list/shows",
-        source: "contract 4.3",
-        reqs: &["4.3.fields"],
-        requirement: "List shows a running process with its config and tag",
-        why: "the host finds its background processes by tag",
-        needs: EVENTS,
-        act: |p| {
-            Box::pin(async move {
-                let mut process = shell("read line");
-                process["cwd"] = "/usr".into();
-                process["envs"] = json!({ "A": "b" });
-                let open = p.start("run", json!({ "process": process, "stdin": true })).await?;
-                p.unary("list", "process.Process/List", json!({})).await?;
-                p.kill("run").await?;
-                p.keep("start", open);
-                Ok(())
-            })
-        },
-        judge: |o| {
+        }),
+    case("process/list/shows", "contract 4.3", &["4.3.fields"])
+        .requires("List shows a running process with its config and tag")
+        .why("the host finds its background processes by tag")
+        .needs(EVENTS)
+        .act(act!(|p| {
+            let mut process = shell("read line");
+            process["cwd"] = "/usr".into();
+            process["envs"] = json!({ "A": "b" });
+            let open = p.start("run", json!({ "process": process, "stdin": true })).await?;
+            p.unary("list", "process.Process/List", json!({})).await?;
+            p.kill("run").await?;
+            p.keep("start", open);
+            Ok(())
+        }))
+        .judge(|o| {
             let seen = o.at("list")?;
             let mut expected = shell("read line");
             expected["cwd"] = "/usr".into();
             expected["envs"] = json!({ "A": "b" });
             seen.same("config", own(&seen, &format!("{}/run", tag_of(&o.dir)))?["config"].clone(), expected)
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "process/list/forgets",
-        source: "contract 4.1",
-        reqs: &["4.1.removal"],
-        requirement: "once its stream has ended, List shows a process no more and its tag is not_found",
-        why: "dead processes that stay are taken for running ones, and pile up",
-        needs: EVENTS,
-        act: |p| {
-            Box::pin(async move {
-                p.sh("run", "true").await?;
-                p.unary("list", "process.Process/List", json!({})).await?;
-                p.kill("run").await
-            })
-        },
-        judge: |o| {
+        }),
+    case("process/list/forgets", "contract 4.1", &["4.1.removal"])
+        .requires("once its stream has ended, List shows a process no more and its tag is not_found")
+        .why("dead processes that stay are taken for running ones, and pile up")
+        .needs(EVENTS)
+        .act(act!(|p| {
+            p.sh("run", "true").await?;
+            p.unary("list", "process.Process/List", json!({})).await?;
+            p.kill("run").await
+        }))
+        .judge(|o| {
             o.at("run")?.succeeded()?;
             let list = o.at("list")?;
             let listed = list.ok()?.to_string().contains(&format!("{}/run", tag_of(&o.dir)));
             list.same("the dead process is listed:", listed, false)?;
             o.at("kill")?.error(404, "not_found", "not found")
-        },
-        ..Case::BASE
-    },
+        }),
 ];

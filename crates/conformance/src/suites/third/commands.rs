@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::case::Case;
+use crate::case::{Case, act};
 use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::{Probe, Trouble};
@@ -32,132 +32,110 @@ fn exit_is(o: &Observation, label: &str, code: i64) -> Judged {
 }
 
 pub(in crate::suites) const CASES: &[Case] = &[
-    Case {
-        id: "process/login-shell/line",
-        requirement: "a cmd without arguments is a line for the user's login shell",
-        why: "hosts of this generation send whole lines",
-        act: |p| {
-            Box::pin(
-                async move { process(p, "run", json!({ "cmd": "echo $((1+1)) | tr 2 b; exit 3" })).await },
-            )
-        },
-        judge: |o| {
+    THIRD
+        .id("process/login-shell/line")
+        .requires("a cmd without arguments is a line for the user's login shell")
+        .why("hosts of this generation send whole lines")
+        .act(act!(|p| process(p, "run", json!({ "cmd": "echo $((1+1)) | tr 2 b; exit 3" })).await))
+        .judge(|o| {
             exit_is(o, "run", 3)?;
             let run = o.at("run")?;
             run.same("stdout", run.run()?.text().as_str(), "b\n")
-        },
-        ..THIRD
-    },
-    Case {
-        id: "process/login-shell/bare",
-        requirement: "an empty cmd without arguments is the login shell itself, which reads its stdin",
-        why: "an interactive session is asked for so",
-        needs: LINE,
-        act: |p| {
-            Box::pin(async move {
-                let open = p.start("run", json!({ "process": { "cmd": "" }, "stdin": true })).await?;
-                p.input("input", "run", "echo from-stdin\nexit 4\n").await?;
-                p.finish("run", open).await;
-                Ok(())
-            })
-        },
-        judge: |o| {
+        }),
+    THIRD
+        .id("process/login-shell/bare")
+        .requires("an empty cmd without arguments is the login shell itself, which reads its stdin")
+        .why("an interactive session is asked for so")
+        .needs(LINE)
+        .act(act!(|p| {
+            let open = p.start("run", json!({ "process": { "cmd": "" }, "stdin": true })).await?;
+            p.input("input", "run", "echo from-stdin\nexit 4\n").await?;
+            p.finish("run", open).await;
+            Ok(())
+        }))
+        .judge(|o| {
             exit_is(o, "run", 4)?;
             let run = o.at("run")?;
             run.same("stdout", run.run()?.text().as_str(), "from-stdin\n")
-        },
-        ..THIRD
-    },
-    Case {
-        id: "process/login-shell/arguments-stand",
-        requirement: "with arguments no shell reads them: only a leading ~ or ~/ is expanded, and ~name stays as it is",
-        why: "quoting by a hidden shell is an injection",
-        act: |p| {
-            Box::pin(async move {
-                let script = "printf '%s|' \"$@\"";
-                let args =
-                    ["-c", script, "0", "$HOME", "~", "~/a b", "~user/x", "a~", "a  b", "", "*", "$(id)"];
-                process(p, "run", json!({ "cmd": "/bin/sh", "args": args })).await?;
-                process(p, "home", json!({ "cmd": "/bin/sh", "args": ["-c", "printf %s \"$HOME\""] })).await
-            })
-        },
-        judge: |o| {
+        }),
+    THIRD
+        .id("process/login-shell/arguments-stand")
+        .requires(
+            "with arguments no shell reads them: only a leading ~ or ~/ is expanded, and \
+            ~name stays as it is",
+        )
+        .why("quoting by a hidden shell is an injection")
+        .act(act!(|p| {
+            let script = "printf '%s|' \"$@\"";
+            let args = ["-c", script, "0", "$HOME", "~", "~/a b", "~user/x", "a~", "a  b", "", "*", "$(id)"];
+            process(p, "run", json!({ "cmd": "/bin/sh", "args": args })).await?;
+            process(p, "home", json!({ "cmd": "/bin/sh", "args": ["-c", "printf %s \"$HOME\""] })).await
+        }))
+        .judge(|o| {
             let home = o.at("home")?.succeeded()?.text();
             printed(o, "run", &format!("$HOME|{home}|{home}/a b|~user/x|a~|a  b||*|$(id)|"))
-        },
-        ..THIRD
-    },
-    Case {
-        id: "process/login-shell/cmd-tilde",
-        requirement: "a leading ~/ in cmd is the home, and ~name is invalid_argument",
-        why: "programs of a user are named so",
-        act: |p| {
-            Box::pin(async move {
-                process(p, "run", json!({ "cmd": "~/../bin/sh", "args": ["-c", "echo ran"], "cwd": "/" }))
-                    .await?;
-                process(p, "name", json!({ "cmd": "~user/x", "args": ["a"] })).await
-            })
-        },
-        judge: |o| {
+        }),
+    THIRD
+        .id("process/login-shell/cmd-tilde")
+        .requires("a leading ~/ in cmd is the home, and ~name is invalid_argument")
+        .why("programs of a user are named so")
+        .act(act!(|p| {
+            process(p, "run", json!({ "cmd": "~/../bin/sh", "args": ["-c", "echo ran"], "cwd": "/" }))
+                .await?;
+            process(p, "name", json!({ "cmd": "~user/x", "args": ["a"] })).await
+        }))
+        .judge(|o| {
             printed(o, "run", "ran\n")?;
             o.at("name")?.stream_error("invalid_argument", "cannot expand user-specific home dir")
-        },
-        ..THIRD
-    },
-    Case {
-        id: "process/login-shell/list",
-        source: "contract 4.3",
-        requirement: "List tells cmd and arguments as they were expanded",
-        why: "a host that looks for its process sees what runs",
-        needs: &["process/login-shell/arguments-stand"],
-        act: |p| {
-            Box::pin(async move {
-                let args = ["-c", "printf %s \"$1\"; read line", "0", "~/x"];
-                let open = p.start("run", json!({ "process": { "cmd": "/bin/sh", "args": args } })).await?;
-                ps(p, "list", "List", json!({})).await?;
-                p.input("input", "run", "\n").await?;
-                p.finish("run", open).await;
-                Ok(())
-            })
-        },
-        judge: |o| {
+        }),
+    THIRD
+        .id("process/login-shell/list")
+        .source("contract 4.3")
+        .requires("List tells cmd and arguments as they were expanded")
+        .why("a host that looks for its process sees what runs")
+        .needs(&["process/login-shell/arguments-stand"])
+        .act(act!(|p| {
+            let args = ["-c", "printf %s \"$1\"; read line", "0", "~/x"];
+            let open = p.start("run", json!({ "process": { "cmd": "/bin/sh", "args": args } })).await?;
+            ps(p, "list", "List", json!({})).await?;
+            p.input("input", "run", "\n").await?;
+            p.finish("run", open).await;
+            Ok(())
+        }))
+        .judge(|o| {
             let text = o.at("run")?.succeeded()?.text();
             let list = o.at("list")?;
             let all = list.ok()?["processes"].as_array().cloned().unwrap_or_default();
             let expanded = |process: &Value| process.pointer("/config/args/3") == Some(&json!(text));
             list.holds(all.iter().any(expanded), &format!("a process with the argument {text:?}"), all)
-        },
-        ..THIRD
-    },
-    Case {
-        id: "process/user/named",
-        requirement: "a command runs as the user that its request names, with that user's home; an empty name is the default user",
-        why: "one host runs commands for several users of a sandbox",
-        act: |p| {
-            Box::pin(async move {
-                let ask = |user: &str| json!({ "cmd": "/bin/sh", "args": ["-c", "id -un; echo $HOME $USER; pwd"], "user": user });
-                process(p, "user", ask("user")).await?;
-                process(p, "empty", ask("")).await
-            })
-        },
-        judge: |o| {
+        }),
+    NAMED
+        .id("process/user/named")
+        .requires(
+            "a command runs as the user that its request names, with that user's home; an \
+            empty name is the default user",
+        )
+        .why("one host runs commands for several users of a sandbox")
+        .act(act!(|p| {
+            let ask = |user: &str| {
+                json!({ "cmd": "/bin/sh", "args": ["-c", "id -un; echo $HOME \
+                $USER; pwd"], "user": user })
+            };
+            process(p, "user", ask("user")).await?;
+            process(p, "empty", ask("")).await
+        }))
+        .judge(|o| {
             printed(o, "user", "user\n/home/user user\n/home/user\n")?;
             printed(o, "empty", "root\n/root root\n/root\n")
-        },
-        ..NAMED
-    },
-    Case {
-        id: "process/user/unknown",
-        requirement: "a user that there is not is internal \"user 'x' not found\", and nothing runs",
-        why: "a misspelt user must not become root",
-        needs: &["process/user/named"],
-        act: |p| {
-            Box::pin(async move {
-                process(p, "run", json!({ "cmd": "/bin/sh", "args": ["-c", "true"], "user": "nobody-here" }))
-                    .await
-            })
-        },
-        judge: |o| o.at("run")?.stream_error("internal", "user 'nobody-here' not found"),
-        ..NAMED
-    },
+        }),
+    NAMED
+        .id("process/user/unknown")
+        .requires("a user that there is not is internal \"user 'x' not found\", and nothing runs")
+        .why("a misspelt user must not become root")
+        .needs(&["process/user/named"])
+        .act(act!(|p| {
+            process(p, "run", json!({ "cmd": "/bin/sh", "args": ["-c", "true"], "user": "nobody-here" }))
+                .await
+        }))
+        .judge(|o| o.at("run")?.stream_error("internal", "user 'nobody-here' not found")),
 ];

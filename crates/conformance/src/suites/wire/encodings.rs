@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 
 use serde_json::{Value, json};
 
-use crate::case::Case;
+use crate::case::{Case, act, case};
 use crate::observation::Observation;
 use crate::probe::{Ask, Probe, Trouble, shell};
 use crate::stream::{Run, envelope};
@@ -68,180 +68,134 @@ fn unpacked(seen: &Seen<'_>) -> Result<Vec<u8>, Objection> {
 }
 
 pub(in crate::suites) const CASES: &[Case] = &[
-    Case {
-        id: "wire/encoding/unary-gzip",
-        source: "contract 1",
-        reqs: &["1.response-threshold", "1.response-encoding"],
-        requirement: "a unary answer over 1024 bytes is gzip when that is accepted, and unpacks to the plain one",
-        why: "Go's client always offers it",
-        needs: EVENTS,
-        act: |p| {
-            Box::pin(async move {
-                listing(p, "gzip", "gzip").await?;
-                send(p, "plain", Ask::unary(LIST_DIR, &json!({ "path": p.path("d") }))).await
-            })
-        },
-        judge: |o| {
+    case("wire/encoding/unary-gzip", "contract 1", &["1.response-threshold", "1.response-encoding"])
+        .requires(
+            "a unary answer over 1024 bytes is gzip when that is accepted, and unpacks to \
+            the plain one",
+        )
+        .why("Go's client always offers it")
+        .needs(EVENTS)
+        .act(act!(|p| {
+            listing(p, "gzip", "gzip").await?;
+            send(p, "plain", Ask::unary(LIST_DIR, &json!({ "path": p.path("d") }))).await
+        }))
+        .judge(|o| {
             plain(o, "plain")?;
             let seen = o.at("gzip")?;
             seen.status(200)?;
             seen.header_is("content-encoding", "gzip")?;
             let body = gunzip(&seen, &seen.exchange.body)?;
             seen.bytes("unpacked body", &body, &o.at("plain")?.exchange.body)
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "wire/encoding/unary-small",
-        source: "contract 1",
-        reqs: &["1.response-threshold"],
-        requirement: "a unary answer below 1024 bytes is plain",
-        why: "packing makes it longer",
-        needs: &["wire/encoding/unary-gzip"],
-        act: |p| {
-            Box::pin(async move {
-                send(
-                    p,
-                    "stat",
-                    Ask::unary(STAT, &json!({ "path": "/usr" })).header("accept-encoding", "gzip"),
-                )
+        }),
+    case("wire/encoding/unary-small", "contract 1", &["1.response-threshold"])
+        .requires("a unary answer below 1024 bytes is plain")
+        .why("packing makes it longer")
+        .needs(&["wire/encoding/unary-gzip"])
+        .act(act!(|p| {
+            send(p, "stat", Ask::unary(STAT, &json!({ "path": "/usr" })).header("accept-encoding", "gzip"))
                 .await
-            })
-        },
-        judge: |o| plain(o, "stat"),
-        ..Case::BASE
-    },
-    Case {
-        id: "wire/encoding/unary-first-known",
-        source: "contract 1",
-        reqs: &["1.response-encoding"],
-        requirement: "of the client's offers the first that the guest knows is used, and none when it knows none",
-        why: "an encoding that was not offered cannot be read",
-        needs: &["wire/encoding/unary-gzip"],
-        act: |p| {
-            Box::pin(async move {
-                listing(p, "second", "br, gzip").await?;
-                listing(p, "none", "br, x-odd").await?;
-                listing(p, "identity", "identity").await
-            })
-        },
-        judge: |o| {
+        }))
+        .judge(|o| plain(o, "stat")),
+    case("wire/encoding/unary-first-known", "contract 1", &["1.response-encoding"])
+        .requires(
+            "of the client's offers the first that the guest knows is used, and none when \
+            it knows none",
+        )
+        .why("an encoding that was not offered cannot be read")
+        .needs(&["wire/encoding/unary-gzip"])
+        .act(act!(|p| {
+            listing(p, "second", "br, gzip").await?;
+            listing(p, "none", "br, x-odd").await?;
+            listing(p, "identity", "identity").await
+        }))
+        .judge(|o| {
             o.at("second")?.status(200)?;
             o.at("second")?.header_is("content-encoding", "gzip")?;
             plain(o, "none")?;
             plain(o, "identity")
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "wire/encoding/zstd-request",
-        source: "contract 1",
-        reqs: &["1.request-zstd"],
-        requirement: "a unary request in zstd is understood",
-        why: "newer clients pack with it",
-        act: |p| {
-            Box::pin(async move {
-                let ask = Ask::new("POST", format!("/{STAT}")).header("content-type", "application/json");
-                send(p, "stat", ask.header("content-encoding", "zstd").body(ZSTD)).await
-            })
-        },
-        judge: |o| {
+        }),
+    case("wire/encoding/zstd-request", "contract 1", &["1.request-zstd"])
+        .requires("a unary request in zstd is understood")
+        .why("newer clients pack with it")
+        .act(act!(|p| {
+            let ask = Ask::new("POST", format!("/{STAT}")).header("content-type", "application/json");
+            send(p, "stat", ask.header("content-encoding", "zstd").body(ZSTD)).await
+        }))
+        .judge(|o| {
             o.at("stat")?.ok()?;
             o.at("stat")?.field_is("/entry/path", "/usr")
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "wire/encoding/zstd-offer",
-        source: "contract 1",
-        reqs: &["1.response-encoding"],
-        requirement: "a client that offers zstd alone gets zstd above 1024 bytes",
-        why: "the list of what is accepted is said on every stream",
-        needs: &["wire/encoding/unary-gzip"],
-        act: |p| Box::pin(listing(p, "zstd", "zstd")),
-        judge: |o| {
+        }),
+    case("wire/encoding/zstd-offer", "contract 1", &["1.response-encoding"])
+        .requires("a client that offers zstd alone gets zstd above 1024 bytes")
+        .why("the list of what is accepted is said on every stream")
+        .needs(&["wire/encoding/unary-gzip"])
+        .act(act!(|p| listing(p, "zstd", "zstd").await))
+        .judge(|o| {
             let seen = o.at("zstd")?;
             seen.status(200)?;
             seen.header_is("content-encoding", "zstd")?;
             let magic = seen.exchange.body.get(..4).unwrap_or_default();
             seen.bytes("first four bytes", magic, &ZSTD[..4])
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "wire/encoding/broken-gzip",
-        source: "contract 1",
-        reqs: &["1.request-gzip"],
-        requirement: "a body that is called gzip and is none is refused, and not taken as it stands",
-        why: "garbage must not be read as a message",
-        twin: Some(|o| o.at("twin")?.ok().map(drop)),
-        act: |p| {
-            Box::pin(async move {
-                let ask = || {
-                    Ask::new("POST", format!("/{STAT}"))
-                        .header("content-type", "application/json")
-                        .header("content-encoding", "gzip")
-                };
-                send(p, "twin", ask().body(gzip(br#"{"path":"/usr"}"#))).await?;
-                send(p, "plain", ask().body(*br#"{"path":"/usr"}"#)).await
-            })
-        },
-        judge: |o| {
+        }),
+    case("wire/encoding/broken-gzip", "contract 1", &["1.request-gzip"])
+        .requires("a body that is called gzip and is none is refused, and not taken as it stands")
+        .why("garbage must not be read as a message")
+        .twin(|o| o.at("twin")?.ok().map(drop))
+        .act(act!(|p| {
+            let ask = || {
+                Ask::new("POST", format!("/{STAT}"))
+                    .header("content-type", "application/json")
+                    .header("content-encoding", "gzip")
+            };
+            send(p, "twin", ask().body(gzip(br#"{"path":"/usr"}"#))).await?;
+            send(p, "plain", ask().body(*br#"{"path":"/usr"}"#)).await
+        }))
+        .judge(|o| {
             let seen = o.at("plain")?;
             seen.whole()?;
             let status = seen.exchange.status.unwrap_or_default();
             seen.holds((400..=599).contains(&status), "an error", status)?;
             let code = seen.json()?["code"].clone();
             seen.holds(code.is_string(), "a code in the error", code)
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "wire/encoding/bomb",
-        source: "contract 1",
-        reqs: &["1.limit", "1.request-gzip"],
-        requirement: "a gzip body that unpacks to over 4 MiB is resource_exhausted, unary and in an envelope",
-        why: "a few kilobytes must not fill the memory of the guest",
-        tags: &["security", "limits"],
-        twin: Some(|o| o.at("twin")?.ok().map(drop)),
-        needs: &["process/start/events"],
-        act: |p| {
-            Box::pin(async move {
-                let ask = || {
-                    Ask::new("POST", format!("/{STAT}"))
-                        .header("content-type", "application/json")
-                        .header("content-encoding", "gzip")
-                };
-                send(p, "twin", ask().body(gzip(br#"{"path":"/usr"}"#))).await?;
-                let bomb = gzip(
-                    format!("{{\"path\":\"/usr\",\"padding\":\"{}\"}}", "x".repeat(32 << 20)).as_bytes(),
-                );
-                send(p, "unary", ask().body(bomb.clone())).await?;
-                let stream = Ask::new("POST", "/process.Process/Connect")
-                    .header("content-type", "application/connect+json");
-                send(
-                    p,
-                    "stream",
-                    stream.header("connect-content-encoding", "gzip").body(envelope::write(1, &bomb)),
-                )
-                .await
-            })
-        },
-        judge: |o| {
+        }),
+    case("wire/encoding/bomb", "contract 1", &["1.limit", "1.request-gzip"])
+        .requires("a gzip body that unpacks to over 4 MiB is resource_exhausted, unary and in an envelope")
+        .why("a few kilobytes must not fill the memory of the guest")
+        .needs(&["process/start/events"])
+        .tags(&["security", "limits"])
+        .twin(|o| o.at("twin")?.ok().map(drop))
+        .act(act!(|p| {
+            let ask = || {
+                Ask::new("POST", format!("/{STAT}"))
+                    .header("content-type", "application/json")
+                    .header("content-encoding", "gzip")
+            };
+            send(p, "twin", ask().body(gzip(br#"{"path":"/usr"}"#))).await?;
+            let bomb =
+                gzip(format!("{{\"path\":\"/usr\",\"padding\":\"{}\"}}", "x".repeat(32 << 20)).as_bytes());
+            send(p, "unary", ask().body(bomb.clone())).await?;
+            let stream = Ask::new("POST", "/process.Process/Connect")
+                .header("content-type", "application/connect+json");
+            send(
+                p,
+                "stream",
+                stream.header("connect-content-encoding", "gzip").body(envelope::write(1, &bomb)),
+            )
+            .await
+        }))
+        .judge(|o| {
             o.at("unary")?.error(429, "resource_exhausted", "")?;
             o.at("stream")?.stream_error("resource_exhausted", "")
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "wire/encoding/stream-mixed",
-        source: "contract 1",
-        reqs: &["1.stream-threshold"],
-        requirement: "a stream that accepts gzip announces it, packs messages of 1024 bytes or more, and leaves the others plain",
-        why: "mixed flags are what Go's client meets every day",
-        needs: EVENTS,
-        act: |p| Box::pin(mixed(p, "gzip")),
-        judge: |o| {
+        }),
+    case("wire/encoding/stream-mixed", "contract 1", &["1.stream-threshold"])
+        .requires(
+            "a stream that accepts gzip announces it, packs messages of 1024 bytes or more, \
+            and leaves the others plain",
+        )
+        .why("mixed flags are what Go's client meets every day")
+        .needs(EVENTS)
+        .act(act!(|p| mixed(p, "gzip").await))
+        .judge(|o| {
             let seen = o.at("run")?;
             let body = unpacked(&seen)?;
             seen.header_is("connect-content-encoding", "gzip")?;
@@ -256,97 +210,71 @@ pub(in crate::suites) const CASES: &[Case] = &[
                 .collect();
             let right = flags.iter().all(|(flag, length)| (*flag == 1) == (*length >= 1024));
             seen.holds(right, "flag 1 on messages of 1024 bytes or more, 0 on others", flags)
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "wire/encoding/stream-plain",
-        source: "contract 1",
-        reqs: &["1.stream-threshold", "1.response-encoding"],
-        requirement: "a stream whose client accepts nothing, or nothing known, is plain",
-        why: "a client that cannot unpack loses the output",
-        needs: EVENTS,
-        act: |p| Box::pin(mixed(p, "br")),
-        judge: |o| {
+        }),
+    case("wire/encoding/stream-plain", "contract 1", &["1.stream-threshold", "1.response-encoding"])
+        .requires("a stream whose client accepts nothing, or nothing known, is plain")
+        .why("a client that cannot unpack loses the output")
+        .needs(EVENTS)
+        .act(act!(|p| mixed(p, "br").await))
+        .judge(|o| {
             let seen = o.at("run")?;
             seen.succeeded()?;
             seen.same("header connect-content-encoding", seen.header("connect-content-encoding"), None)
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "wire/encoding/stream-accepts",
-        source: "contract 1",
-        reqs: &["1.stream-accepts"],
-        requirement: "a stream says connect-accept-encoding: gzip, zstd, on success and on error",
-        why: "the client learns how it may pack",
-        needs: EVENTS,
-        act: |p| {
-            Box::pin(async move {
-                p.sh("run", "true").await?;
-                p.stream("error", "process.Process/Connect", json!({})).await
-            })
-        },
-        judge: |o| {
+        }),
+    case("wire/encoding/stream-accepts", "contract 1", &["1.stream-accepts"])
+        .requires("a stream says connect-accept-encoding: gzip, zstd, on success and on error")
+        .why("the client learns how it may pack")
+        .needs(EVENTS)
+        .act(act!(|p| {
+            p.sh("run", "true").await?;
+            p.stream("error", "process.Process/Connect", json!({})).await
+        }))
+        .judge(|o| {
             o.at("run")?.run()?;
             o.at("run")?.header_is("connect-accept-encoding", "gzip, zstd")?;
             o.at("error")?.header_is("connect-accept-encoding", "gzip, zstd")
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "wire/encoding/stream-unknown",
-        source: "contract 1",
-        reqs: &["1.request-unknown-encoding"],
-        requirement: "a stream in an unknown encoding is unimplemented \"unsupported compression encoding: br\"",
-        why: "a client falls back when it hears that",
-        twin: Some(twins::ran),
-        needs: &["process/start/events"],
-        act: |p| {
-            Box::pin(async move {
-                twins::run(p).await?;
-                let ask = Ask::stream("process.Process/Connect", &[json!({})]);
-                send(p, "br", ask.header("connect-content-encoding", "br")).await
-            })
-        },
-        judge: |o| o.at("br")?.stream_error("unimplemented", "unsupported compression encoding: br"),
-        ..Case::BASE
-    },
-    Case {
-        id: "wire/encoding/stream-request-mixed",
-        source: "contract 1",
-        reqs: &["1.request-gzip"],
-        requirement: "packed and plain envelopes may follow one another in a client's stream",
-        why: "clients pack only what is worth it",
-        needs: &["process/stream-input/reaches"],
-        act: |p| {
-            Box::pin(async move {
-                let open = p.start_sh("run", "read a; read b; read c; echo $a $b $c").await?;
-                let data =
-                    |text: &str| json!({ "data": { "input": { "stdin": crate::probe::base64(text) } } });
-                let start = json!({ "start": { "process": { "tag": p.tag("run") } } });
-                let frame = |packed: bool, message: &Value| match packed {
-                    true => envelope::write(1, &gzip(message.to_string().as_bytes())),
-                    false => envelope::write(0, message.to_string().as_bytes()),
-                };
-                let body = [
-                    frame(false, &start),
-                    frame(true, &data("one\n")),
-                    frame(false, &data("two\n")),
-                    frame(true, &data("three\n")),
-                ]
-                .concat();
-                let ask = Ask::new("POST", "/process.Process/StreamInput")
-                    .header("content-type", "application/connect+json");
-                send(p, "input", ask.header("connect-content-encoding", "gzip").body(body)).await?;
-                p.finish("run", open).await;
-                Ok(())
-            })
-        },
-        judge: |o| {
+        }),
+    case("wire/encoding/stream-unknown", "contract 1", &["1.request-unknown-encoding"])
+        .requires(
+            "a stream in an unknown encoding is unimplemented \"unsupported compression \
+            encoding: br\"",
+        )
+        .why("a client falls back when it hears that")
+        .needs(&["process/start/events"])
+        .twin(twins::ran)
+        .act(act!(|p| {
+            twins::run(p).await?;
+            let ask = Ask::stream("process.Process/Connect", &[json!({})]);
+            send(p, "br", ask.header("connect-content-encoding", "br")).await
+        }))
+        .judge(|o| o.at("br")?.stream_error("unimplemented", "unsupported compression encoding: br")),
+    case("wire/encoding/stream-request-mixed", "contract 1", &["1.request-gzip"])
+        .requires("packed and plain envelopes may follow one another in a client's stream")
+        .why("clients pack only what is worth it")
+        .needs(&["process/stream-input/reaches"])
+        .act(act!(|p| {
+            let open = p.start_sh("run", "read a; read b; read c; echo $a $b $c").await?;
+            let data = |text: &str| json!({ "data": { "input": { "stdin": crate::probe::base64(text) } } });
+            let start = json!({ "start": { "process": { "tag": p.tag("run") } } });
+            let frame = |packed: bool, message: &Value| match packed {
+                true => envelope::write(1, &gzip(message.to_string().as_bytes())),
+                false => envelope::write(0, message.to_string().as_bytes()),
+            };
+            let body = [
+                frame(false, &start),
+                frame(true, &data("one\n")),
+                frame(false, &data("two\n")),
+                frame(true, &data("three\n")),
+            ]
+            .concat();
+            let ask = Ask::new("POST", "/process.Process/StreamInput")
+                .header("content-type", "application/connect+json");
+            send(p, "input", ask.header("connect-content-encoding", "gzip").body(body)).await?;
+            p.finish("run", open).await;
+            Ok(())
+        }))
+        .judge(|o| {
             o.at("input")?.messages()?;
             crate::suites::helpers::printed(o, "run", "one two three\n")
-        },
-        ..Case::BASE
-    },
+        }),
 ];

@@ -3,7 +3,7 @@
 use envd_proto::filesystem::{StatRequest, StatResponse};
 use prost::Message as _;
 
-use crate::case::Case;
+use crate::case::{Case, act, case};
 use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::Ask;
@@ -43,61 +43,40 @@ fn trailers(o: &Observation, label: &str) -> Result<String, crate::verdict::Obje
 }
 
 pub(in crate::suites) const CASES: &[Case] = &[
-    Case {
-        id: "wire/grpc-web/unary",
-        source: "contract 1",
-        reqs: &["1.grpc"],
-        requirement: "a unary RPC in gRPC-Web is a message frame and then trailers with grpc-status 0",
-        why: "web clients of that protocol use the same port",
-        act: |p| {
-            Box::pin(async move { p.send("web", stat("application/grpc-web+proto", "/usr")).await.map(drop) })
-        },
-        judge: |o| {
+    case("wire/grpc-web/unary", "contract 1", &["1.grpc"])
+        .requires("a unary RPC in gRPC-Web is a message frame and then trailers with grpc-status 0")
+        .why("web clients of that protocol use the same port")
+        .act(act!(|p| p.send("web", stat("application/grpc-web+proto", "/usr")).await.map(drop)))
+        .judge(|o| {
             tells_of(o, "web", "/usr")?;
             let text = trailers(o, "web")?;
             o.at("web")?.holds(text.contains("grpc-status: 0"), "grpc-status: 0", text)
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "wire/grpc-web/error",
-        source: "contract 1",
-        reqs: &["1.grpc"],
-        requirement: "an error in gRPC-Web is HTTP 200 with grpc-status 5 for not_found in the trailers",
-        why: "the number is all that such a client looks at",
-        act: |p| {
-            Box::pin(async move {
-                p.send("twin", stat("application/grpc-web+proto", "/usr")).await?;
-                p.send("web", stat("application/grpc-web+proto", "/envd-conformance-no-such")).await.map(drop)
-            })
-        },
-        twin: Some(|o| tells_of(o, "twin", "/usr")),
-        judge: |o| {
+        }),
+    case("wire/grpc-web/error", "contract 1", &["1.grpc"])
+        .requires("an error in gRPC-Web is HTTP 200 with grpc-status 5 for not_found in the trailers")
+        .why("the number is all that such a client looks at")
+        .twin(|o| tells_of(o, "twin", "/usr"))
+        .act(act!(|p| {
+            p.send("twin", stat("application/grpc-web+proto", "/usr")).await?;
+            p.send("web", stat("application/grpc-web+proto", "/envd-conformance-no-such")).await.map(drop)
+        }))
+        .judge(|o| {
             let text = trailers(o, "web")?;
             o.at("web")?.holds(text.contains("grpc-status: 5"), "grpc-status: 5", text)
-        },
-        ..Case::BASE
-    },
-    Case {
-        id: "wire/grpc/unary",
-        source: "contract 1",
-        reqs: &["1.grpc"],
-        requirement: "a unary RPC in gRPC over HTTP/2 is a message and grpc-status 0 in the trailers",
-        why: "clients of that protocol use the same port",
-        features: &[Feature::Http2],
-        needs: &["wire/http2/health"],
-        act: |p| {
-            Box::pin(async move {
-                p.send_h2("ok", &stat("application/grpc", "/usr")).await?;
-                p.send_h2("error", &stat("application/grpc+proto", "/envd-conformance-no-such")).await
-            })
-        },
-        judge: |o| {
+        }),
+    case("wire/grpc/unary", "contract 1", &["1.grpc"])
+        .requires("a unary RPC in gRPC over HTTP/2 is a message and grpc-status 0 in the trailers")
+        .why("clients of that protocol use the same port")
+        .features(&[Feature::Http2])
+        .needs(&["wire/http2/health"])
+        .act(act!(|p| {
+            p.send_h2("ok", &stat("application/grpc", "/usr")).await?;
+            p.send_h2("error", &stat("application/grpc+proto", "/envd-conformance-no-such")).await
+        }))
+        .judge(|o| {
             tells_of(o, "ok", "/usr")?;
             o.at("ok")?.header_is("grpc-status", "0")?;
             o.at("error")?.status(200)?;
             o.at("error")?.header_is("grpc-status", "5")
-        },
-        ..Case::BASE
-    },
+        }),
 ];
