@@ -1,9 +1,9 @@
 //! Judges are pure: a saved observation has the same verdict without a subject, and another one once a line of it is
 //! changed.
 
+use conformance::case::judge;
 use conformance::observation::{Ended, Observation};
 use conformance::suites;
-use conformance::case::judge;
 use conformance::verdict::Verdict;
 
 use crate::mock::all;
