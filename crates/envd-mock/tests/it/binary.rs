@@ -15,8 +15,14 @@ pub(crate) struct Binary {
 impl Binary {
     /// Starts it with free ports and these words, of which the first may be a subcommand; waits for its ready line.
     pub(crate) fn start(words: &[&str]) -> Self {
+        Self::start_as(words, |_| {})
+    }
+
+    /// As [`Binary::start`], with changes to how it is started.
+    pub(crate) fn start_as(words: &[&str], change: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_envd-mock"));
         command.args(words).args(["--listen", "127.0.0.1:0"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        change(&mut command);
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -19,6 +19,7 @@ mod guard;
 mod http2;
 mod in_place;
 mod init;
+mod left_behind;
 mod limits;
 mod memory;
 mod processes;

@@ -6,7 +6,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, MemfdFlags, Mode, OFlags, flock, memfd_create};
 use rustix::io::Errno;
@@ -18,7 +19,6 @@ use super::{janitor, make, sys};
 
 /// How long another mock may take to clean the directory up.
 const PATIENCE: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// What was added to a directory; dropping it takes that away again.
 #[derive(Debug)]
@@ -119,17 +119,24 @@ impl Drop for InPlace {
 fn lock(dir: &OwnedFd) -> io::Result<Option<OwnedFd>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let Ok(lock) = rustix::fs::openat(dir, c".", flags, Mode::empty()) else { return Ok(None) };
-    let start = Instant::now();
-    loop {
-        match flock(&lock, FlockOperation::NonBlockingLockShared) {
-            Ok(()) => return Ok(Some(lock)),
-            Err(Errno::WOULDBLOCK) if start.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
-            Err(Errno::WOULDBLOCK) => {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "another process has locked it"));
-            }
-            Err(_) => return Ok(None),
-        }
+    match flock(&lock, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(Some(lock)),
+        Err(Errno::WOULDBLOCK) => wait_for_lock(lock).map(Some),
+        Err(_) => Ok(None),
     }
+}
+
+/// Another mock may be cleaning up.
+fn wait_for_lock(lock: OwnedFd) -> io::Result<OwnedFd> {
+    let (waiting, (tell, told)) = (lock.try_clone()?, mpsc::channel());
+    let wait = move || {
+        // Nobody hears it once the time is over.
+        let _ = tell.send(flock(&waiting, FlockOperation::LockShared));
+    };
+    std::thread::Builder::new().name("envd-mock-lock".to_owned()).spawn(wait)?;
+    let refused = || io::Error::new(io::ErrorKind::TimedOut, "another process has locked it");
+    told.recv_timeout(PATIENCE).map_err(|_| refused())??;
+    Ok(lock)
 }
 
 fn is_last(lock: Option<&OwnedFd>) -> bool {
