@@ -128,13 +128,14 @@ pub(crate) async fn send_signal(
     guest: Arc<Guest>,
     request: wire::SendSignalRequest,
 ) -> Result<wire::SendSignalResponse, Status> {
-    let process = guest.stand().processes.find(&selector(request.process)?)?;
+    let selector = selector(request.process)?;
+    let process = guest.stand().processes.find(&selector)?;
     let signal = match wire::Signal::try_from(request.signal) {
         Ok(wire::Signal::Sigkill) => libc::SIGKILL,
         Ok(wire::Signal::Sigterm) => libc::SIGTERM,
         Ok(wire::Signal::Unspecified) | Err(_) => return Err(invalid("invalid or unspecified signal")),
     };
-    guest.stand().processes.deliver(&process, signal).await?;
+    guest.stand().processes.deliver(&process, &selector, signal).await?;
     Ok(wire::SendSignalResponse {})
 }
 

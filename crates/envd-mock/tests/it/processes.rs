@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use envd_client::{Event, Selector};
+use envd_client::{Event, EventStream, Selector};
 use envd_mock::MockEnvd;
 use futures::StreamExt as _;
 
@@ -169,4 +169,141 @@ async fn the_environment_is_the_guests_own() {
     let expected = [("A", "b"), ("HOME", "/root"), ("LOGNAME", "root"), ("PATH", path), ("USER", "root")];
     let own: Vec<_> = names.iter().filter(|(key, _)| !key.starts_with("WRENN_")).copied().collect();
     assert_eq!(own, expected);
+}
+
+/// Says its own number, leaves a process outside of its group that holds its output, and ends.
+const LEFT_BEHIND: &str = "echo $$; setsid sleep 1000 & exit 5";
+
+/// Runs in the guest: waits until the kernel has this process as a zombie, or not at all.
+fn wait_for_end(pid: u32) -> String {
+    format!("while grep -q '^State:.[^Z]' /proc/{pid}/status 2>/dev/null; do :; done")
+}
+
+/// A command whose leader has ended while its output is still open.
+async fn left_behind(client: &envd_client::Client, tag: &str, pty: bool) -> (EventStream, u32) {
+    let command = client.command("sh").args(["-c", LEFT_BEHIND]).tag(tag);
+    let command = if pty { command.pty(80, 24) } else { command };
+    let mut events = command.stream().await.unwrap();
+    let Event::Start { pid } = events.next().await.unwrap().unwrap() else { panic!("no start") };
+    sh(client, &wait_for_end(pid)).await;
+    (events, pid)
+}
+
+async fn last(mut events: EventStream) -> envd_client::Exit {
+    let mut last = None;
+    while let Some(event) = events.next().await {
+        last = Some(event.unwrap());
+    }
+    let Some(Event::End(exit)) = last else { panic!("{last:?}") };
+    exit
+}
+
+// The kind of mistake: a process that the mock still names is one that the kernel does not know any more.
+#[tokio::test]
+async fn a_listed_process_can_be_signalled_after_its_leader_has_ended() {
+    let mock = MockEnvd::start().await.unwrap();
+    let client = mock.client();
+    for pty in [false, true] {
+        for by_tag in [false, true] {
+            let (events, pid) = left_behind(&client, "left", pty).await;
+            let selector = if by_tag { Selector::Tag("left".into()) } else { Selector::Pid(pid) };
+            let process = client.process(selector);
+            process.terminate().await.unwrap();
+            assert_eq!(client.list().await.unwrap().len(), 1, "its output is still open");
+            process.kill().await.unwrap();
+            assert_eq!(last(events).await.code, 5);
+            assert!(client.list().await.unwrap().is_empty());
+            let error = process.kill().await.unwrap_err();
+            assert!(error.is_not_found(), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_written_before_a_kill_is_told_and_what_others_write_later_is_not_waited_for() {
+    let mock = MockEnvd::start().await.unwrap();
+    let client = mock.client();
+    let script =
+        "(trap '' HUP; setsid yes after) & head -c 60000 /dev/zero >&2; echo x > /tmp/written; sleep 1000";
+    let mut events = client.command("sh").args(["-c", script]).tag("loud").stream().await.unwrap();
+    while client.read_file("/tmp/written").await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    client.process(Selector::Tag("loud".into())).kill().await.unwrap();
+    assert!(client.list().await.unwrap().is_empty());
+    let (mut written, mut status) = (0, String::new());
+    while let Some(event) = events.next().await {
+        match event.unwrap() {
+            Event::Stderr(data) => written += data.len(),
+            Event::End(exit) => status = exit.status,
+            _ => {}
+        }
+    }
+    assert_eq!((written, status.as_str()), (60_000, "signal: 9 (SIGKILL)"));
+}
+
+// The kind of mistake: an answer that tells of something that has not happened yet.
+#[tokio::test]
+async fn a_kill_is_answered_when_nothing_of_the_group_is_left() {
+    let mock = MockEnvd::start().await.unwrap();
+    let client = mock.client();
+    for turn in 0..40 {
+        let command = client.command("sh").args(["-c", "sleep 1000 & echo $!; wait"]);
+        let command = if turn % 2 == 0 { command } else { command.pty(80, 24) };
+        let mut events = command.stream().await.unwrap();
+        let Event::Start { pid } = events.next().await.unwrap().unwrap() else { panic!("no start") };
+        let (Event::Stdout(child) | Event::Pty(child)) = events.next().await.unwrap().unwrap() else {
+            panic!("no output")
+        };
+        let child = String::from_utf8(child.to_vec()).unwrap().trim().to_owned();
+        client.process(pid).kill().await.unwrap();
+        assert!(client.list().await.unwrap().is_empty(), "turn {turn}");
+        let left = sh(&client, &format!("kill -0 {pid} || kill -0 {child} || echo none")).await;
+        assert_eq!(left.stdout, "none\n", "turn {turn}: {left:?}");
+        assert_eq!(last(events).await.status, "signal: 9 (SIGKILL)");
+    }
+}
+
+#[tokio::test]
+async fn a_killed_process_is_gone_although_nobody_takes_its_output() {
+    let mock = MockEnvd::start().await.unwrap();
+    let client = mock.client();
+    let script = "echo up > /tmp/up; cat /dev/zero";
+    let mut events = client.command("sh").args(["-c", script]).tag("flood").stream().await.unwrap();
+    while client.read_file("/tmp/up").await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    client.process(Selector::Tag("flood".into())).kill().await.unwrap();
+    assert!(client.list().await.unwrap().is_empty());
+    assert!(matches!(events.next().await, Some(Ok(Event::Start { .. }))));
+    assert_eq!(last(events).await.status, "signal: 9 (SIGKILL)");
+}
+
+// Orphans are reaped although an ended command in front of them, in the kernel's list, is kept.
+#[tokio::test]
+async fn a_command_that_is_kept_does_not_keep_orphans() {
+    let mock = MockEnvd::start().await.unwrap();
+    let client = mock.client();
+    let (_events, pid) = left_behind(&client, "kept", false).await;
+    let script = "(sleep 0 & echo $!) > /tmp/orphan; pid=$(cat /tmp/orphan); while kill -0 $pid; do :; done; echo reaped";
+    assert_eq!(sh(&client, script).await.stdout, "reaped\n");
+    assert_eq!(client.list().await.unwrap().len(), 1);
+    let state = sh(&client, &format!("grep '^State' /proc/{pid}/status")).await;
+    assert!(state.stdout_text().contains('Z'), "{state:?}");
+}
+
+#[tokio::test]
+async fn a_program_is_off_the_list_once_its_kill_is_answered() {
+    let script = "[[program]]\ncommand = \"npm *\"\nhang = true\n\n[[program]]\ncommand = \"sleep *\"\nrun = { after = [{ wait = \"1h\" }] }\n";
+    let script = envd_mock::fault::Script::from_toml("programs", script).unwrap();
+    let mock = MockEnvd::builder().script(script).start().await.unwrap();
+    let client = mock.client();
+    for command in [client.command("npm").args(["ci"]), client.command("sleep").args(["1000"])] {
+        let mut events = command.stream().await.unwrap();
+        let Event::Start { pid } = events.next().await.unwrap().unwrap() else { panic!("no start") };
+        client.process(pid).kill().await.unwrap();
+        assert!(client.list().await.unwrap().is_empty());
+        assert_eq!(last(events).await.status, "signal: 9 (SIGKILL)");
+        assert!(client.process(pid).kill().await.unwrap_err().is_not_found());
+    }
 }

@@ -6,15 +6,19 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, set_child_subreaper, set_dumpable_behavior, setsid};
 
+use super::children::{Children, Orphans};
 use super::message::{self, Message};
 use super::plan::{Ground, Walls};
 use super::setup::{self, Failure, Handover, Stage, Tree};
 use super::{set_ids, spawn, sys};
+
+/// How long orphans that have ended may wait behind a command that is not released yet.
+const HIDDEN: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
 /// What the launcher hands to the child besides the plan.
 pub(super) struct Handed {
@@ -107,43 +111,63 @@ fn begin(
 
 /// Answers requests and reports ends until the mock is gone.
 fn serve(walls: &Walls, socket: &OwnedFd, events: &OwnedFd) {
-    let mut payload = [0; message::PAYLOAD];
+    let (mut payload, mut children) = ([0; message::PAYLOAD], Children::new());
+    let mut orphans = Orphans::Reaped;
     loop {
         let mut fds = [PollFd::new(socket, PollFlags::IN), PollFd::new(events, PollFlags::IN)];
-        match poll(&mut fds, None) {
+        let timeout = (orphans == Orphans::Hidden).then_some(&HIDDEN);
+        match poll(&mut fds, timeout) {
             Err(Errno::INTR) => continue,
             Err(_) => return,
+            Ok(0) => {
+                children.reap_hidden();
+                orphans = Orphans::Reaped;
+                continue;
+            }
             Ok(_) => {}
         }
         let (asked, ended) = (!fds[0].revents().is_empty(), !fds[1].revents().is_empty());
+        let mut released = false;
         if asked {
             match message::receive(socket, &mut payload) {
-                Ok(Some(received)) => answer(walls, socket, received, &payload),
+                Ok(Some(received)) => {
+                    released = received.message.kind == message::RELEASE;
+                    answer(walls, socket, &mut children, received, &payload);
+                }
                 Ok(None) => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return,
             }
         }
         if ended {
-            report_ends(socket, events);
+            let mut drained = [0; 1024];
+            while rustix::io::read(events, &mut drained).is_ok_and(|read| read == drained.len()) {}
+        }
+        if ended || (released && orphans == Orphans::Hidden) {
+            orphans = report_ends(socket, &mut children);
         }
     }
 }
 
-fn report_ends(socket: &OwnedFd, events: &OwnedFd) {
-    let mut drained = [0; 1024];
-    while rustix::io::read(events, &mut drained).is_ok_and(|read| read == drained.len()) {}
-    while let Some((pid, status)) = sys::reap(false) {
+fn report_ends(socket: &OwnedFd, children: &mut Children) -> Orphans {
+    children.look(|pid, status| {
         let _ = message::send(socket.as_fd(), Message::new(message::EXITED, 0, &[pid, status]), &[], &[]);
-    }
+    })
 }
 
-fn answer(walls: &Walls, socket: &OwnedFd, received: message::Received, payload: &[u8]) {
+fn answer(
+    walls: &Walls,
+    socket: &OwnedFd,
+    children: &mut Children,
+    received: message::Received,
+    payload: &[u8],
+) {
     let Message { kind, id, args } = received.message;
     let mut opened = None;
     let result = match kind {
-        message::SPAWN => start(walls, &received),
-        message::KILL => sys::kill(args[0], args[1]).map(|()| 0),
+        message::SPAWN => start(walls, children, &received),
+        message::KILL => signal(children, args[0], args[1]).map(|()| 0),
+        message::RELEASE => children.release(args[0]).map(|()| 0),
         message::OPEN => open(&payload[..received.payload], args).map(|fd| {
             opened = Some(fd);
             0
@@ -160,11 +184,22 @@ fn answer(walls: &Walls, socket: &OwnedFd, received: message::Received, payload:
     let _ = message::send(socket.as_fd(), Message::new(message::ANSWER, id, &[word]), &[], fds);
 }
 
-fn start(walls: &Walls, received: &message::Received) -> io::Result<i32> {
+fn start(walls: &Walls, children: &mut Children, received: &message::Received) -> io::Result<i32> {
     let [Some(block), Some(input), Some(output), Some(error)] = &received.fds else {
         return Err(Errno::BADF.into());
     };
-    spawn::spawn(block, [input.as_fd(), output.as_fd(), error.as_fd()], &walls.nested_fds)
+    children.reserve()?;
+    let pid = spawn::spawn(block, [input.as_fd(), output.as_fd(), error.as_fd()], &walls.nested_fds)?;
+    children.keep(pid);
+    Ok(pid)
+}
+
+/// A command that was released may have left its number to somebody else.
+fn signal(children: &mut Children, target: i32, signal: i32) -> io::Result<()> {
+    if signal != 0 && !children.has(target.wrapping_abs()) {
+        return Err(Errno::SRCH.into());
+    }
+    sys::kill(target, signal)
 }
 
 fn open(path: &[u8], args: [i32; 6]) -> io::Result<OwnedFd> {
@@ -195,7 +230,7 @@ fn end_descendants() {
                 let _ = sys::kill(pid, libc::SIGKILL);
             }
         }
-        if sys::reap(true).is_none() {
+        if !sys::reap() {
             return;
         }
     }

@@ -78,14 +78,38 @@ impl Link {
         told.await.map_err(|_| gone())?
     }
 
-    /// Sends a signal to a process, or to a group when `pid` is negative.
+    /// Sends a signal to a command that was not released, or to its group when `pid` is negative.
     ///
     /// # Errors
-    /// What kill(2) said.
+    /// What kill(2) said; ESRCH for any other process.
     pub(crate) async fn kill(&self, pid: i32, signal: i32) -> io::Result<()> {
+        self.request(message::KILL, &[pid, signal]).await
+    }
+
+    /// Whether any process is left of the group that `leader` led.
+    ///
+    /// # Errors
+    /// When the guest is gone.
+    pub(crate) async fn has_group(&self, leader: i32) -> io::Result<bool> {
+        match self.kill(-leader, 0).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.raw_os_error().is_some() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets go of a command whose end was told; from now on its number may be another's.
+    ///
+    /// # Errors
+    /// When the guest is gone.
+    pub(crate) async fn release(&self, pid: i32) -> io::Result<()> {
+        self.request(message::RELEASE, &[pid]).await
+    }
+
+    async fn request(&self, kind: u32, args: &[i32]) -> io::Result<()> {
         let (tell, told) = oneshot::channel();
         let id = self.shared.register(Waiter::Plain(tell))?;
-        self.shared.send(Message::new(message::KILL, id, &[pid, signal]), &[], &[]).await?;
+        self.shared.send(Message::new(kind, id, args), &[], &[]).await?;
         told.await.map_err(|_| gone())?.map(drop)
     }
 
@@ -165,8 +189,11 @@ impl Shared {
         let Message { kind, id, args: [word, status, ..] } = received.message;
         let mut open = self.open();
         if kind == message::EXITED {
-            if let Some(tell) = open.running.remove(&word) {
-                let _ = tell.send(Exit::from_status(status));
+            let told = open.running.remove(&word).map(|tell| tell.send(Exit::from_status(status)));
+            if !matches!(told, Some(Ok(()))) {
+                // Whoever started it has left, so that nobody else would let go of it.
+                let release = Message::new(message::RELEASE, 0, &[word]);
+                let _ = message::send(self.socket.get_ref().as_fd(), release, &[], &[]);
             }
             return;
         }

@@ -21,7 +21,8 @@ const HEADER: usize = 4 * (2 + WORDS);
 pub(super) const GO: u32 = 1;
 /// To the holder: run a command; a spawn block and the three standard descriptors are beside it.
 pub(super) const SPAWN: u32 = 2;
-/// To the holder: send signal `args[1]` to `args[0]`, a group when negative.
+/// To the holder: send signal `args[1]` to the command `args[0]`, to its group when negative. Signal 0 only asks whether
+/// there is anyone, whoever that is.
 pub(super) const KILL: u32 = 3;
 /// To the holder: open the path in the payload with flags `args[0]` and mode `args[1]`.
 pub(super) const OPEN: u32 = 4;
@@ -31,13 +32,15 @@ pub(super) const HOLD: u32 = 5;
 /// To the zygote: fork a janitor for the directory in the payload; the pipe from the mock is beside it, and the
 /// holder's descriptor, should there be one.
 pub(super) const WATCH: u32 = 6;
+/// To the holder: command `args[0]`, whose end was reported, is not listed any more; its number may be used again.
+pub(super) const RELEASE: u32 = 7;
 /// From the holder: the guest stands; its root directory is beside it.
 pub(super) const READY: u32 = 16;
 /// From the holder: stage `args[0]`, step `args[1]` failed with errno `args[2]`; the holder has ended.
 pub(super) const FAILED: u32 = 17;
 /// The answer to a request: `args[0]` is the result or a negative errno.
 pub(super) const ANSWER: u32 = 18;
-/// From the holder: process `args[0]` ended with wait status `args[1]`.
+/// From the holder: process `args[0]` ended with wait status `args[1]`, and stays a zombie until it is released.
 pub(super) const EXITED: u32 = 19;
 
 /// One message without its descriptors and payload.

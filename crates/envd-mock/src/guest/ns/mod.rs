@@ -3,6 +3,8 @@
 //! Linux has them; elsewhere nothing real runs (`nowhere`).
 
 #[cfg(target_os = "linux")]
+mod children;
+#[cfg(target_os = "linux")]
 mod erase;
 mod error;
 #[cfg(target_os = "linux")]

@@ -71,6 +71,14 @@ impl Link {
         match *self {}
     }
 
+    pub(crate) async fn has_group(&self, _: i32) -> io::Result<bool> {
+        match *self {}
+    }
+
+    pub(crate) async fn release(&self, _: i32) -> io::Result<()> {
+        match *self {}
+    }
+
     pub(crate) fn end(&self) {
         match *self {}
     }

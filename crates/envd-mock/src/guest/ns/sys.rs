@@ -117,12 +117,30 @@ pub(super) fn child_events() -> io::Result<OwnedFd> {
     }
 }
 
-/// Takes one ended child: its pid and wait status; `None` when there is none yet, or none at all.
-pub(super) fn reap(block: bool) -> Option<(i32, i32)> {
-    let mut status = 0;
-    // SAFETY: `status` outlives the call.
-    let pid = unsafe { libc::waitpid(-1, &mut status, if block { 0 } else { libc::WNOHANG }) };
-    (pid > 0).then_some((pid, status))
+/// Waits for any child to end; false when there is none.
+pub(super) fn reap() -> bool {
+    // SAFETY: no status is asked for.
+    unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) > 0 }
+}
+
+/// One ended child, any or this one, which stays as it is: its pid and wait status.
+pub(super) fn ended(pid: Option<i32>) -> Option<(i32, i32)> {
+    let (kind, id) = pid.map_or((libc::P_ALL, 0), |pid| (libc::P_PID, pid.cast_unsigned()));
+    // SAFETY: the record is plain data that the call fills; without an ended child its pid stays 0.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        if libc::waitid(kind, id, &raw mut info, flags) < 0 || info.si_pid() == 0 {
+            return None;
+        }
+        let word = info.si_status();
+        let status = match info.si_code {
+            libc::CLD_EXITED => (word & 0xff) << 8,
+            libc::CLD_DUMPED => word | 0x80,
+            _ => word,
+        };
+        Some((info.si_pid(), status))
+    }
 }
 
 /// Waits for one child to end.
@@ -131,6 +149,64 @@ pub(super) fn wait_for(pid: i32) {
     while unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) } < 0
         && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
     {}
+}
+
+/// Numbers in pages of their own, which grow without an allocator.
+pub(super) struct Pages {
+    base: *mut i32,
+    bytes: usize,
+}
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self { base: std::ptr::null_mut(), bytes: 0 }
+    }
+}
+
+impl Pages {
+    const FIRST: usize = 4096;
+
+    /// Makes room for so many numbers; new ones are 0.
+    pub(super) fn grow(&mut self, words: usize) -> io::Result<()> {
+        let bytes = words.saturating_mul(size_of::<i32>());
+        if bytes <= self.bytes {
+            return Ok(());
+        }
+        let wanted = bytes.next_power_of_two().max(Self::FIRST);
+        // SAFETY: a fresh private mapping, or the growth of the one that this value alone uses.
+        let base = unsafe {
+            if self.base.is_null() {
+                let (protection, flags) =
+                    (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+                libc::mmap(std::ptr::null_mut(), wanted, protection, flags, -1, 0)
+            } else {
+                libc::mremap(self.base.cast(), self.bytes, wanted, libc::MREMAP_MAYMOVE)
+            }
+        };
+        if base == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        (self.base, self.bytes) = (base.cast(), wanted);
+        Ok(())
+    }
+
+    /// All that there is room for.
+    pub(super) fn words(&mut self) -> &mut [i32] {
+        if self.base.is_null() {
+            return &mut [];
+        }
+        // SAFETY: mapped by `grow`, zeroed by the kernel, and borrowed as this value is.
+        unsafe { std::slice::from_raw_parts_mut(self.base, self.bytes / size_of::<i32>()) }
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        if !self.base.is_null() {
+            // SAFETY: mapped by `grow`, and nothing borrows it any more.
+            unsafe { libc::munmap(self.base.cast(), self.bytes) };
+        }
+    }
 }
 
 /// Takes CAP_SYS_ADMIN from whatever this process execs: with it the guest's root could make the read-only mounts of

@@ -3,6 +3,8 @@
 //! nobody there, output is drained.
 
 use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,6 +23,9 @@ use crate::time::Time;
 
 /// So many bytes make a chunk, whatever may follow.
 const GATHERED: usize = 64 * 1024;
+
+/// The most that is read of a stream after its process was killed, in bytes: the largest size of a pipe.
+const LAST_WORDS: usize = 1 << 20;
 
 /// A piece of output, by where it came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -249,16 +254,58 @@ impl Hub {
         }
     }
 
-    /// Carries all of `input` to the readers, chunk by chunk, until its end.
-    pub(super) async fn pump(&self, mut input: impl AsyncRead + Unpin, wrap: fn(Bytes) -> Chunk) {
+    /// Carries all of `input` to the readers, chunk by chunk, until its end; from `cut` on only what was written by then.
+    pub(super) async fn pump(
+        &self,
+        mut input: impl AsyncRead + AsFd + Unpin,
+        wrap: fn(Bytes) -> Chunk,
+        cut: impl Future<Output = ()>,
+    ) {
+        self.carry(&mut input, wrap, cut).await;
+        self.carry_rest(input.as_fd(), wrap).await;
+    }
+
+    /// Carries what a pipe or a terminal holds. Asks the kernel itself, which knows it earlier than the runtime; whoever
+    /// still writes is not heard beyond what a pipe can hold.
+    async fn carry_rest(&self, input: BorrowedFd<'_>, wrap: fn(Bytes) -> Chunk) {
+        let mut left = LAST_WORDS;
+        while left > 0 {
+            let mut buffer = vec![0; GATHERED.min(left)];
+            match rustix::io::read(input, &mut buffer) {
+                Ok(read @ 1..) => {
+                    buffer.truncate(read);
+                    left -= read;
+                    self.publish(wrap(buffer.into())).await;
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                // Nothing there, or nobody who could write.
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Carries `input` to the readers, chunk by chunk, until its end or the cut. All that was read is told.
+    async fn carry(
+        &self,
+        input: &mut (impl AsyncRead + Unpin),
+        wrap: fn(Bytes) -> Chunk,
+        cut: impl Future<Output = ()>,
+    ) {
         let most = match wrap(Bytes::new()) {
             Chunk::Stdout(_) | Chunk::Stderr(_) => self.habits.chunking.pipe,
             Chunk::Pty(_) => self.habits.chunking.terminal,
         };
-        let mut buffer = BytesMut::new();
-        while read(&mut input, most, &mut buffer).await {
-            let going_on = self.gather(&mut input, most, &mut buffer).await;
-            self.publish(wrap(buffer.split().freeze())).await;
+        let (mut buffer, mut cut) = (BytesMut::new(), pin!(cut));
+        loop {
+            let more = tokio::select! {
+                biased;
+                () = cut.as_mut() => false,
+                more = read(input, most, &mut buffer) => more,
+            };
+            let going_on = more && self.gather(input, most, &mut buffer).await;
+            if more {
+                self.publish(wrap(buffer.split().freeze())).await;
+            }
             if !going_on {
                 return;
             }

@@ -1,9 +1,11 @@
-//! The processes that run, by pid and by tag.
+//! The processes that run, by pid and by tag, and the signals that they get.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
 
 use super::input::{Inlet, Input, Patience};
 use super::output::{End, Hub, Subscription};
@@ -16,6 +18,11 @@ use crate::time::Time;
 
 /// Processes that have ended and are still listed, where that is the habit; the oldest pids go first.
 const DEAD: usize = 4096;
+
+/// How long a SIGKILL may take to be done before it is answered all the same. The host's clock: no fault delays it.
+const LONGEST_KILL: Duration = Duration::from_millis(1500);
+/// Between two looks at whether a killed group has gone.
+const TICK: Duration = Duration::from_millis(1);
 
 /// Names a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +45,11 @@ pub(crate) struct Process {
     pub(super) part: Option<Part>,
     /// It has ended, and is listed all the same.
     dead: AtomicBool,
+    /// SIGKILL was sent to it.
+    pub(super) killed: CancellationToken,
+    left: AtomicBool,
+    /// Off the list, and no process of the guest has its number any more.
+    gone: CancellationToken,
 }
 
 /// All processes that were started here and have not ended, or are listed as if they had not.
@@ -80,8 +92,26 @@ impl Processes {
         self.scripted.end();
     }
 
-    /// Takes a process that has ended off the list, or leaves it there as dead.
-    pub(super) fn bury(&self, process: &Process) {
+    /// Takes a process that has ended off the list, or leaves it there as dead; only then does its leader let go of its
+    /// number, so that whatever is listed can be signalled. May be called again, and dropped.
+    pub(super) async fn part_with(&self, process: &Process) {
+        if !process.left.swap(true, Ordering::AcqRel) {
+            self.bury(process);
+            let link = self.link.clone().filter(|_| !process.is_alone());
+            let (gone, pid) = (process.gone.clone(), process.pid.cast_signed());
+            // On its own, because this may be dropped meanwhile.
+            tokio::spawn(async move {
+                if let Some(link) = link {
+                    // A guest that is gone has let go of all of them.
+                    let _ = link.release(pid).await;
+                }
+                gone.cancel();
+            });
+        }
+        process.gone.cancelled().await;
+    }
+
+    fn bury(&self, process: &Process) {
         let mut running = self.running();
         if self.habits.forgets_dead {
             running.remove(&process.pid);
@@ -139,27 +169,63 @@ impl Processes {
             let events = process.hub.subscribe_in_vain();
             return Ok((process, events));
         }
-        let events = process.hub.subscribe().ok_or(match selector {
-            Selector::Pid(pid) => ProcessError::NoPid(*pid),
-            Selector::Tag(tag) => ProcessError::NoTag(tag.clone()),
-        })?;
+        let events = process.hub.subscribe().ok_or_else(|| selector.not_found())?;
         Ok((process, events))
     }
 
-    /// Sends a signal as a caller asks for it: to the process group, or to its leader, by the guest's habit.
-    pub(crate) async fn deliver(&self, process: &Process, signal: i32) -> Result<(), ProcessError> {
+    /// Sends a signal as a caller asks for it: to the process group, or to its leader, by the guest's habit. A SIGKILL
+    /// is done when this returns.
+    pub(crate) async fn deliver(
+        &self,
+        process: &Process,
+        selector: &Selector,
+        signal: i32,
+    ) -> Result<(), ProcessError> {
         if process.is_dead() {
-            return Err(ProcessError::Signal("ESRCH: No such process".to_owned()));
+            return Err(refused(no_such_process()));
         }
-        if self.habits.signals_group {
-            return self.signal(process, signal).await;
+        let sent = if self.habits.signals_group {
+            self.signal(process, signal).await
+        } else {
+            self.send(process, process.pid.cast_signed(), signal).await
+        };
+        // It went off the list between being found and being signalled.
+        if sent.is_err() && process.has_left() && self.habits.forgets_dead {
+            return Err(selector.not_found());
         }
-        self.send(process, process.pid.cast_signed(), signal).await
+        sent?;
+        if signal == libc::SIGKILL {
+            self.wait_for_death(process).await;
+        }
+        Ok(())
     }
 
     /// Sends a signal to the process group.
     pub(crate) async fn signal(&self, process: &Process, signal: i32) -> Result<(), ProcessError> {
         self.send(process, -process.pid.cast_signed(), signal).await
+    }
+
+    /// Ends the process group and waits until it has gone.
+    pub(crate) async fn kill(&self, process: &Process) {
+        // One that is gone meanwhile needs no signal.
+        if self.signal(process, libc::SIGKILL).await.is_ok() {
+            self.wait_for_death(process).await;
+        }
+    }
+
+    /// Waits until a killed process is off the list and nothing of its group is left, for a limited time.
+    async fn wait_for_death(&self, process: &Process) {
+        let group = async {
+            process.gone.cancelled().await;
+            let Some(link) = self.link.as_ref().filter(|_| !process.is_alone()) else { return };
+            let leads = self.habits.signals_group;
+            while leads && link.has_group(process.pid.cast_signed()).await.unwrap_or(false) {
+                tokio::time::sleep(TICK).await;
+            }
+        };
+        if tokio::time::timeout(LONGEST_KILL, group).await.is_err() {
+            tracing::debug!(pid = process.pid, "a killed process is not gone yet");
+        }
     }
 
     async fn send(&self, process: &Process, target: i32, signal: i32) -> Result<(), ProcessError> {
@@ -168,15 +234,20 @@ impl Processes {
             return Ok(());
         }
         let told = part.is_some_and(|part| part.signal(signal));
-        match &self.link {
-            Some(link) if !part.is_some_and(|part| part.alone) => {
-                let sent = link.kill(target, signal).await;
-                // The command may have ended before what is played behind it.
-                if told { Ok(()) } else { sent.map_err(refused) }
+        let sent = match &self.link {
+            Some(link) if !process.is_alone() => link.kill(target, signal).await,
+            // One that is all script and still listed is at its end already, if it was not told.
+            _ if process.has_left() => Err(no_such_process()),
+            _ => Ok(()),
+        };
+        // The command may have ended before what is played behind it.
+        if told || sent.is_ok() {
+            if signal == libc::SIGKILL {
+                process.killed.cancel();
             }
-            _ if told => Ok(()),
-            _ => Err(refused(std::io::Error::from_raw_os_error(libc::ESRCH))),
+            return Ok(());
         }
+        sent.map_err(refused)
     }
 
     /// Starts a process as the contract's section 4.1 tells; its events come to the subscription from the first
@@ -203,7 +274,19 @@ impl Process {
         if let Some(part) = &part {
             part.started(pid, &spec);
         }
-        Self { pid, spec, hub, inlet, part, dead: AtomicBool::new(false) }
+        let (killed, gone) = (CancellationToken::new(), CancellationToken::new());
+        let (dead, left) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { pid, spec, hub, inlet, part, dead, killed, left, gone }
+    }
+
+    /// There is no kernel's process.
+    fn is_alone(&self) -> bool {
+        self.part.as_ref().is_some_and(|part| part.alone)
+    }
+
+    /// It is on its way off the list, or off it.
+    fn has_left(&self) -> bool {
+        self.left.load(Ordering::Acquire)
     }
 
     /// It has ended; without an end of its own, with the guest.
@@ -238,6 +321,19 @@ impl Process {
     pub(crate) fn program(&self) -> Option<&str> {
         self.part.as_ref().and_then(Part::name)
     }
+}
+
+impl Selector {
+    fn not_found(&self) -> ProcessError {
+        match self {
+            Self::Pid(pid) => ProcessError::NoPid(*pid),
+            Self::Tag(tag) => ProcessError::NoTag(tag.clone()),
+        }
+    }
+}
+
+fn no_such_process() -> std::io::Error {
+    std::io::Error::from_raw_os_error(libc::ESRCH)
 }
 
 fn refused(error: std::io::Error) -> ProcessError {

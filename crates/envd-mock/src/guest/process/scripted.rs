@@ -214,12 +214,25 @@ async fn attend(
     gone: CancellationToken,
 ) {
     let program = process.part.as_ref().and_then(|part| part.program.clone());
-    let life = gone.run_until_cancelled(run(stage, program));
+    let parting = async {
+        process.killed.cancelled().await;
+        // Also while a reader of its last words takes its time.
+        if let Some(processes) = processes.upgrade() {
+            processes.part_with(&process).await;
+        }
+        std::future::pending().await
+    };
+    let life = async {
+        tokio::select! {
+            ended = gone.run_until_cancelled(run(stage, program)) => ended,
+            never = parting => never,
+        }
+    };
     let ended = course::through(life, &processes, &process).await.map(|ended| end(exit(ended)));
     process.note_end(ended.as_ref());
     // Gone from the list before anyone is told, as with a real one.
     if let Some(processes) = processes.upgrade() {
-        processes.bury(&process);
+        processes.part_with(&process).await;
     }
     process.hub.close(ended).await;
 }

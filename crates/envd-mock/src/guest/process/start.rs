@@ -6,6 +6,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 
 use tokio::net::unix::pipe;
+use tokio_util::sync::CancellationToken;
 
 use super::ProcessError;
 use super::course;
@@ -154,7 +155,8 @@ fn terminal(request: &Request<'_>) -> Result<(Ends, [OwnedFd; 3]), ProcessError>
     made().map_err(ProcessError::OpenPty)
 }
 
-/// Sees a process through: all of its output, its exit, and only then the end.
+/// Sees a process through: all of its output, its exit, and only then the end. Once it was killed, its exit ends it:
+/// what others may still say into its pipes is not waited for.
 async fn attend(
     processes: std::sync::Weak<Processes>,
     process: Arc<Process>,
@@ -162,29 +164,55 @@ async fn attend(
     around: Option<Around>,
 ) {
     let hub = &process.hub;
+    let exited = CancellationToken::new();
+    let cut = || async {
+        process.killed.cancelled().await;
+        exited.cancelled().await;
+    };
     let output = async {
         if let Some(around) = &around {
             around.before(&process).await;
         }
         match outlets {
             Outlets::Pipes(out, err) => {
-                tokio::join!(hub.pump(out, Chunk::Stdout), hub.pump(err, Chunk::Stderr));
+                tokio::join!(hub.pump(out, Chunk::Stdout, cut()), hub.pump(err, Chunk::Stderr, cut()));
             }
-            Outlets::Terminal(terminal) => hub.pump(terminal, Chunk::Pty).await,
+            Outlets::Terminal(terminal) => hub.pump(terminal, Chunk::Pty, cut()).await,
         }
     };
+    let leader = async {
+        let exit = exit.await;
+        exited.cancel();
+        exit
+    };
     let life = async {
-        let ((), exit) = tokio::join!(output, exit);
+        let ((), exit) = tokio::join!(output, leader);
         match (exit.ok(), &around) {
-            (Some(exit), Some(around)) => around.after(&process, exit).await,
+            (Some(exit), Some(around)) if !process.killed.is_cancelled() => {
+                around.after(&process, exit).await
+            }
             (exit, _) => exit,
+        }
+    };
+    let parting = async {
+        cut().await;
+        // Also while a reader of its last words takes its time.
+        if let Some(processes) = processes.upgrade() {
+            processes.part_with(&process).await;
+        }
+        std::future::pending().await
+    };
+    let life = async {
+        tokio::select! {
+            ended = life => ended,
+            never = parting => never,
         }
     };
     let ended = course::through(life, &processes, &process).await.map(end);
     process.note_end(ended.as_ref());
     // Gone from the list before anyone is told, so that nobody who knows the end can still find it.
     if let Some(processes) = processes.upgrade() {
-        processes.bury(&process);
+        processes.part_with(&process).await;
     }
     hub.close(ended).await;
 }

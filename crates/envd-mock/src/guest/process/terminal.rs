@@ -1,7 +1,7 @@
 //! A pseudo-terminal of the guest's own devpts: its two ends, its size, reading and writing without blocking.
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -51,6 +51,12 @@ impl Terminal {
     pub(super) async fn write(&self, data: &[u8]) -> io::Result<usize> {
         let write = |fd: &OwnedFd| Ok(rustix::io::write(fd.as_fd(), data)?);
         self.0.async_io(tokio::io::Interest::WRITABLE, write).await
+    }
+}
+
+impl AsFd for Terminal {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.get_ref().as_fd()
     }
 }
 

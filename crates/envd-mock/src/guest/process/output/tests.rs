@@ -11,6 +11,12 @@ fn hub() -> Arc<Hub> {
     Arc::new(Hub::new(&Time::default(), Duration::from_secs(30), Habits::MEANT, None))
 }
 
+impl Hub {
+    async fn read_all(&self, mut input: impl AsyncRead + Unpin, wrap: fn(Bytes) -> Chunk) {
+        self.carry(&mut input, wrap, std::future::pending()).await;
+    }
+}
+
 async fn all(mut subscription: Subscription) -> (usize, bool) {
     let mut bytes = 0;
     while let Some(event) = subscription.next().await {
@@ -31,7 +37,7 @@ fn end() -> End {
 async fn every_reader_gets_every_byte_and_the_end() {
     let hub = hub();
     let readers = [hub.subscribe().unwrap(), hub.subscribe().unwrap()].map(|one| tokio::spawn(all(one)));
-    hub.pump(tokio::io::repeat(7).take(10_000_000), Chunk::Stdout).await;
+    hub.read_all(tokio::io::repeat(7).take(10_000_000), Chunk::Stdout).await;
     hub.close(Some(end())).await;
     for reader in readers {
         assert_eq!(reader.await.unwrap(), (10_000_000, true));
@@ -40,7 +46,7 @@ async fn every_reader_gets_every_byte_and_the_end() {
 
 #[tokio::test]
 async fn with_nobody_there_output_is_drained() {
-    hub().pump(tokio::io::repeat(7).take(10_000_000), Chunk::Stdout).await;
+    hub().read_all(tokio::io::repeat(7).take(10_000_000), Chunk::Stdout).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,7 +54,7 @@ async fn a_reader_that_takes_nothing_loses_its_stream_and_the_rest_goes_on() {
     let hub = hub();
     let mut idle = hub.subscribe().unwrap();
     let live = tokio::spawn(all(hub.subscribe().unwrap()));
-    hub.pump(tokio::io::repeat(7).take(10_000_000), Chunk::Stdout).await;
+    hub.read_all(tokio::io::repeat(7).take(10_000_000), Chunk::Stdout).await;
     hub.close(Some(end())).await;
     assert_eq!(live.await.unwrap(), (10_000_000, true));
     while idle.next().await.is_some() {}
@@ -65,7 +71,7 @@ fn twisted(twist: Twist) -> (Arc<Hub>, Told) {
 async fn a_lost_end_leaves_the_stream_open_and_silent() {
     let (hub, told) = twisted(Twist::EndLost);
     let mut reader = hub.subscribe().unwrap();
-    hub.pump(&b"last words"[..], Chunk::Stdout).await;
+    hub.read_all(&b"last words"[..], Chunk::Stdout).await;
     hub.close(Some(end())).await;
     assert_eq!(reader.next().await, Some(Event::Data(Chunk::Stdout("last words".into()))));
     assert_eq!(futures::FutureExt::now_or_never(reader.next()), None);
@@ -86,7 +92,7 @@ async fn a_reader_that_is_not_told_of_the_start_yet_is_not_given_up() {
     let (hub, told) = twisted(Twist::StartLate(Duration::from_secs(35)));
     let (mut reader, before) = (hub.subscribe().unwrap(), tokio::time::Instant::now());
     let pumping = tokio::spawn(async move {
-        hub.pump(tokio::io::repeat(7).take(10_000_000), Chunk::Stdout).await;
+        hub.read_all(tokio::io::repeat(7).take(10_000_000), Chunk::Stdout).await;
         hub.close(Some(end())).await;
     });
     reader.begun().await;
@@ -100,7 +106,7 @@ async fn a_reader_that_is_not_told_of_the_start_yet_is_not_given_up() {
 async fn every_reader_sees_the_same_mishap() {
     let (hub, _) = twisted(Twist::Lost { from: 10, size: 1_000_000 });
     let readers = [hub.subscribe().unwrap(), hub.subscribe().unwrap()].map(|one| tokio::spawn(all(one)));
-    hub.pump(tokio::io::repeat(7).take(3_000_000), Chunk::Stdout).await;
+    hub.read_all(tokio::io::repeat(7).take(3_000_000), Chunk::Stdout).await;
     hub.close(Some(end())).await;
     for reader in readers {
         assert_eq!(reader.await.unwrap(), (2_000_000, true));
@@ -147,8 +153,8 @@ async fn a_reader_that_comes_late_misses_the_first_chunk() {
     let hub = hub();
     let mut reader = hub.subscribe().unwrap();
     reader.miss_first();
-    hub.pump(&b"first"[..], Chunk::Stdout).await;
-    hub.pump(&b"second"[..], Chunk::Stdout).await;
+    hub.read_all(&b"first"[..], Chunk::Stdout).await;
+    hub.read_all(&b"second"[..], Chunk::Stdout).await;
     assert_eq!(reader.next().await, Some(Event::Data(Chunk::Stdout("second".into()))));
 }
 
@@ -158,7 +164,7 @@ async fn what_comes_within_a_moment_goes_out_as_one() {
     let hub = with(Habits { chunking: Chunking { gather, ..Habits::MEANT.chunking }, ..Habits::MEANT });
     let mut reader = hub.subscribe().unwrap();
     let (mut writer, input) = tokio::io::duplex(1 << 20);
-    let pumping = tokio::spawn(async move { hub.pump(input, Chunk::Stdout).await });
+    let pumping = tokio::spawn(async move { hub.read_all(input, Chunk::Stdout).await });
     for (text, pause) in [(&b"a"[..], 3), (b"b", 10), (b"c", 0)] {
         writer.write_all(text).await.unwrap();
         tokio::time::sleep(Duration::from_millis(pause)).await;
