@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Once, PoisonError};
 use std::time::Duration;
 
+use futures::future::join_all;
 use tokio::sync::SetOnce;
 
 use super::clock::Clock;
@@ -54,7 +55,7 @@ pub enum BootError {
 pub struct Guest {
     pub(crate) life: Life,
     pub(crate) preload: Preload,
-    pub(crate) clock: Clock,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) stats: Stats,
     pub(crate) watchers: Watchers,
     pub(crate) volumes: Volumes,
@@ -145,7 +146,7 @@ impl Guest {
         let plain = config.files.is_none() && config.binds.is_empty();
         let fresh = config.root == RootSpec::Fresh && plain && !config.programs_only;
         let (ids, stall, programs) = (ground.ids, config.stall_limit, ground.programs.clone());
-        let habits = config.habits;
+        let (habits, clock) = (config.habits, Arc::clone(&ground.clock));
         let late = fresh && WALLS_STAND.load(Ordering::Relaxed);
         let mut ground = Some(ground);
         let stand = if late { None } else { ground.take().map(|ground| ground.raise(stall)).transpose()? };
@@ -153,7 +154,7 @@ impl Guest {
         let guest = Arc::new(Self {
             life: Life::new(user, habits),
             preload: Preload::new(config.preload.clone(), habits.sticky_cancel),
-            clock: Clock::default(),
+            clock,
             stats: Stats::new(config.machine.clone(), habits),
             watchers: Watchers::default(),
             volumes: Volumes::new(config.volumes.clone()),
@@ -201,10 +202,8 @@ impl Guest {
     pub(crate) async fn restart(&self, keep: bool) {
         let Ok(stand) = self.ready().await else { return };
         if !keep {
-            for process in stand.processes.list() {
-                // One that is gone meanwhile needs no signal.
-                let _ = stand.processes.signal(&process, libc::SIGKILL).await;
-            }
+            let running = stand.processes.list();
+            join_all(running.iter().map(|process| stand.processes.kill(process))).await;
         }
         self.life.reset(default_user(&stand.tree, self.ids));
         self.preload.reset();
@@ -360,6 +359,7 @@ struct Ground {
     /// The root is a directory of the host, which gets back what it was.
     in_place: bool,
     time: Time,
+    clock: Arc<Clock>,
 }
 
 impl Ground {
@@ -373,7 +373,7 @@ impl Ground {
         let unusable = |source| BootError::Unusable { what: "root", path: path.to_owned(), source };
         let home = self.in_place && !path.join("home/user").exists();
         let in_place = if self.in_place { plain::add(&self.root).map_err(unusable)? } else { None };
-        let (root, tree) = plain::raise(path, self.ids).map_err(unusable)?;
+        let (root, tree) = plain::raise(path, self.ids, self.clock).map_err(unusable)?;
         if home {
             tree.set_owner("/home/user", 1000, 1000).map_err(unusable)?;
         }
@@ -383,7 +383,7 @@ impl Ground {
     }
 
     fn raise_walls(self, stall: Duration) -> Result<Stand, BootError> {
-        let Self { root, binds, ids, programs, time, habits, in_place, .. } = self;
+        let Self { root, binds, ids, programs, time, clock, habits, in_place, .. } = self;
         let nested = if matches!(ids, Ids::Single { .. }) { nested_users(&root, ids) } else { Vec::new() };
         let path = root.path().to_owned();
         let unusable = |source| BootError::Unusable { what: "bind", path: missing(&binds), source };
@@ -392,7 +392,7 @@ impl Ground {
         let in_place = if in_place { plan.in_place().map_err(unusable)? } else { None };
         let (link, root) = Link::new(launch(plan, ids, in_place.as_ref())?)?;
         let opener: super::tree::Opener = Arc::new(link.opener());
-        let tree = Arc::new(Tree::new(root.try_clone()?, ids, Some(opener))?);
+        let tree = Arc::new(Tree::new(root.try_clone()?, ids, Some(opener))?.with_clock(clock));
         let link = Arc::new(link);
         let scripted = Scripted::new(programs, Arc::clone(&tree), time.clone(), false);
         let processes = Processes::new(Some(Arc::clone(&link)), scripted, stall, time, habits);
@@ -411,9 +411,9 @@ fn lay_ground(config: &GuestConfig) -> Result<(Ground, Place), BootError> {
     cleanup.dismiss();
     let (binds, programs) = (config.binds.clone(), Programs::from(config.programs.clone()));
     let (alone, time) = (config.programs_only, config.time.clone());
-    let habits = config.habits;
+    let (habits, clock) = (config.habits, Arc::default());
     let in_place = matches!(config.root, RootSpec::Dir(_)) && root != Root::Machine;
-    Ok((Ground { root, binds, ids, programs, alone, time, habits, in_place }, place))
+    Ok((Ground { root, binds, ids, programs, alone, time, clock, habits, in_place }, place))
 }
 
 fn missing(binds: &[(PathBuf, PathBuf)]) -> PathBuf {

@@ -1,5 +1,5 @@
-//! The guest's own clock: the host's time and an offset. Stepping it changes what the guest says the time is;
-//! the host's clock is never touched.
+//! The guest's own clock: the host's time and an offset. Stepping it changes what the guest says the time is, and when
+//! files are said to be modified from then on; the host's clock is never touched.
 
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
@@ -7,18 +7,28 @@ use std::time::{Duration, SystemTime};
 const NANOS: i128 = 1_000_000_000;
 /// The last second that an HTTP date can name: 9999-12-31T23:59:59Z.
 const LAST_SECOND: i128 = 253_402_300_799;
+/// So many steps are remembered; what was modified before the oldest of them is shown by the host's time.
+const STEPS: usize = 256;
 
 /// Wall-clock time as the guest sees it.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
-    /// Nanoseconds by which the guest is ahead of the host.
-    ahead: Mutex<i128>,
+    /// In the order in which they were made.
+    steps: Mutex<Vec<Step>>,
+}
+
+/// From a moment of the host on, by how much the guest is ahead of it, in nanoseconds.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    since: i128,
+    ahead: i128,
 }
 
 impl Clock {
     /// The guest's time, kept between 1970 and 9999, the range that HTTP dates have.
     pub(crate) fn now(&self) -> SystemTime {
-        from_nanos(nanos_of(SystemTime::now()) + *self.ahead())
+        let ahead = self.steps().last().map_or(0, |step| step.ahead);
+        from_nanos(nanos_of(SystemTime::now()) + ahead)
     }
 
     /// Whole seconds since 1970.
@@ -28,12 +38,44 @@ impl Clock {
 
     /// Sets the guest's time; it goes on from there.
     pub(crate) fn step_to(&self, time: SystemTime) {
-        *self.ahead() = nanos_of(time) - nanos_of(SystemTime::now());
+        let ahead = nanos_of(time) - nanos_of(SystemTime::now());
+        let mut steps = self.steps();
+        if steps.len() == STEPS {
+            steps.remove(0);
+        }
+        steps.push(Step { since: nanos_of(file_time()), ahead });
     }
 
-    fn ahead(&self) -> std::sync::MutexGuard<'_, i128> {
-        self.ahead.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    /// What the guest's clock showed when the kernel gave a file this time, in seconds and nanoseconds. The kernel gives
+    /// none that is still to come, so such a time was set by a command and is shown as it is.
+    pub(crate) fn shown(&self, (seconds, nanos): (i64, u32)) -> (i64, u32) {
+        let steps = self.steps();
+        let time = i128::from(seconds) * NANOS + i128::from(nanos);
+        let step = steps.iter().rev().find(|step| step.since <= time);
+        let Some(step) = step.filter(|_| time <= nanos_of(SystemTime::now())) else {
+            return (seconds, nanos);
+        };
+        let shown = (time + step.ahead).clamp(0, LAST_SECOND * NANOS);
+        let whole = i64::try_from(shown / NANOS).unwrap_or(seconds);
+        (whole, u32::try_from(shown % NANOS).unwrap_or(nanos))
     }
+
+    fn steps(&self) -> std::sync::MutexGuard<'_, Vec<Step>> {
+        self.steps.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// The time that the kernel would give a file now, which is a tick behind the clock.
+#[cfg(target_os = "linux")]
+fn file_time() -> SystemTime {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+    SystemTime::UNIX_EPOCH + Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn file_time() -> SystemTime {
+    SystemTime::now()
 }
 
 fn nanos_of(time: SystemTime) -> i128 {
@@ -84,5 +126,33 @@ mod tests {
         assert!(httpdate::fmt_http_date(clock.now()).starts_with("Fri, 31 Dec 9999"));
         clock.step_to(SystemTime::UNIX_EPOCH - MINUTE);
         assert_eq!(clock.unix_seconds(), 0);
+    }
+
+    fn seconds(time: SystemTime) -> (i64, u32) {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        (i64::try_from(since.as_secs()).unwrap(), since.subsec_nanos())
+    }
+
+    #[test]
+    fn a_file_shows_the_time_of_the_clock_that_was_in_force_when_it_was_written() {
+        let clock = Clock::default();
+        let before = seconds(SystemTime::now() - MINUTE);
+        assert_eq!(clock.shown(before), before);
+        clock.step_to(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000));
+        let written = seconds(file_time());
+        let (shown, _) = clock.shown(written);
+        assert!((999_990..1_000_060).contains(&shown), "{shown}");
+        assert_eq!(clock.shown(before), before, "a step does not change what was written before it");
+        let set = seconds(SystemTime::now() + 1000 * MINUTE);
+        assert_eq!(clock.shown(set), set, "a command has set this time");
+    }
+
+    #[test]
+    fn no_more_than_so_many_steps_are_remembered() {
+        let clock = Clock::default();
+        for second in 0..1000 {
+            clock.step_to(SystemTime::UNIX_EPOCH + Duration::from_secs(second));
+        }
+        assert_eq!(clock.steps().len(), STEPS);
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::boot::BootError;
+use super::clock::Clock;
 use super::config::{GuestConfig, RootSpec};
 use super::ids::Ids;
 use super::ns::{InPlace, Root};
@@ -67,9 +68,9 @@ pub(super) fn add(root: &Root) -> io::Result<Option<InPlace>> {
 ///
 /// # Errors
 /// What the kernel said.
-pub(super) fn raise(root: &Path, ids: Ids) -> io::Result<(OwnedFd, Arc<Tree>)> {
+pub(super) fn raise(root: &Path, ids: Ids, clock: Arc<Clock>) -> io::Result<(OwnedFd, Arc<Tree>)> {
     let root = open_root(root)?;
-    let tree = Arc::new(Tree::new(root.try_clone()?, ids, None)?);
+    let tree = Arc::new(Tree::new(root.try_clone()?, ids, None)?.with_clock(clock));
     for &(path, mode, owner) in DIRS {
         if !tree.exists(path) {
             tree.ensure_dir(path, Owner { uid: owner, gid: owner })?;

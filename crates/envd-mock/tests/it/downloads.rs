@@ -255,3 +255,54 @@ async fn once_a_token_is_set_files_need_it_or_a_signature() {
         }
     }
 }
+
+fn date(answer: &Answer, name: &str) -> std::time::SystemTime {
+    httpdate::parse_http_date(answer.header(name).expect("a date")).expect("an HTTP date")
+}
+
+async fn set_clock(mock: &MockEnvd, time: &str) {
+    let control = mock.control_url().trim_start_matches("http://").parse().expect("an address");
+    let told = format!("{{\"time\":\"{time}\"}}");
+    let ask = ask("POST /guest/clock").with("content-type", "application/json").body(told);
+    assert_eq!(ask.send(control).await.status, 204);
+}
+
+// The kind of mistake: two clocks in one guest (RFC 9110, section 8.8.2.1).
+#[tokio::test]
+async fn nothing_was_modified_later_than_now() {
+    let mock = mock(b"content").await;
+    for time in ["2099-01-01", "9999-12-31", "12000-01-01"] {
+        crate::sh(&mock.client(), &format!("touch -d {time} /home/user/a.txt")).await;
+        for line in ["GET", "HEAD"] {
+            let answer = ask(&format!("{line} /files?path=/home/user/a.txt")).send(mock.addr()).await;
+            assert_eq!(answer.status, 200);
+            assert!(date(&answer, "last-modified") <= date(&answer, "date"), "{answer:?}");
+        }
+        // What a client was told is never a reason to keep what it has, and never a reason to refuse it the rest.
+        let since =
+            httpdate::fmt_http_date(std::time::SystemTime::now() - std::time::Duration::from_secs(60));
+        assert_eq!(file(&mock, &[("if-modified-since", &since)]).await.status, 200);
+        let part = file(&mock, &[("if-range", &since), ("range", "bytes=0-1")]).await;
+        assert_eq!((part.status, part.text()), (200, "content"));
+    }
+}
+
+#[tokio::test]
+async fn files_are_modified_by_the_clock_of_the_guest() {
+    let mock = mock(b"before").await;
+    let before = mock.client().stat("/home/user/a.txt").await.unwrap().modified;
+    for (year, from, to) in [("2001", 978_307_200, 978_393_600), ("2050", 2_524_608_000, 2_524_694_400)] {
+        set_clock(&mock, &format!("{year}-01-01T00:00:00Z")).await;
+        mock.guest().write_file("/tmp/new", "new").expect("the guest takes a file");
+        crate::sh(&mock.client(), "echo x > /tmp/made").await;
+        for path in ["/tmp/new", "/tmp/made"] {
+            let answer = get(path).send(mock.addr()).await;
+            let (modified, now) = (date(&answer, "last-modified"), date(&answer, "date"));
+            assert!(modified <= now && now < modified + std::time::Duration::from_secs(3600), "{answer:?}");
+            let entry = mock.client().stat(path).await.unwrap();
+            let since = entry.modified.unwrap().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+            assert!((from..to).contains(&since), "{path}: {since}");
+        }
+        assert_eq!(mock.client().stat("/home/user/a.txt").await.unwrap().modified, before);
+    }
+}

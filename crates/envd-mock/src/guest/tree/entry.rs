@@ -64,7 +64,7 @@ impl Tree {
             permissions: permissions(kind, meta.mode),
             owner: names.user(owner.uid),
             group: names.group(owner.gid),
-            modified: modified(meta),
+            modified: modified(self.clock.shown(meta.modified)),
             link_target: link.then(|| self.target_of(shown, real)),
         }
     }
@@ -97,8 +97,7 @@ fn bits(meta: &Meta) -> u32 {
     meta.mode & 0o7777
 }
 
-fn modified(meta: &Meta) -> Option<(i64, i32)> {
-    let (seconds, nanos) = meta.modified;
+fn modified((seconds, nanos): (i64, u32)) -> Option<(i64, i32)> {
     let nanos = i32::try_from(nanos).unwrap_or(0);
     (seconds != 0 || nanos != 0).then_some((seconds, nanos))
 }

@@ -29,6 +29,7 @@ pub(crate) struct Content {
     pub(crate) len: Option<u64>,
     /// The kernel makes it up at each reading, so nothing tells whether it has changed.
     pub(crate) made_up: bool,
+    /// By the guest's clock, and never later than now.
     pub(crate) modified: SystemTime,
     /// Tells this content from others: inode, size and time of the last change.
     pub(crate) tag: String,
@@ -48,7 +49,7 @@ impl Tree {
             Err(Errno::ACCESS) => self.read_as_root(path, &meta),
             other => other.map(File::from).map_err(io::Error::from),
         };
-        content(file.map_err(ReadError::Open)?, &meta).map_err(ReadError::Look)
+        self.content(file.map_err(ReadError::Open)?, &meta).map_err(ReadError::Look)
     }
 
     /// The whole of a file.
@@ -77,18 +78,21 @@ impl Tree {
         let same = (meta.inode, meta.device) == (expected.inode, expected.device);
         if same { Ok(File::from(fd)) } else { Err(Errno::STALE.into()) }
     }
-}
 
-fn content(file: File, meta: &Meta) -> io::Result<Content> {
-    let pseudo = is_pseudo(&file)?;
-    let (seconds, nanos) = meta.modified;
-    Ok(Content {
-        len: (!pseudo && meta.size > 0).then_some(meta.size),
-        made_up: pseudo,
-        modified: system_time(seconds, nanos),
-        tag: format!("{:x}-{:x}-{seconds:x}{nanos:08x}", meta.inode, meta.size),
-        file,
-    })
+    fn content(&self, file: File, meta: &Meta) -> io::Result<Content> {
+        let pseudo = is_pseudo(&file)?;
+        let (seconds, nanos) = meta.modified;
+        let (shown, rest) = self.clock.shown(meta.modified);
+        // A time that is still to come cannot be told (RFC 9110, section 8.8.2.1).
+        let modified = system_time(shown, rest).min(self.clock.now());
+        Ok(Content {
+            len: (!pseudo && meta.size > 0).then_some(meta.size),
+            made_up: pseudo,
+            modified,
+            tag: format!("{:x}-{:x}-{seconds:x}{nanos:08x}", meta.inode, meta.size),
+            file,
+        })
+    }
 }
 
 fn system_time(secs: i64, nanos: u32) -> SystemTime {

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use super::os::{LOOK, Meta, Resolve, system};
 use super::owners::Owners;
+use crate::guest::clock::Clock;
 use crate::guest::ids::Ids;
 use crate::guest::path::{self, PathError};
 use crate::guest::users::User;
@@ -45,6 +46,7 @@ pub(crate) struct Tree {
     ids: Ids,
     opener: Option<Opener>,
     pub(super) owners: Owners,
+    pub(super) clock: Arc<Clock>,
 }
 
 impl fmt::Debug for Tree {
@@ -68,11 +70,16 @@ impl Tree {
     /// # Errors
     /// When the kernel cannot resolve below a directory (before Linux 5.6, or forbidden).
     pub(crate) fn new(root: OwnedFd, ids: Ids, opener: Option<Opener>) -> io::Result<Self> {
-        let tree = Self { root, ids, opener, owners: Owners::default() };
+        let tree = Self { root, ids, opener, owners: Owners::default(), clock: Arc::default() };
         tree.open_dir(b"/").map_err(|error| {
             io::Error::new(error.kind(), format!("openat2 below the guest's root was refused: {error}"))
         })?;
         Ok(tree)
+    }
+
+    /// Shows times by this clock.
+    pub(crate) fn with_clock(self, clock: Arc<Clock>) -> Self {
+        Self { clock, ..self }
     }
 
     /// What a path in a call stands for; a relative one that exists is made canonical.
