@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::connection::DEFAULT_CONNECTIONS;
 use crate::defect::Defect;
 use crate::fault::{CallRule, ConnectionRule, Script};
 use crate::generation::Generation;
@@ -36,6 +37,7 @@ impl<Of> Builder<Of> {
                 listen: any_port,
                 control: any_port,
                 allow_remote: false,
+                max_connections: DEFAULT_CONNECTIONS,
                 origins: Vec::new(),
                 generation: Generation::default(),
                 defects: Vec::new(),
@@ -52,6 +54,14 @@ impl<Of> Builder<Of> {
     /// The address to serve envd on; port 0, the default, takes any free one.
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.config.listen = address;
+        self
+    }
+
+    /// How many connections there may be at once on each port, 8192 by default and fewer where the process may not have as
+    /// many descriptors. When one more comes, the one that has been idle for longest is closed; one with a call in
+    /// flight never is.
+    pub fn max_connections(mut self, most: usize) -> Self {
+        self.config.max_connections = most;
         self
     }
 

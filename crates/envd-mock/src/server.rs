@@ -29,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) control: SocketAddr,
     pub(crate) allow_remote: bool,
+    /// How many connections there may be at once, on each port.
+    pub(crate) max_connections: usize,
     pub(crate) origins: Vec<Origin>,
     pub(crate) generation: Generation,
     pub(crate) defects: Vec<Defect>,
@@ -200,8 +202,9 @@ impl Server {
         let live = Live::new(config.setup, config.generation, config.guest.time.clone());
         let dead = DeadRules::allowed(live.alive_in().is_none());
         live.admit(&live.script(), dead)?;
-        let listener = bind(config.listen, config.allow_remote, live.gate.clone())?;
-        let control = bind(config.control, config.allow_remote, Gate::default())?;
+        let limits = (config.allow_remote, config.max_connections);
+        let listener = bind(config.listen, limits, live.gate.clone())?;
+        let control = bind(config.control, limits, Gate::default())?;
         let version = config.version.unwrap_or_else(|| traits.version.to_owned());
         let traits = Arc::new(traits);
         let recorder = config.record.map(|file| recorder(file, &live)).transpose()?;
@@ -294,11 +297,15 @@ fn recorder(file: PathBuf, live: &Live) -> Result<Recorder, StartError> {
     Recorder::create(&file, live.time.clone()).map_err(|source| StartError::Record { file, source })
 }
 
-fn bind(address: SocketAddr, allow_remote: bool, gate: Gate) -> Result<Listener, StartError> {
+fn bind(
+    address: SocketAddr,
+    (allow_remote, most): (bool, usize),
+    gate: Gate,
+) -> Result<Listener, StartError> {
     if !allow_remote && !address.ip().is_loopback() {
         return Err(StartError::Remote(address));
     }
-    Listener::bind(address, gate).map_err(|source| StartError::Bind { address, source })
+    Listener::bind(address, gate, most).map_err(|source| StartError::Bind { address, source })
 }
 
 /// The URL at which a server bound to `address` is reached from this machine.

@@ -14,7 +14,7 @@ use super::act::{Act, Acts, Break};
 use super::framing::{Counter, Framing};
 use super::lent::Ledger;
 use super::shaper::Shaper;
-use crate::connection::{Conn, Gone, ending};
+use crate::connection::{Conn, Gone, InCall, ending};
 use crate::fault::{CallFault, ChosenCall};
 use crate::journal::{ABANDONED, CallNote, Size};
 
@@ -59,6 +59,8 @@ pub(crate) struct Shaped {
     /// Nothing more will come, though the body stays open.
     stalled: bool,
     ended: bool,
+    /// The call lasts for as long as its body.
+    _call: InCall,
 }
 
 /// Why a body broke off.
@@ -74,6 +76,7 @@ impl Shaped {
     pub(crate) fn new(inner: Body, plan: &[ChosenCall], framing: Framing, setting: Setting) -> Self {
         let shaper = (!plan.is_empty()).then(|| Shaper::new(plan, framing));
         let counter = (framing != Framing::Plain).then(Counter::default);
+        let call = setting.conn.enter();
         Self {
             inner,
             shaper,
@@ -88,6 +91,7 @@ impl Shaped {
             failing: None,
             stalled: false,
             ended: false,
+            _call: call,
         }
     }
 

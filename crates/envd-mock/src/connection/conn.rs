@@ -2,7 +2,7 @@
 //! on, and its end. The socket itself stays with the transport.
 
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -66,6 +66,23 @@ pub(crate) struct Conn {
     continue_muted: AtomicBool,
     /// What others keep for as long as it lives.
     beside: Mutex<http::Extensions>,
+    calls: AtomicUsize,
+    /// When it last had nothing to do, as a turn among all connections.
+    idle_since: AtomicU64,
+}
+
+/// Orders the moments at which connections became idle.
+static TURN: AtomicU64 = AtomicU64::new(0);
+
+/// A call in flight, for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct InCall(Arc<Conn>);
+
+impl Drop for InCall {
+    fn drop(&mut self) {
+        self.0.idle_since.store(TURN.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        self.0.calls.fetch_sub(1, Ordering::Release);
+    }
 }
 
 impl Conn {
@@ -90,7 +107,27 @@ impl Conn {
             mute_continue: AtomicBool::new(false),
             continue_muted: AtomicBool::new(false),
             beside: Mutex::default(),
+            calls: AtomicUsize::new(0),
+            idle_since: AtomicU64::new(TURN.fetch_add(1, Ordering::Relaxed)),
         }
+    }
+
+    /// A call begins.
+    pub(crate) fn enter(self: &Arc<Self>) -> InCall {
+        self.calls.fetch_add(1, Ordering::Acquire);
+        InCall(Arc::clone(self))
+    }
+
+    /// Since when it has had no call, as a turn among all connections; `None` while it has one, or is over.
+    pub(super) fn idle_since(&self) -> Option<u64> {
+        let idle = self.calls.load(Ordering::Acquire) == 0 && !self.is_over();
+        idle.then(|| self.idle_since.load(Ordering::Relaxed))
+    }
+
+    /// Ends it in order to make room for another one.
+    pub(super) fn evict(&self) {
+        self.with_socket(socket::shut_down_writing);
+        self.finish("evicted");
     }
 
     /// The one `T` of this connection, made when it is first asked for.
@@ -249,6 +286,11 @@ impl Conn {
                 return;
             }
         }
+    }
+
+    /// Whether the peer has closed or reset it. What it sent before may still wait to be read.
+    pub(crate) fn has_lost_peer(&self) -> bool {
+        self.is_over() || self.with_socket(socket::has_lost_peer).unwrap_or(false)
     }
 
     fn unacknowledged(&self) -> u64 {

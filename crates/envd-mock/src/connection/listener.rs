@@ -3,20 +3,20 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd as _, RawFd};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::crowd::Crowd;
 use super::gate::Gate;
 use super::port::Port;
 use super::serve::{self, Service};
 
-/// More connections than these wait in the kernel's queue.
-const MOST: usize = 8192;
+/// So many connections at once, unless told otherwise.
+pub(crate) const DEFAULT_CONNECTIONS: usize = 8192;
 /// How long to wait after a failed accept, such as one without a free descriptor.
 const BACK_OFF: Duration = Duration::from_millis(20);
 
@@ -27,14 +27,16 @@ pub(crate) struct Listener {
     socket: Option<TcpListener>,
     port: Port,
     gate: Gate,
+    crowd: Crowd,
 }
 
 impl Listener {
-    pub(crate) fn bind(address: SocketAddr, gate: Gate) -> io::Result<Self> {
+    /// `most` is how many connections there may be at once; for another one, the one that was idle for longest is ended.
+    pub(crate) fn bind(address: SocketAddr, gate: Gate, most: usize) -> io::Result<Self> {
         let mut port = Port::bind(address)?;
         let socket = if gate.is_closed() { None } else { Some(port.listen()?) };
         gate.listens(socket.is_some());
-        Ok(Self { socket, port, gate })
+        Ok(Self { socket, port, gate, crowd: Crowd::new(most) })
     }
 
     /// The address with the port that was really bound.
@@ -45,13 +47,14 @@ impl Listener {
     /// Serves every connection with `service` until `stop`, then closes the socket at once and waits until each
     /// connection has ended, which none takes longer for than its grace.
     pub(crate) async fn serve<S: Service>(mut self, service: S, stop: CancellationToken) {
-        let (slots, tasks) = (Arc::new(Semaphore::new(MOST)), TaskTracker::new());
-        while let Some((stream, peer, slot)) = self.next(&slots, &stop).await {
+        let tasks = TaskTracker::new();
+        while let Some((stream, peer, slot)) = self.next(&stop).await {
             let (accepted, lost) = (service.accept(peer), self.gate.lost());
+            let member = self.crowd.enter(&accepted.conn, slot);
             let served = serve::connection(stream, accepted, service.clone(), lost, stop.clone());
             tasks.spawn(async move {
                 served.await;
-                drop(slot);
+                drop(member);
             });
         }
         self.deafen();
@@ -68,11 +71,10 @@ impl Listener {
 
     async fn next(
         &mut self,
-        slots: &Arc<Semaphore>,
         stop: &CancellationToken,
     ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
         let accepted = async {
-            let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+            let slot = self.crowd.room().await?;
             let (stream, peer) = self.accept().await;
             Some((stream, peer, slot))
         };
@@ -108,6 +110,9 @@ impl Listener {
                 Ok(accepted) => return accepted,
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
+                    if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) {
+                        self.crowd.evict();
+                    }
                     tokio::time::sleep(BACK_OFF).await;
                 }
             }

@@ -2,6 +2,7 @@
 //! last, with the faults that concern it. Knows HTTP's framing and no route; nothing else touches a socket.
 
 mod conn;
+mod crowd;
 mod faulty;
 mod gate;
 mod linger;
@@ -11,8 +12,8 @@ mod port;
 mod serve;
 mod socket;
 
-pub(crate) use conn::{Conn, Manner};
+pub(crate) use conn::{Conn, InCall, Manner};
 pub(crate) use faulty::ending;
 pub(crate) use gate::{Closed, Gate};
-pub(crate) use listener::Listener;
+pub(crate) use listener::{DEFAULT_CONNECTIONS, Listener};
 pub(crate) use serve::{Accepted, Gone, Service};

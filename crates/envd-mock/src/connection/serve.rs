@@ -166,8 +166,12 @@ async fn serve<T, S>(
         let (mut head, body) = request.into_parts();
         let body = lingering(body, &head.headers);
         head.extensions.insert(Arc::clone(conn));
-        let service = service.clone();
-        async move { service.call(Request::from_parts(head, body)).await }
+        let (service, call) = (service.clone(), conn.enter());
+        async move {
+            let answer = service.call(Request::from_parts(head, body)).await;
+            drop(call);
+            answer
+        }
     });
     let transport = Patient::new(Faulty::new(transport, Arc::clone(conn), plan), LONGEST_STALL);
     let mut served = pin!(builder.serve_connection(TokioIo::new(transport), service));

@@ -43,6 +43,19 @@ pub(super) fn unacknowledged(socket: RawFd) -> u64 {
     if asked == 0 { u64::try_from(bytes).unwrap_or(0) } else { 0 }
 }
 
+/// Whether the peer has closed its side or reset the connection.
+pub(super) fn has_lost_peer(socket: RawFd) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    let socket = borrow(socket);
+    let ended = PollFlags::HUP | PollFlags::ERR;
+    #[cfg(target_os = "linux")]
+    let ended = ended | PollFlags::RDHUP;
+    let mut asked = [PollFd::new(&socket, ended)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut asked, Some(&now)).is_ok_and(|_| asked[0].revents().intersects(ended))
+}
+
 fn borrow<'s>(socket: RawFd) -> BorrowedFd<'s> {
     // SAFETY: `Conn` hands out the descriptor only while the transport holds it open, under its lock.
     unsafe { BorrowedFd::borrow_raw(socket) }

@@ -1,8 +1,9 @@
 //! `POST /files` over a bare socket.
 
 use std::io::Write as _;
+use std::time::Duration;
 
-use envd_mock::MockEnvd;
+use envd_mock::{Generation, MockEnvd, Pace};
 
 use crate::bare::{Answer, Ask, Wire, ask};
 
@@ -215,4 +216,108 @@ async fn what_a_command_sees_is_what_was_uploaded() {
     assert_eq!(answer.status, 200);
     let output = crate::sh(&mock.client(), "cat /home/user/a.txt; stat -c %U /home/user/a.txt").await;
     assert!(output.stdout.starts_with(b"content\n"), "{output:?}");
+}
+
+// The kind of mistake: what was cut is taken for what was meant.
+#[tokio::test]
+async fn a_form_that_is_cut_anywhere_is_an_error() {
+    let parts: [(&str, Option<&str>, &[u8]); 3] =
+        [("file", Some("/tmp/one"), b"1"), ("note", None, b"text"), ("file", Some("/tmp/two"), b"22")];
+    let whole = form(&parts);
+    let closing = whole.len() - 2;
+    let first_ends = whole.windows(9).position(|window| window == b"\r\n--BOUND").unwrap() + 9;
+    for generation in [Generation::One, Generation::Two, Generation::Three] {
+        let mock = MockEnvd::builder().generation(generation).start().await.unwrap();
+        // A body of nothing is a form without parts.
+        for cut in 1..closing {
+            let answer = post("?username=root", whole[..cut].to_vec()).send(mock.addr()).await;
+            assert!(answer.status >= 400, "cut at {cut}: {answer:?}");
+            assert!(!mock.guest().exists("/tmp/two"), "cut at {cut}");
+            assert!(cut > first_ends || !mock.guest().exists("/tmp/one"), "cut at {cut}");
+        }
+        let answer = post("?username=root", whole[..closing].to_vec()).send(mock.addr()).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}
+
+/// A guest on a clock that is moved by hand, with a pipe that nobody reads.
+async fn with_a_pipe() -> MockEnvd {
+    let mock = MockEnvd::builder().clock(Pace::Manual).start().await.unwrap();
+    crate::sh(&mock.client(), "mkfifo /tmp/pipe").await;
+    mock
+}
+
+// The kind of mistake: what the guest makes the mock wait for is waited for on threads that others need.
+#[tokio::test]
+async fn uploads_to_a_pipe_that_nobody_reads_hold_up_nobody_else() {
+    let mock = with_a_pipe().await;
+    let address = mock.addr();
+    let upload = |n: usize| async move {
+        let put = ask("PUT /files?path=/tmp/pipe&username=root").body("content");
+        let form = post("?path=/tmp/pipe&username=root", form(&[("file", None, b"content")]));
+        let ask = if n.is_multiple_of(2) { put } else { form };
+        let mut wire = Wire::open(address).await;
+        wire.write(&ask.bytes(address)).await;
+        wire
+    };
+    // More than the runtime has threads for.
+    let mut waiting = futures::future::join_all((0..600).map(upload)).await;
+    mock.clock().waited_for().await;
+    let output = crate::sh(&mock.client(), "echo on time").await;
+    assert_eq!(output.stdout, "on time\n");
+    assert_eq!(ask("GET /health").send(address).await.status, 200);
+    for wire in &waiting {
+        assert!(wire.seen().is_empty());
+    }
+    let moving = async {
+        loop {
+            mock.clock().waited_for().await;
+            mock.clock().advance(Duration::from_secs(10)).unwrap();
+        }
+    };
+    let answered = async {
+        for wire in &mut waiting {
+            let expected = "error opening file: no reader came to the pipe".to_owned();
+            assert_eq!(message(&wire.answer(false).await), (500, expected));
+        }
+    };
+    tokio::select! {
+        () = moving => {}
+        () = answered => {}
+    }
+}
+
+#[tokio::test]
+async fn an_upload_to_a_pipe_ends_when_its_client_leaves() {
+    let mock = with_a_pipe().await;
+    let control = mock.control_url().trim_start_matches("http://").parse().unwrap();
+    let put = ask("PUT /files?path=/tmp/pipe&username=root").with("content-length", "9000000");
+    for part in [0, 10, 3_000_000] {
+        let mut wire = Wire::open(mock.addr()).await;
+        wire.write(&put.bytes(mock.addr())).await;
+        // The rest never comes, or more than the mock reads before the pipe takes anything.
+        let pushed = tokio::time::timeout(Duration::from_millis(300), wire.write(&vec![b'x'; part])).await;
+        if part > 0 {
+            mock.clock().waited_for().await;
+        }
+        drop((pushed, wire));
+        let deadline = tokio::time::Instant::now() + crate::bare::PATIENCE;
+        while !ask("GET /clock").send(control).await.json()["next"].is_null() {
+            assert!(tokio::time::Instant::now() < deadline, "somebody still waits for the pipe");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_pipe_takes_all_of_an_upload_at_its_readers_pace() {
+    let mock = with_a_pipe().await;
+    let client = mock.client();
+    let reader = crate::sh(&client, "sha256sum < /tmp/pipe");
+    let content: Vec<u8> = (0..3_000_000_u32).map(|n| (n / 7) as u8).collect();
+    let put = ask("PUT /files?path=/tmp/pipe&username=root").body(content.clone());
+    let (output, answer) = tokio::join!(reader, put.send(mock.addr()));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    client.write_file("/tmp/same", content).await.unwrap();
+    let same = crate::sh(&client, "sha256sum < /tmp/same").await;
+    assert_eq!(output.stdout, same.stdout);
 }

@@ -41,6 +41,6 @@ pub(crate) use remove::RemoveError;
 #[cfg(target_os = "linux")]
 pub(crate) use root::is_network;
 pub(crate) use root::{Opener, Tree, open_root};
-pub(crate) use upload::{Landing, Upload, UploadError};
+pub(crate) use upload::{Landing, Upload, UploadError, Waits};
 #[cfg(target_os = "linux")]
 pub(crate) use watched::Found;

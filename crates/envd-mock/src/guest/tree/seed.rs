@@ -3,15 +3,17 @@
 use std::io;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::dirs::DirsError;
 use super::os::system;
 use super::owners::Owner;
 use super::root::{Tree, guard, parts};
-use super::upload::{Landing, Upload, UploadError};
+use super::upload::{Landing, Upload, UploadError, Waits};
 
+/// How long a pipe may have no reader, or one that reads nothing. The host's clock: whoever calls blocks.
 const PATIENCE: Duration = Duration::from_secs(10);
+const TICK: Duration = Duration::from_millis(2);
 
 impl Tree {
     /// Writes a file whole, making the parents that it lacks.
@@ -19,9 +21,17 @@ impl Tree {
     /// # Errors
     /// Those of the kernel.
     pub(crate) fn write_file(self: &Arc<Self>, path: &str, content: &[u8], owner: Owner) -> io::Result<()> {
-        let mut upload =
-            Upload::begin(self, path, owner, Landing::Through, PATIENCE).map_err(upload_error)?;
+        let mut upload = Upload::begin(self, path, owner, Landing::Through).map_err(upload_error)?;
         upload.write(content).map_err(upload_error)?;
+        let mut deadline = Instant::now() + PATIENCE;
+        loop {
+            match upload.advance().map_err(upload_error)? {
+                (Waits::Done, _) => break,
+                (_, 1..) => deadline = Instant::now() + PATIENCE,
+                (waits, 0) if Instant::now() >= deadline => return Err(upload_error(waits.given_up())),
+                (_, 0) => std::thread::sleep(TICK),
+            }
+        }
         upload.finish().map_err(upload_error)
     }
 

@@ -1,15 +1,13 @@
 //! Receiving one file: collected aside and put in place whole, links and mode of what was there kept; pipes and
 //! devices are written through. Dropped before [`Upload::finish`], nothing has changed.
 
+use std::collections::VecDeque;
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
@@ -66,8 +64,29 @@ pub(crate) enum Landing {
 pub(crate) struct Upload {
     tree: Arc<Tree>,
     owner: Owner,
-    patience: Duration,
     sink: Sink,
+}
+
+/// What an upload waits for before it can go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waits {
+    /// For nothing: all that was written has been taken.
+    Done,
+    /// For a process that opens the pipe for reading.
+    Reader,
+    /// For a process that reads what is in the pipe.
+    Room,
+}
+
+impl Waits {
+    /// The error of an upload that has waited for too long.
+    pub(crate) fn given_up(self) -> UploadError {
+        let late = |text| io::Error::new(io::ErrorKind::TimedOut, text);
+        match self {
+            Self::Reader => UploadError::Open(late("no reader came to the pipe")),
+            Self::Room | Self::Done => UploadError::Write(late("nobody reads what is written")),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -77,7 +96,16 @@ enum Sink {
     /// Copied whole into a file that has other names or is mounted where it is.
     Refill { spool: Spool, file: File },
     /// A pipe or a device.
-    Through(File),
+    Through(Through),
+}
+
+/// What is written through, which never blocks: what does not fit waits here.
+#[derive(Debug)]
+struct Through {
+    /// Missing until a pipe has a reader.
+    file: Option<File>,
+    there: OwnedFd,
+    pending: VecDeque<u8>,
 }
 
 /// Where content shall go, all links followed.
@@ -88,7 +116,7 @@ struct Target {
 }
 
 impl Upload {
-    /// Starts to receive `path`; parents are made. `patience` limits each wait for a pipe or a device.
+    /// Starts to receive `path`; parents are made. Nothing here waits for a reader of a pipe: see [`Upload::advance`].
     ///
     /// # Errors
     /// When nothing can be written there; nothing but parents was made then.
@@ -97,7 +125,6 @@ impl Upload {
         path: &str,
         owner: Owner,
         landing: Landing,
-        patience: Duration,
     ) -> Result<Self, UploadError> {
         let (parent, name, slash) = parts(path.as_bytes());
         if matches!(name, b"" | b"." | b"..") {
@@ -110,18 +137,45 @@ impl Upload {
                 return Err(UploadError::IsDirectory(path.to_owned()));
             }
             _ if slash => return Err(UploadError::Open(Errno::ISDIR.into())),
-            _ => tree.sink(target, patience).map_err(UploadError::Open)?,
+            _ => tree.sink(target).map_err(UploadError::Open)?,
         };
-        Ok(Self { tree: Arc::clone(tree), owner, patience, sink })
+        Ok(Self { tree: Arc::clone(tree), owner, sink })
     }
 
     /// Takes the next bytes.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
         match &mut self.sink {
             Sink::Replace { spool, .. } | Sink::Refill { spool, .. } => spool.file.write_all(bytes),
-            Sink::Through(file) => write_through(file, bytes, self.patience),
+            Sink::Through(through) => {
+                through.pending.extend(bytes);
+                Ok(())
+            }
         }
         .map_err(UploadError::Write)
+    }
+
+    /// Whether it goes through a pipe or a device, which have to be waited for.
+    pub(crate) fn is_through(&self) -> bool {
+        matches!(self.sink, Sink::Through(_))
+    }
+
+    /// Hands on what a pipe or a device takes at once, and tells what the rest waits for. The number is of bytes taken.
+    ///
+    /// # Errors
+    /// Those of the kernel, which is also asked for a reader that was not there before.
+    pub(crate) fn advance(&mut self) -> Result<(Waits, usize), UploadError> {
+        match &mut self.sink {
+            Sink::Through(through) => through.advance(),
+            Sink::Replace { .. } | Sink::Refill { .. } => Ok((Waits::Done, 0)),
+        }
+    }
+
+    /// A descriptor that is writable once there is room.
+    pub(crate) fn room(&self) -> Option<BorrowedFd<'_>> {
+        match &self.sink {
+            Sink::Through(through) => through.file.as_ref().map(|file| file.as_fd()),
+            Sink::Replace { .. } | Sink::Refill { .. } => None,
+        }
     }
 
     /// Puts what was received in place.
@@ -175,7 +229,7 @@ impl Tree {
         Err(Errno::LOOP.into())
     }
 
-    fn sink(&self, target: Target, patience: Duration) -> io::Result<Sink> {
+    fn sink(&self, target: Target) -> io::Result<Sink> {
         let Target { dir, name, there } = target;
         guard(&dir)?;
         let Some((there, meta)) = there else {
@@ -183,7 +237,7 @@ impl Tree {
         };
         guard(&there)?;
         if meta.kind != FileType::RegularFile {
-            return Ok(Sink::Through(open_through(&there, &meta, patience)?));
+            return Ok(Sink::Through(Through::new(there, &meta)?));
         }
         if is_read_only(&there)? {
             // Said before who may write, as to the guest's root.
@@ -230,60 +284,46 @@ fn refill(mut spool: Spool, file: &File) -> io::Result<()> {
     file.set_len(new)
 }
 
-/// Opens a pipe or a device for writing; a pipe waits for its reader, but not for ever.
-fn open_through(there: &OwnedFd, meta: &Meta, patience: Duration) -> io::Result<File> {
-    match meta.kind {
-        FileType::Fifo => open_pipe(there, patience),
-        FileType::CharacterDevice | FileType::BlockDevice if meta.special != TERMINAL => {
-            Ok(reopen(there.as_fd(), OFlags::WRONLY)?.into())
-        }
-        _ => Err(Errno::NXIO.into()),
-    }
-}
-
-fn open_pipe(there: &OwnedFd, patience: Duration) -> io::Result<File> {
-    let (tell, told) = mpsc::channel();
-    let held = there.try_clone()?;
-    let path = system::host_path(held.as_fd())?;
-    let opening = std::thread::Builder::new().name("pipe".into()).spawn(move || {
-        let _ = tell.send(File::options().write(true).open(path));
-        drop(held);
-    })?;
-    let opened = told.recv_timeout(patience);
-    // A reader that comes and goes lets a thread go that still waits for one.
-    let release = opened.is_err().then(|| reopen(there.as_fd(), OFlags::RDONLY));
-    if matches!(release, None | Some(Ok(_))) {
-        let _ = opening.join();
-    }
-    let file =
-        opened.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no reader came to the pipe"))??;
-    rustix::fs::fcntl_setfl(&file, OFlags::NONBLOCK)?;
-    Ok(file)
-}
-
-fn write_through(file: &mut File, mut bytes: &[u8], patience: Duration) -> io::Result<()> {
-    let mut deadline = Instant::now() + patience;
-    while !bytes.is_empty() {
-        match file.write(bytes) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => {
-                bytes = &bytes[written..];
-                deadline = Instant::now() + patience;
+impl Through {
+    /// A device is opened at once, a pipe when it has a reader.
+    fn new(there: OwnedFd, meta: &Meta) -> io::Result<Self> {
+        let file = match meta.kind {
+            FileType::Fifo => None,
+            FileType::CharacterDevice | FileType::BlockDevice if meta.special != TERMINAL => {
+                Some(reopen(there.as_fd(), OFlags::WRONLY)?.into())
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait_for_room(file, deadline)?,
-            Err(error) => return Err(error),
-        }
+            _ => return Err(Errno::NXIO.into()),
+        };
+        Ok(Self { file, there, pending: VecDeque::new() })
     }
-    Ok(())
-}
 
-fn wait_for_room(file: &File, deadline: Instant) -> io::Result<()> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 60, tv_nsec: 0 });
-    match poll(&mut [PollFd::new(file, PollFlags::OUT)], Some(&timeout)) {
-        Ok(0) => Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads what is written")),
-        Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
+    fn advance(&mut self) -> Result<(Waits, usize), UploadError> {
+        self.open().map_err(UploadError::Open)?;
+        let Some(mut file) = self.file.as_ref() else { return Ok((Waits::Reader, 0)) };
+        let mut taken = 0;
+        while !self.pending.is_empty() {
+            match file.write(self.pending.as_slices().0) {
+                Ok(0) => return Err(UploadError::Write(io::ErrorKind::WriteZero.into())),
+                Ok(written) => {
+                    self.pending.drain(..written);
+                    taken += written;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok((Waits::Room, taken)),
+                Err(error) => return Err(UploadError::Write(error)),
+            }
+        }
+        Ok((Waits::Done, taken))
+    }
+
+    /// Opens a pipe, which the kernel refuses with ENXIO for as long as it has no reader.
+    fn open(&mut self) -> io::Result<()> {
+        if self.file.is_none() {
+            self.file = match reopen(self.there.as_fd(), OFlags::WRONLY) {
+                Err(Errno::NXIO) => None,
+                other => Some(other?.into()),
+            };
+        }
+        Ok(())
     }
 }

@@ -12,6 +12,7 @@ mod pieces;
 mod put;
 mod range;
 mod receive;
+mod settle;
 mod upload;
 mod worn;
 

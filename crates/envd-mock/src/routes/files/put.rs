@@ -13,6 +13,7 @@ use super::answer::Refusal;
 use super::asked::{Allowed, Asked, blocking};
 use super::auth::Operation;
 use super::receive::{Allowance, Receiving};
+use super::settle::Caller;
 use super::upload::{Placed, within};
 use crate::guest::Guest;
 use crate::guest::tree::{Landing, Owner};
@@ -40,6 +41,7 @@ async fn receive(guest: Arc<Guest>, asked: Asked, parts: &Parts, body: Body) -> 
     let (allowance, time) = (Allowance::new(guest.config.max_upload), guest.config.time.clone());
     let disk = Afflicted::mishap(&parts.extensions).and_then(|mishap| mishap.disk());
     let mut throttle = disk.as_ref().and_then(|disk| disk.throttle(&time));
+    let caller = Caller::new(&parts.extensions, &time);
     let (mut receiving, path) = blocking(move || {
         let allowed = Allowed::check(guest, &asked, token.as_deref(), Operation::Write)?;
         let path = allowed.resolve(asked.path.as_deref().unwrap_or_default())?;
@@ -57,13 +59,9 @@ async fn receive(guest: Arc<Guest>, asked: Asked, parts: &Parts, body: Body) -> 
         if let Some(throttle) = &mut throttle {
             throttle.pass(piece.len()).await;
         }
-        receiving = blocking(move || {
-            receiving.write(&piece)?;
-            Ok(receiving)
-        })
-        .await?;
+        receiving = caller.write(receiving, piece).await?;
     }
-    blocking(move || receiving.finish()).await?;
+    caller.finish(receiving).await?;
     Ok(Placed::at(path))
 }
 

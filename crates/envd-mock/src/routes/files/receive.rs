@@ -1,9 +1,8 @@
-//! One part of an upload: through gunzip where it is gzip, under the limit, into the tree. Blocking, no waiting for
-//! the client in here.
+//! One part of an upload: through gunzip where it is gzip, under the limit, into the tree. No waiting for the client in
+//! here; `settle` waits for the guest.
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::Duration;
 
 use flate2::write::MultiGzDecoder;
 use http::StatusCode;
@@ -11,9 +10,6 @@ use http::StatusCode;
 use super::answer::Refusal;
 use crate::guest::disk::{Access, BadDisk};
 use crate::guest::tree::{Landing, Owner, Tree, Upload, UploadError};
-
-/// How long a pipe or a device may take nothing.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Bytes that one request may still bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +65,7 @@ impl Receiving {
             disk.open(Access::Make).map_err(UploadError::Open)?;
             disk.pass(0, Access::Make).1.map_err(UploadError::Write)?;
         }
-        let upload = Upload::begin(tree, path, owner, landing, PATIENCE)?;
+        let upload = Upload::begin(tree, path, owner, landing)?;
         let sink = Sink { upload, disk, allowance, refusal: None };
         Ok(if gzip { Self::Gzip(Box::new(MultiGzDecoder::new(sink))) } else { Self::Plain(sink) })
     }
@@ -83,17 +79,45 @@ impl Receiving {
         }
     }
 
+    /// What content goes to.
+    pub(super) fn upload(&mut self) -> &mut Upload {
+        match self {
+            Self::Plain(sink) => &mut sink.upload,
+            Self::Gzip(decoder) => &mut decoder.get_mut().upload,
+        }
+    }
+
+    /// How many bytes may be written at once: what a pipe does not take is kept in memory meanwhile.
+    pub(super) fn most(&mut self) -> usize {
+        let through = self.upload().is_through();
+        match self {
+            Self::Plain(_) if through => 64 * 1024,
+            // They may be a thousand times as many once they are unpacked.
+            Self::Gzip(_) if through => 1024,
+            _ => usize::MAX,
+        }
+    }
+
+    /// Says that nothing follows.
+    pub(super) fn end(self) -> Result<Self, Refusal> {
+        Ok(Self::Plain(self.ended()?))
+    }
+
     /// Puts the part in place and gives back what is left of the allowance.
     pub(super) fn finish(self) -> Result<Allowance, Refusal> {
-        let sink = match self {
-            Self::Plain(sink) => sink,
-            Self::Gzip(mut decoder) => {
-                decoder.try_finish().map_err(|error| decoding(decoder.get_mut().refusal.take(), &error))?;
-                (*decoder).finish().map_err(|error| decoding(None, &error))?
-            }
-        };
+        let sink = self.ended()?;
         sink.upload.finish()?;
         Ok(sink.allowance)
+    }
+
+    fn ended(self) -> Result<Sink, Refusal> {
+        match self {
+            Self::Plain(sink) => Ok(sink),
+            Self::Gzip(mut decoder) => {
+                decoder.try_finish().map_err(|error| decoding(decoder.get_mut().refusal.take(), &error))?;
+                (*decoder).finish().map_err(|error| decoding(None, &error))
+            }
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use super::asked::{Allowed, Asked, blocking};
 use super::auth::Operation;
 use super::pieces::{Pieces, Progress};
 use super::receive::{Allowance, Receiving};
+use super::settle::Caller;
 use crate::generation::{Form, Traits};
 use crate::guest::Guest;
 use crate::guest::disk::{BadDisk, Throttle};
@@ -76,7 +77,8 @@ async fn receive(
     let allowance = Allowance::new(limit);
     let throttle = disk.as_ref().and_then(|disk| disk.throttle(&time));
     let allowed = Arc::new(allowed);
-    let receipt = Receipt { allowed, target, gzip, progress, allowance, disk, throttle, placed: Vec::new() };
+    let (caller, placed) = (Caller::new(&parts.extensions, &time), Vec::new());
+    let receipt = Receipt { allowed, target, gzip, progress, allowance, disk, throttle, caller, placed };
     let placed = receipt.take(form).await?;
     if placed.is_empty() && rules.needs_file {
         return Err(Refusal::bad_request("no 'file' part in the upload"));
@@ -100,6 +102,7 @@ struct Receipt {
     allowance: Allowance,
     disk: Option<BadDisk>,
     throttle: Option<Throttle>,
+    caller: Caller,
     placed: Vec<Placed>,
 }
 
@@ -166,11 +169,7 @@ impl Receipt {
             if let Some(throttle) = &mut self.throttle {
                 throttle.pass(piece.len()).await;
             }
-            receiving = blocking(move || {
-                receiving.write(&piece)?;
-                Ok(receiving)
-            })
-            .await?;
+            receiving = self.caller.write(receiving, piece).await?;
         }
         Ok(Fetched { path, receiving })
     }
@@ -178,7 +177,7 @@ impl Receipt {
     /// Puts a part in place, once what follows it has shown that the form was not cut in the part's last line.
     async fn place(&mut self, part: Option<Fetched>) -> Result<(), Refusal> {
         let Some(Fetched { path, receiving }) = part else { return Ok(()) };
-        self.allowance = blocking(move || receiving.finish()).await?;
+        self.allowance = self.caller.finish(receiving).await?;
         self.placed.push(Placed::at(path));
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::ffi::CStr;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{Gid, OFlags, Uid};
 use rustix::io::Result;
@@ -54,7 +54,6 @@ either! {
     open(dir: BorrowedFd<'_>, path: &CStr, flags: OFlags, resolve: Resolve) -> OwnedFd;
     meta_of(fd: BorrowedFd<'_>) -> Meta;
     meta_at(dir: BorrowedFd<'_>, name: &CStr) -> Meta;
-    host_path(fd: BorrowedFd<'_>) -> PathBuf;
     reopen(fd: BorrowedFd<'_>, flags: OFlags) -> OwnedFd;
     read_link(fd: BorrowedFd<'_>) -> Vec<u8>;
     chown(fd: BorrowedFd<'_>, uid: Uid, gid: Gid) -> ();

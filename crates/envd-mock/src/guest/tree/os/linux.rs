@@ -2,7 +2,6 @@
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
 
 use rustix::fs::{
     AtFlags, CWD, FallocateFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Statx, StatxFlags, Uid,
@@ -71,12 +70,6 @@ fn mask() -> StatxFlags {
 /// A name by which the kernel finds what an open descriptor stands for.
 pub(crate) fn self_path(fd: BorrowedFd<'_>) -> String {
     format!("/proc/self/fd/{}", fd.as_raw_fd())
-}
-
-/// Where on the host what a descriptor stands for is opened by those who take a path.
-#[expect(clippy::unnecessary_wraps, reason = "elsewhere the kernel is asked")]
-pub(in crate::guest::tree) fn host_path(fd: BorrowedFd<'_>) -> Result<PathBuf> {
-    Ok(self_path(fd).into())
 }
 
 /// Opens for reading or writing what a descriptor stands for.

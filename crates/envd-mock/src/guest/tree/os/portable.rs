@@ -1,10 +1,9 @@
 //! The tree where the kernel cannot resolve below a directory: on macOS, and on Linux in tests. A descriptor that
 //! stands for something is opened for reading, because there is none that does neither.
 
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::{Errno, Result};
@@ -88,11 +87,6 @@ fn look_special(dir: BorrowedFd<'_>, name: &CStr, kind: FileType) -> Result<Owne
     }
     let link = OFlags::from_bits_retain(libc::O_SYMLINK.cast_unsigned());
     rustix::fs::openat(dir, name, link | OFlags::CLOEXEC, Mode::empty())
-}
-
-/// Where on the host what a descriptor stands for lies now.
-pub(in crate::guest::tree) fn host_path(fd: BorrowedFd<'_>) -> Result<PathBuf> {
-    Ok(PathBuf::from(OsStr::from_bytes(name_of(fd)?.as_bytes())))
 }
 
 #[cfg(target_os = "macos")]

@@ -2,16 +2,12 @@
 
 use std::io::Read as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode};
 
 use super::{Setup, layer, machine, me};
 use crate::guest::tree::os::Layer;
 use crate::guest::tree::{Landing, PASSING, ReadError, Upload, UploadError};
-
-const SHORT: Duration = Duration::from_millis(50);
-const LONG: Duration = Duration::from_secs(10);
 
 fn fifo(setup: &Setup, path: &str) {
     rustix::fs::mknodat(CWD, setup.host(path), FileType::Fifo, Mode::from_raw_mode(0o644), 0).unwrap();
@@ -87,7 +83,7 @@ fn an_aborted_upload_leaves_what_was_there_and_no_debris() {
     setup.put("/dir/one", "linked");
     std::fs::hard_link(setup.host("/dir/one"), setup.host("/dir/two")).unwrap();
     for path in ["/dir/old", "/dir/one", "/dir/new"] {
-        let mut upload = Upload::begin(&setup.tree, path, me(), Landing::Through, LONG).unwrap();
+        let mut upload = Upload::begin(&setup.tree, path, me(), Landing::Through).unwrap();
         upload.write(b"half of something").unwrap();
         let mut names = setup.names("/dir");
         if layer() == Layer::Portable {
@@ -104,8 +100,8 @@ fn an_aborted_upload_leaves_what_was_there_and_no_debris() {
 #[test]
 fn the_last_of_two_uploads_wins_whole() {
     let setup = Setup::new();
-    let mut first = Upload::begin(&setup.tree, "/file", me(), Landing::Through, LONG).unwrap();
-    let mut second = Upload::begin(&setup.tree, "/file", me(), Landing::Through, LONG).unwrap();
+    let mut first = Upload::begin(&setup.tree, "/file", me(), Landing::Through).unwrap();
+    let mut second = Upload::begin(&setup.tree, "/file", me(), Landing::Through).unwrap();
     first.write(b"first").unwrap();
     second.write(b"second").unwrap();
     second.finish().unwrap();
@@ -120,7 +116,7 @@ fn a_directory_or_a_file_in_the_way_is_an_error() {
     setup.put("/dir/file", "old");
     setup.link("dir", "link");
     let error =
-        |path: &str| Upload::begin(&setup.tree, path, me(), Landing::Through, LONG).unwrap_err().to_string();
+        |path: &str| Upload::begin(&setup.tree, path, me(), Landing::Through).unwrap_err().to_string();
     for path in ["/dir", "/dir/", "/link", "/", "/dir/.."] {
         assert_eq!(error(path), format!("path is a directory: {path}"));
     }
@@ -149,8 +145,9 @@ fn a_pipe_is_written_through_to_its_reader() {
 fn a_pipe_without_a_reader_is_given_up() {
     let setup = Setup::new();
     fifo(&setup, "/fifo");
-    let error = Upload::begin(&setup.tree, "/fifo", me(), Landing::Through, SHORT).unwrap_err();
-    assert_eq!(error.to_string(), "error opening file: no reader came to the pipe");
+    let mut upload = Upload::begin(&setup.tree, "/fifo", me(), Landing::Through).unwrap();
+    let (waits, _) = upload.advance().unwrap();
+    assert_eq!(waits.given_up().to_string(), "error opening file: no reader came to the pipe");
 }
 
 #[test]
@@ -159,16 +156,19 @@ fn a_pipe_that_nobody_empties_is_given_up() {
     fifo(&setup, "/fifo");
     let open = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK;
     let _reader = rustix::fs::open(setup.host("/fifo"), open, Mode::empty()).unwrap();
-    let mut upload = Upload::begin(&setup.tree, "/fifo", me(), Landing::Through, SHORT).unwrap();
-    let error = upload.write(&vec![0; 1 << 20]).unwrap_err();
-    assert_eq!(error.to_string(), "error writing file: nobody reads what is written");
+    let mut upload = Upload::begin(&setup.tree, "/fifo", me(), Landing::Through).unwrap();
+    upload.write(&vec![0; 1 << 20]).unwrap();
+    let (waits, taken) = upload.advance().unwrap();
+    assert!(taken > 0);
+    assert_eq!(upload.advance().unwrap(), (waits, 0));
+    assert_eq!(waits.given_up().to_string(), "error writing file: nobody reads what is written");
 }
 
 #[test]
 fn a_socket_is_no_place_for_content() {
     let setup = Setup::new();
     let _socket = std::os::unix::net::UnixListener::bind(setup.host("/socket")).unwrap();
-    let error = Upload::begin(&setup.tree, "/socket", me(), Landing::Through, SHORT).unwrap_err();
+    let error = Upload::begin(&setup.tree, "/socket", me(), Landing::Through).unwrap_err();
     assert!(matches!(error, UploadError::Open(_)), "{error}");
 }
 
