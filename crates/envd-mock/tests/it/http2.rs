@@ -1,7 +1,5 @@
 //! HTTP/2 by hand, where a client library would hide what is on the wire.
 
-use std::time::Duration;
-
 use envd_mock::MockEnvd;
 
 use crate::bare::Wire;
@@ -53,8 +51,63 @@ async fn an_early_refusal_does_not_reset_who_is_still_sending() {
         .await;
     wire.write(&frame(DATA, 0, 1, b"--B\r\n")).await;
     let is_answered = |bytes: &[u8]| frames(bytes).contains(&(DATA, END_STREAM, 1));
-    tokio::time::timeout(Duration::from_secs(1), wire.until(is_answered)).await.unwrap();
+    wire.until(is_answered).await;
     wire.write(&frame(PING, 0, 0, &[0; 8])).await;
     let seen = frames(wire.until(|bytes| frames(bytes).contains(&(PING, 1, 0))).await);
     assert!(!seen.iter().any(|(kind, ..)| *kind == RESET), "{seen:?}");
+}
+
+/// The frames of the first stream that answers a call of gRPC in JSON; whatever follows them would come before the
+/// answer to a PING.
+async fn answer_to_grpc(mock: &MockEnvd, kind: &str, path: &str, body: &[u8]) -> Vec<(u8, u8)> {
+    let head = fields(&[
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "localhost"),
+        (":path", path),
+        ("content-type", kind),
+        ("te", "trailers"),
+    ]);
+    let mut wire = Wire::open(mock.addr()).await;
+    let call = [frame(HEADERS, END_HEADERS, 1, &head), frame(DATA, END_STREAM, 1, body)].concat();
+    wire.write(&[PREFACE, &frame(SETTINGS, 0, 0, &[]), &call].concat()).await;
+    let ends =
+        |(kind, flags, stream): &(u8, u8, u8)| *stream == 1 && (*kind == RESET || flags & END_STREAM != 0);
+    wire.until(|bytes| frames(bytes).iter().any(ends)).await;
+    wire.write(&frame(PING, 0, 0, &[0; 8])).await;
+    let seen = frames(wire.until(|bytes| frames(bytes).contains(&(PING, 1, 0))).await);
+    let of_call = |(kind, _, stream): &(u8, u8, u8)| *stream == 1 && [DATA, HEADERS, RESET].contains(kind);
+    seen.into_iter().filter(of_call).map(|(kind, flags, _)| (kind, flags)).collect()
+}
+
+// The kind of mistake: an error that is framed as an answer. Clients that read trailers-only answers by the letter take
+// two blocks of headers for an answer without its message.
+#[tokio::test]
+async fn an_error_of_grpc_before_the_first_message_is_one_frame() {
+    let open = MockEnvd::start().await.unwrap();
+    let closed = MockEnvd::start().await.unwrap();
+    let init = crate::bare::ask("POST /init").with("content-type", "application/json");
+    let init = init.body(r#"{"access_token":"secret"}"#).send(closed.addr()).await;
+    assert_eq!(init.status, 204);
+    let message = |json: &str| crate::bare::envelope(0, json);
+    let (stat, connect) = ("/filesystem.Filesystem/Stat", "/process.Process/Connect");
+    let cases: [(&MockEnvd, &str, Vec<u8>); 8] = [
+        (&open, stat, message(r#"{"path":"/none"}"#)),
+        (&open, stat, message("not JSON")),
+        (&open, stat, message("{}")[..3].to_vec()),
+        (&open, connect, message(r#"{"process":{"pid":4000000}}"#)),
+        (&open, connect, message("not JSON")),
+        (&open, "/process.Process/Strat", message("{}")),
+        (&closed, stat, message(r#"{"path":"/"}"#)),
+        (&closed, connect, message(r#"{"process":{"pid":1}}"#)),
+    ];
+    for (mock, path, body) in &cases {
+        let seen = answer_to_grpc(mock, "application/grpc+json", path, body).await;
+        assert_eq!(seen, [(HEADERS, END_HEADERS | END_STREAM)], "{path} {:?}", String::from_utf8_lossy(body));
+    }
+    // gRPC-Web has its trailers in the body, or in the headers of an answer without one; never in a frame of their own.
+    for (mock, path, body) in &cases {
+        let seen = answer_to_grpc(mock, "application/grpc-web+json", path, body).await;
+        assert_eq!(seen.iter().filter(|(kind, _)| *kind == HEADERS).count(), 1, "{path} {seen:?}");
+    }
 }

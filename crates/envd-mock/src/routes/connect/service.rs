@@ -67,7 +67,7 @@ impl Connect {
             (_, true) => RequestBody::new(body).with_longest_pause(LONGEST_PAUSE).judge_first_prefix(LIMIT),
         });
         let Ok(response) = self.service.clone().oneshot(request).await;
-        let mut response = response.into_response();
+        let mut response = head_alone(response.into_response());
         offer_encodings(response.headers_mut());
         response
     }
@@ -88,6 +88,18 @@ impl Connect {
         let refusal =
             error(StatusCode::METHOD_NOT_ALLOWED, "unknown", "only GET and POST methods are supported");
         ([(header::ALLOW, "POST")], refusal).into_response()
+    }
+}
+
+/// Makes an error of gRPC that comes before any message the one frame that it has to be ("Trailers-Only", gRPC over
+/// HTTP/2, "Responses"): the runtime says it in the headers, and again in trailers behind them.
+fn head_alone(response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let grpc = kind.starts_with(b"application/grpc") && !kind.starts_with(b"application/grpc-web");
+    if grpc && response.headers().contains_key("grpc-status") {
+        response.map(|_| Body::empty())
+    } else {
+        response
     }
 }
 
