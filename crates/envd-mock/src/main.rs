@@ -5,13 +5,14 @@ use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use envd_mock::cli::{Cli, LogFormat, Stop, Up, Verdict};
+use envd_mock::cli::{Cli, LogFormat, ReadyFile, Stop, Up, Verdict};
 use envd_mock::commands::{self, Validated};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 const REFUSED: u8 = 2;
+const NOT_READY: u8 = 1;
 /// The orderly end did not come to its end.
 const ABANDONED: u8 = 1;
 /// How long an orderly end may take.
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Err(Stop::Refused(line)) => return refused(&line, REFUSED),
         Err(Stop::Validated(validated)) => return told_validated(&validated),
         Err(Stop::SelfCheck { json }) => return commands::self_check(json),
+        Err(Stop::Wait(wait)) => return waited(wait.run()),
     };
     log(cli.common().log_format);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -39,6 +41,11 @@ async fn run(cli: Cli) -> ExitCode {
         Ok(ends) => ends,
         Err(error) => return refused(&format!("cannot watch for signals: {error}"), REFUSED),
     };
+    let mut ready = match cli.common().ready_file.as_deref().map(ReadyFile::prepare).transpose() {
+        Ok(ready) => ready,
+        Err(Stop::Refused(line)) => return refused(&line, REFUSED),
+        Err(_) => None,
+    };
     let epilogue = cli.epilogue(std::env::args_os());
     let started = tokio::select! {
         started = cli.start() => started,
@@ -49,10 +56,15 @@ async fn run(cli: Cli) -> ExitCode {
             if let Err(error) = up.guarded().await {
                 tracing::warn!(%error, "nobody will remove the guest's tree should the mock be killed");
             }
+            if let Err(line) = ready.as_mut().map_or(Ok(()), |ready| ready.publish(&up.ready_line())) {
+                return refused(&line, REFUSED);
+            }
             announce(&up);
             // Beside the server, whose threads are its own.
             tokio::spawn(commands::give_back());
             ends.next().await;
+            // Before anything else ends: whoever sees it may count on all of the mock.
+            drop(ready);
             give_up_late();
             // A second signal does not wait for the end that the first one asked for.
             tokio::select! {
@@ -153,6 +165,13 @@ fn judged(verdict: Verdict) -> ExitCode {
         let _ = writeln!(std::io::stderr(), "envd-mock: {line}");
     }
     ExitCode::from(verdict.code)
+}
+
+fn waited(done: Result<String, String>) -> ExitCode {
+    match done {
+        Ok(text) => told(&text),
+        Err(line) => refused(&line, NOT_READY),
+    }
 }
 
 fn told(text: &str) -> ExitCode {

@@ -11,7 +11,7 @@ use super::proxy::ProxyArgs;
 use super::replay::ReplayArgs;
 use super::serve::ServeArgs;
 use super::up::Up;
-use crate::commands::{Faults, Incidents, Validate, Validated};
+use crate::commands::{Faults, Incidents, Validate, Validated, Wait};
 use crate::defect;
 use crate::script::script_schema;
 use crate::server::StartError;
@@ -42,6 +42,8 @@ enum Command {
     },
     /// Check scripts without starting anything: exits with 0 when all are valid, with 2 and every problem when not
     Validate(Validate),
+    /// Wait until a mock is ready: exit with 0 once it is, with 1 after the timeout
+    Wait(Wait),
     #[command(flatten)]
     Tell(Tell),
 }
@@ -84,6 +86,8 @@ pub enum Stop {
         /// As JSON.
         json: bool,
     },
+    /// Somebody else's start is waited for; nothing is served.
+    Wait(Wait),
 }
 
 /// Why nothing was started: one line, and what the command exits with.
@@ -99,7 +103,7 @@ impl From<Stop> for Failed {
     fn from(stop: Stop) -> Self {
         let line = match stop {
             Stop::Told(line) | Stop::Refused(line) => line,
-            Stop::Validated(_) | Stop::SelfCheck { .. } => String::new(),
+            Stop::Validated(_) | Stop::SelfCheck { .. } | Stop::Wait(_) => String::new(),
         };
         Self { line, code: 2 }
     }
@@ -125,6 +129,7 @@ impl Cli {
             Some(Command::Tell(tell)) => Err(Stop::Told(tell.text())),
             Some(Command::Validate(validate)) => Err(Stop::Validated(validate.run())),
             Some(Command::SelfCheck { json }) => Err(Stop::SelfCheck { json: *json }),
+            Some(Command::Wait(wait)) => Err(Stop::Wait(wait.clone())),
             _ => Ok(read),
         }
     }
@@ -133,7 +138,8 @@ impl Cli {
     pub fn common(&self) -> &Common {
         match &self.command {
             // What serves nothing has been taken out by `read`.
-            None | Some(Command::Tell(_) | Command::Validate(_) | Command::SelfCheck { .. }) => {
+            None
+            | Some(Command::Tell(_) | Command::Validate(_) | Command::SelfCheck { .. } | Command::Wait(_)) => {
                 &self.serve.common
             }
             Some(Command::Serve(serve)) => &serve.common,
@@ -153,7 +159,8 @@ impl Cli {
     /// [`Failed`]: a script cannot be used, or the server cannot start. Nothing is left behind.
     pub async fn start(self) -> Result<Up, Failed> {
         match self.command {
-            None | Some(Command::Tell(_) | Command::Validate(_) | Command::SelfCheck { .. }) => {
+            None
+            | Some(Command::Tell(_) | Command::Validate(_) | Command::SelfCheck { .. } | Command::Wait(_)) => {
                 self.serve.start().await
             }
             Some(Command::Serve(serve)) => serve.start().await,

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::command::{Stop, first_line};
 use crate::builder::Builder;
+use crate::connection::DEFAULT_CONNECTIONS;
 use crate::fault::{Form, Script, ScriptError};
 use crate::incident;
 use crate::routes::origin::Origin;
@@ -71,6 +72,14 @@ pub struct Common {
     /// Shape of the log on stderr; RUST_LOG chooses what is in it
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+    /// Write the ready line to this file once the mock is ready, and remove the file when it stops; `envd-mock wait
+    /// --ready-file` waits for it
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+    /// How many connections there may be at once on each port; for one more, the one that has been idle for longest is
+    /// closed
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_CONNECTIONS)]
+    max_connections: usize,
     /// End when standard input does, and so with the parent that holds its other end
     #[arg(long)]
     pub exit_on_stdin_eof: bool,
@@ -117,6 +126,7 @@ impl Common {
             .listen(self.listen)
             .control(self.control)
             .allow_remote(self.allow_remote)
+            .max_connections(self.max_connections)
             .script(script)
             .faults_from_header(self.faults_from_header)
             .clock(self.clock)

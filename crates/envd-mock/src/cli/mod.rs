@@ -4,6 +4,7 @@ mod command;
 mod common;
 mod epilogue;
 mod proxy;
+pub(crate) mod ready;
 mod replay;
 mod serve;
 #[cfg(test)]
@@ -14,6 +15,7 @@ pub use command::{Cli, Failed, Stop};
 pub use common::{Common, LogFormat, Strict};
 pub use epilogue::{Epilogue, Verdict};
 pub use proxy::ProxyArgs;
+pub use ready::ReadyFile;
 pub use replay::ReplayArgs;
 pub use serve::ServeArgs;
 pub use up::Up;

@@ -5,6 +5,7 @@ mod faults;
 mod incidents;
 mod self_check;
 mod validate;
+mod wait;
 
 pub use allocator::{give_back, tune};
 pub(crate) use faults::Faults;
@@ -12,3 +13,4 @@ pub(crate) use incidents::Incidents;
 pub use self_check::self_check;
 pub(crate) use validate::Validate;
 pub use validate::Validated;
+pub use wait::Wait;
