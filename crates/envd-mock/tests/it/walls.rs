@@ -268,7 +268,7 @@ async fn a_mock_that_is_told_to_end_leaves_nothing() {
         let start = Instant::now();
         mock.signal(signal);
         assert!(mock.wait().success());
-        assert!(start.elapsed() < Duration::from_secs(5), "took {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(20), "took {:?}", start.elapsed());
         assert!(!runs(&marker));
         assert!(!root.exists() && !root.parent().unwrap().exists());
     }
