@@ -1,7 +1,7 @@
 //! Many connections, idle ones, and the end of all of them.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use envd_mock::MockEnvd;
 

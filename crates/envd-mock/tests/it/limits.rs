@@ -1,7 +1,6 @@
 //! Too much, too long, too slow, cut short: each is an answer, none is a hang.
 
 use std::io::Write;
-use std::time::Duration;
 
 use envd_mock::MockEnvd;
 use proptest::prelude::*;
