@@ -172,7 +172,7 @@ async fn the_environment_is_the_guests_own() {
 }
 
 /// Says its own number, leaves a process outside of its group that holds its output, and ends.
-const LEFT_BEHIND: &str = "echo $$; setsid sleep 1000 & exit 5";
+const LEFT_BEHIND: &str = "echo $$; trap '' HUP; setsid sleep 1000 & exit 5";
 
 /// Runs in the guest: waits until the kernel has this process as a zombie, or not at all.
 fn wait_for_end(pid: u32) -> String {
