@@ -160,7 +160,9 @@ fn rules<R>(
 /// Reads a rule of calls that may act in a generation, where one is named.
 pub(crate) fn live_call(table: Table, generation: Option<u8>) -> Result<CallRule, Problem> {
     const BLAMED: [&str; 8] = ["operation", "at", "fault", "path", "tag", "command", "nth", "ttl"];
-    let places = BLAMED.map(|key| (key, table.place_of(key)));
+    // A position that nobody gave is the usual one of the fault.
+    let written = |key| if key == "at" && table.get(key).is_none() { "fault" } else { key };
+    let places = BLAMED.map(|key| (key, table.place_of(written(key))));
     let rule = call(table)?;
     match generation.and_then(|generation| dead::check(&rule, generation)) {
         None => Ok(rule),

@@ -218,8 +218,8 @@ fn validate_tells_every_problem_with_its_place_and_starts_nothing() {
     assert_eq!(code, Some(2), "{told}");
     for place in [
         format!("{toml}:2:13: expected "),
-        format!("{toml}:7:9: expected "),
-        format!("{toml}:10:9: expected "),
+        format!("{toml}:7:10: expected "),
+        format!("{toml}:10:10: expected "),
         format!("{text}:1:14: expected "),
         format!("{text}:3:"),
         format!("{text}:4:14: expected "),
