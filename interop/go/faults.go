@@ -18,16 +18,16 @@ import (
 	"interop.envd.test/gen/process/processconnect"
 )
 
-// asking sends a header along, so that the mock does to the call what it says.
-type asking struct {
+// faultTransport requests a fault for each call by a header.
+type faultTransport struct {
 	fault string
 	next  http.RoundTripper
 }
 
-func (a asking) RoundTrip(request *http.Request) (*http.Response, error) {
+func (t faultTransport) RoundTrip(request *http.Request) (*http.Response, error) {
 	request = request.Clone(request.Context())
-	request.Header.Set("X-Envd-Fault", a.fault)
-	return a.next.RoundTrip(request)
+	request.Header.Set("X-Envd-Fault", t.fault)
+	return t.next.RoundTrip(request)
 }
 
 // faults shows the three ways in which a Go test uses them.
@@ -56,7 +56,7 @@ func faults(ctx context.Context) error {
 
 	// A header: this call's stream ends with an error in place of its second envelope.
 	process := processconnect.NewProcessClient(
-		&http.Client{Transport: asking{"down[2]: end-error unavailable", http.DefaultTransport}}, mock.url)
+		&http.Client{Transport: faultTransport{"down[2]: end-error unavailable", http.DefaultTransport}}, mock.url)
 	stream, err := process.Start(ctx, connect.NewRequest(&ps.StartRequest{
 		Process: &ps.ProcessConfig{Cmd: "echo", Args: []string{"hello"}},
 	}))
