@@ -17,7 +17,7 @@ use super::mutant::Change;
 use super::recorded::{Record, Recorded};
 use super::upward::{Chunks, MARKED, Marks};
 use conformance::case::Case;
-use conformance::probe::Trouble;
+use conformance::probe::SetupError;
 use conformance::stream::envelope;
 use conformance::subject::{Embedded, Subject, Subjects, embedded};
 use envd_mock::MockEnvd;
@@ -46,14 +46,14 @@ impl Mutated {
 }
 
 impl Subjects for Mutated {
-    fn start(&self) -> BoxFuture<'_, Result<Subject, Trouble>> {
+    fn start(&self) -> BoxFuture<'_, Result<Subject, SetupError>> {
         Box::pin(async {
             let behind = match self.change {
                 Change::Fault(rule) => with_rule(rule).await?,
                 Change::Defect(defect) => embedded(MockEnvd::builder().defect(defect)).await?,
                 _ => Embedded.start().await?,
             };
-            let failed = |error: io::Error| Trouble::Start(format!("the proxy of a mutant: {error}"));
+            let failed = |error: io::Error| SetupError::Start(format!("the proxy of a mutant: {error}"));
             let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
             let address = listener.local_addr().map_err(failed)?;
             let way = Way {
@@ -77,8 +77,8 @@ impl Subjects for Mutated {
     }
 }
 
-async fn with_rule(rule: &str) -> Result<Subject, Trouble> {
-    let rule = rule.parse().map_err(|error| Trouble::Start(format!("{error}")))?;
+async fn with_rule(rule: &str) -> Result<Subject, SetupError> {
+    let rule = rule.parse().map_err(|error| SetupError::Start(format!("{error}")))?;
     embedded(MockEnvd::builder().fault(rule)).await
 }
 

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 
 use crate::feature::Feature;
 use crate::observation::Observation;
-use crate::probe::{Probe, Trouble};
+use crate::probe::{Probe, SetupError};
 use crate::verdict::Judged;
 
 pub use self::judge::judge;
@@ -37,15 +37,15 @@ impl Level {
 
 /// Which envd a case may act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ground {
+pub enum Isolation {
     /// The one of the whole run: the case leaves nothing behind that others could notice.
     Shared,
     /// One of its own: the case changes what cannot be changed back, such as the token.
-    Own,
+    Fresh,
 }
 
 /// What acting came to: `Err` is trouble of the harness, never a judgement.
-pub type Acted = Result<(), Trouble>;
+pub type Acted = Result<(), SetupError>;
 
 /// Acts on a subject.
 pub type Act = for<'a> fn(&'a mut Probe) -> BoxFuture<'a, Acted>;
@@ -76,7 +76,7 @@ pub struct Case {
     /// Cases without which this one says nothing.
     pub needs: &'static [&'static str],
     /// Which envd it may act on.
-    pub ground: Ground,
+    pub isolation: Isolation,
     /// Words that `--only` and `--skip` take beside ids.
     pub tags: &'static [&'static str],
     /// The wire generations that it concerns; none named means all.
@@ -98,7 +98,7 @@ pub struct Case {
     pub timing: bool,
     /// For a negative case: judges the repaired request, which `act` sends under labels of its own. If it does not hold,
     /// the refusal says nothing, and the verdict is inconclusive.
-    pub twin: Option<Judge>,
+    pub positive_control: Option<Judge>,
     /// Acts on the subject; everything seen is in the probe's observation afterwards.
     pub act: Act,
     /// Judges what was seen: a pure function.
@@ -132,7 +132,7 @@ impl Case {
         requirement: "",
         why: "",
         needs: &[],
-        ground: Ground::Shared,
+        isolation: Isolation::Shared,
         tags: &[],
         generations: &[],
         features: &[],
@@ -142,7 +142,7 @@ impl Case {
         bulk: false,
         waits: Duration::ZERO,
         timing: false,
-        twin: None,
+        positive_control: None,
         act: |_| Box::pin(async { Ok(()) }),
         judge: |_| Ok(()),
     };
@@ -193,8 +193,8 @@ impl Case {
     }
 
     /// The same with a judge of the repaired request.
-    pub(crate) const fn twin(self, twin: Judge) -> Self {
-        Self { twin: Some(twin), ..self }
+    pub(crate) const fn positive_control(self, positive_control: Judge) -> Self {
+        Self { positive_control: Some(positive_control), ..self }
     }
 
     setters! {
@@ -203,7 +203,7 @@ impl Case {
         requires => requirement: &'static str,
         why: &'static str,
         needs: &'static [&'static str],
-        ground: Ground,
+        isolation: Isolation,
         tags: &'static [&'static str],
         generations: &'static [u8],
         features: &'static [Feature],

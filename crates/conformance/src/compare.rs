@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::facts::{Facts, facts};
-use crate::case::{Case, Ground};
+use crate::case::{Case, Isolation};
 use crate::observation::Observation;
-use crate::probe::{Probe, Swept, Trouble};
+use crate::probe::{CleanupList, Probe, SetupError};
 use crate::profile::{Claims, Profile};
 use crate::report::json::Record;
-use crate::runner::sweep;
+use crate::runner::clean_up;
 use crate::subject::{Subject, Subjects};
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -99,21 +99,21 @@ fn slower(a: Duration, b: Duration) -> (Class, String) {
 /// fresh subject or change the machine are left out.
 ///
 /// # Errors
-/// [`Trouble`] when one of them cannot be reached.
+/// [`SetupError`] when one of them cannot be reached.
 pub async fn lockstep(
     a: &dyn Subjects,
     b: &dyn Subjects,
     cases: &[&Case],
-) -> Result<Vec<Difference>, Trouble> {
+) -> Result<Vec<Difference>, SetupError> {
     let (a, b) = (a.start().await?, b.start().await?);
     let name = uuid::Uuid::new_v4().simple().to_string();
-    let (mark, swept) = (format!("envd-conformance-{}", &name[..8]), Swept::default());
+    let (mark, cleanup) = (format!("envd-conformance-{}", &name[..8]), CleanupList::default());
     let dialect = Profile::of(&a, &Claims::default()).await.dialect();
     let mut out = Vec::new();
-    for case in cases.iter().filter(|case| case.ground == Ground::Shared && !case.disposable) {
+    for case in cases.iter().filter(|case| case.isolation == Isolation::Shared && !case.disposable) {
         let probe = |subject: &Subject, go: &str| {
             let at = (subject.address, subject.host.clone());
-            Probe::new(at, &mark, &format!("{}{go}", case.id), PATIENCE, Swept::clone(&swept))
+            Probe::new(at, &mark, &format!("{}{go}", case.id), PATIENCE, CleanupList::clone(&cleanup))
                 .speaking(dialect)
         };
         let (first, other) = tokio::join!(act(case, probe(&a, "")), act(case, probe(&b, "")));
@@ -121,19 +121,20 @@ pub async fn lockstep(
         let again = act(case, probe(&a, "+again")).await?;
         out.push(observations(case.id, &[first, again], &other));
     }
-    let tags = Swept::new(std::sync::Mutex::new(swept.lock().map(|tags| tags.clone()).unwrap_or_default()));
-    for (subject, tags) in [(&a, &swept), (&b, &tags)] {
+    let tags =
+        CleanupList::new(std::sync::Mutex::new(cleanup.lock().map(|tags| tags.clone()).unwrap_or_default()));
+    for (subject, tags) in [(&a, &cleanup), (&b, &tags)] {
         // What a subject does not let go is its own.
-        let _ = tokio::time::timeout(PATIENCE, sweep(subject, &mark, tags)).await;
+        let _ = tokio::time::timeout(PATIENCE, clean_up(subject, &mark, tags)).await;
     }
     Ok(out)
 }
 
-async fn act(case: &Case, mut probe: Probe) -> Result<(Observation, Duration), Trouble> {
+async fn act(case: &Case, mut probe: Probe) -> Result<(Observation, Duration), SetupError> {
     let since = std::time::Instant::now();
     let acted = tokio::time::timeout(PATIENCE * 2, (case.act)(&mut probe)).await;
     match acted {
-        Ok(Err(trouble @ (Trouble::Connect { .. } | Trouble::Start(_)))) => Err(trouble),
+        Ok(Err(trouble @ (SetupError::Connect { .. } | SetupError::Start(_)))) => Err(trouble),
         // What it has seen until then is compared.
         _ => Ok((probe.into_observation(), since.elapsed())),
     }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::feature::Feature;
 use crate::observation::Observation;
-use crate::probe::{Ask, Dialect, Probe, Swept, Trouble};
+use crate::probe::{Ask, CleanupList, Dialect, Probe, SetupError};
 use crate::subject::Subject;
 
 /// The generation when nothing tells: that of most guests.
@@ -84,7 +84,7 @@ impl Profile {
             return Self::read(&Observation::default(), claims);
         }
         let at = (subject.address, subject.host.clone());
-        let mut probe = Probe::new(at, "", "", PATIENCE, Swept::default());
+        let mut probe = Probe::new(at, "", "", PATIENCE, CleanupList::default());
         // A subject that takes no call is the runner's matter.
         let _ = ask(&mut probe).await;
         Self::read(&probe.into_observation(), claims)
@@ -150,7 +150,7 @@ impl Profile {
 
 /// What tells generations apart without changing anything: a GET where only POST is served, an upload without a path
 /// or a body.
-async fn ask(probe: &mut Probe) -> Result<(), Trouble> {
+async fn ask(probe: &mut Probe) -> Result<(), SetupError> {
     probe.get("activity", "/activity").await?;
     probe.get("preload", "/memory/preload").await?;
     probe.get("volumes", "/volumes/mount").await?;

@@ -1,14 +1,14 @@
 //! Runs cases: their order, their deadlines, their subjects, second goes, and the cleaning up; tells all of it as events.
 //! Prints nothing and judges nothing itself.
 
-mod again;
 mod attempt;
+mod cleanup;
 mod event;
 mod queue;
 mod redact;
-mod shape;
-mod starve;
-mod sweep;
+mod retry;
+mod scheduler_lag;
+mod signature;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,21 +17,21 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use self::attempt::{Go, Gone};
+use self::attempt::{Attempt, AttemptReport};
+use self::cleanup::CLEANUP;
 use self::queue::{Queue, Unmet};
-use self::shape::Shapes;
-use self::starve::Watch;
-use self::sweep::SWEEP;
-use crate::case::{Case, Ground, Level};
+use self::scheduler_lag::LagMonitor;
+use self::signature::FailureSignatures;
+use crate::case::{Case, Isolation, Level};
 use crate::known::Known;
-use crate::probe::Swept;
+use crate::probe::CleanupList;
 use crate::profile::{Claims, Profile};
 use crate::subject::{Subject, Subjects};
 use crate::verdict::Verdict;
 
 pub use self::attempt::UNFINISHED;
-pub use self::event::{Attempt, Began, Event, Outcome, Summary};
-pub(crate) use self::sweep::sweep;
+pub(crate) use self::cleanup::clean_up;
+pub use self::event::{AttemptOutcome, Began, Event, Outcome, Summary};
 
 /// So many cases in a row that cannot reach the subject end the run.
 const DEAD_AFTER: usize = 3;
@@ -114,12 +114,12 @@ struct Run {
     profile: Profile,
     shared: Arc<Subject>,
     mark: String,
-    swept: Swept,
-    watch: Watch,
+    cleanup: CleanupList,
+    watch: LagMonitor,
     round: usize,
     queue: Queue,
     suspects: Vec<Suspect>,
-    shapes: Shapes,
+    signatures: FailureSignatures,
     unreached: usize,
     /// Goes that were waited for in vain.
     in_vain: usize,
@@ -133,7 +133,7 @@ struct Run {
 /// A case that failed among others and is to be run again alone.
 struct Suspect {
     case: Case,
-    first: Attempt,
+    first: AttemptOutcome,
     /// The first go does not count: the subject died under it.
     void: bool,
 }
@@ -141,7 +141,7 @@ struct Suspect {
 /// What a task of the run comes back with.
 struct Done {
     case: Case,
-    gone: Gone,
+    gone: AttemptReport,
     /// The first go, if this was the second one.
     suspect: Option<Suspect>,
     /// It had less than its usual time.
@@ -160,12 +160,12 @@ impl Run {
             profile,
             shared: Arc::new(shared),
             mark: format!("envd-conformance-{}", &name[..8]),
-            swept: Swept::default(),
-            watch: Watch::begin(),
+            cleanup: CleanupList::default(),
+            watch: LagMonitor::begin(),
             round: 0,
             queue: Queue::default(),
             suspects: Vec::new(),
-            shapes: Shapes::default(),
+            signatures: FailureSignatures::default(),
             unreached: 0,
             in_vain: 0,
             in_vain_alone: false,
@@ -184,8 +184,8 @@ impl Run {
         if !self.over {
             self.revive().await;
         }
-        // A subject that takes no call has nothing swept: the summary has said so already.
-        let _ = timeout(SWEEP, sweep(&self.shared, &self.mark, &self.swept)).await;
+        // A subject that takes no call has nothing cleanup: the summary has said so already.
+        let _ = timeout(CLEANUP, clean_up(&self.shared, &self.mark, &self.cleanup)).await;
         self.summary.stale = self.config.known.complaints();
         self.summary
     }
@@ -252,7 +252,7 @@ impl Run {
         if case.disposable && !self.config.disposable {
             return skip("changes the machine: runs with --disposable only");
         }
-        if case.ground == Ground::Own && !self.config.subjects.renewable() {
+        if case.isolation == Isolation::Fresh && !self.config.subjects.renewable() {
             return skip("needs a fresh subject, which --url cannot give");
         }
         self.queue.held_back(case)
@@ -287,14 +287,14 @@ impl Run {
         }
     }
 
-    fn go(&self, case: Case, again: bool) -> Go {
+    fn go(&self, case: Case, again: bool) -> Attempt {
         let again = if again { "+alone" } else { "" };
         let round = if self.round == 0 { String::new() } else { format!("+{}", self.round) };
-        Go {
+        Attempt {
             case,
             name: format!("{}{round}{again}", case.id),
             mark: self.mark.clone(),
-            swept: Arc::clone(&self.swept),
+            cleanup: Arc::clone(&self.cleanup),
             dialect: self.profile.dialect(),
             subjects: Arc::clone(&self.config.subjects),
             shared: Arc::clone(&self.shared),
@@ -306,7 +306,7 @@ impl Run {
     }
 
     fn done(&mut self, done: Done, tell: Tell<'_>) {
-        let Done { case, gone: Gone { attempt, reached, died }, suspect, hasty } = done;
+        let Done { case, gone: AttemptReport { attempt, reached, died }, suspect, hasty } = done;
         self.in_vain += usize::from(attempt.late && !hasty);
         self.in_vain_alone |= attempt.late && suspect.is_some();
         self.unreached = if reached || died.is_some() { 0 } else { self.unreached + 1 };
@@ -315,31 +315,31 @@ impl Run {
             self.broken(format!("{DEAD_AFTER} cases in a row did not get to the subject: {why}"));
         }
         if hasty && attempt.late && died.is_none() {
-            let verdict = again::hasty(&attempt);
+            let verdict = retry::hasty(&attempt);
             return self.settle(Outcome { verdict, ..Outcome::of(case, self.round, attempt) }, tell);
         }
         let Some(suspect) = suspect else { return self.first(case, attempt, died, tell) };
-        let mut verdict = again::settled(&case, &suspect.first, suspect.void, &attempt);
+        let mut verdict = retry::settled(&case, &suspect.first, suspect.void, &attempt);
         if let Some(death) = died {
-            verdict = again::with_death(verdict, &death);
+            verdict = retry::with_death(verdict, &death);
         }
         let earlier = Some(Box::new(suspect.first));
         self.settle(Outcome { verdict, earlier, ..Outcome::of(case, self.round, attempt) }, tell);
     }
 
     /// The first go of a case: settled, or suspect.
-    fn first(&mut self, case: Case, attempt: Attempt, died: Option<String>, tell: Tell<'_>) {
+    fn first(&mut self, case: Case, attempt: AttemptOutcome, died: Option<String>, tell: Tell<'_>) {
         let void = died.is_some();
         let suspicious = void
             || match &attempt.verdict {
-                Verdict::Fail(finding) => self.shapes.worth(&case, finding, attempt.late),
-                Verdict::Inconclusive(why) => self.shapes.worth_unclear(&case, why),
+                Verdict::Fail(finding) => self.signatures.worth(&case, finding, attempt.late),
+                Verdict::Inconclusive(why) => self.signatures.worth_unclear(&case, why),
                 _ => false,
             };
         if suspicious && !self.over {
             return self.suspects.push(Suspect { case, first: attempt, void });
         }
-        let verdict = again::at_its_word(&case, &attempt);
+        let verdict = retry::at_its_word(&case, &attempt);
         self.settle(Outcome { verdict, ..Outcome::of(case, self.round, attempt) }, tell);
     }
 

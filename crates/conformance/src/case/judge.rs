@@ -7,8 +7,8 @@ use crate::verdict::{Finding, Objection, Verdict};
 /// The verdict of `case` over what was seen. A refusal counts only where the twin, the same request without its defect,
 /// was answered as it should; and who passes has seen all that the case waited for.
 pub fn judge(case: &Case, observation: &Observation) -> Verdict {
-    match case.twin.map_or(Ok(()), |twin| twin(observation)) {
-        Err(Objection::Wrong(finding)) => return Verdict::Inconclusive(twin_failed(&finding)),
+    match case.positive_control.map_or(Ok(()), |twin| twin(observation)) {
+        Err(Objection::Wrong(finding)) => return Verdict::Inconclusive(control_failed(&finding)),
         Err(Objection::Unclear(why)) => return Verdict::Inconclusive(why),
         Ok(()) => {}
     }
@@ -31,7 +31,7 @@ fn in_vain(observation: &Observation) -> Option<Finding> {
     })
 }
 
-fn twin_failed(finding: &Finding) -> String {
+fn control_failed(finding: &Finding) -> String {
     let Finding { step, expected, observed } = finding;
     format!("its twin, the repaired request {step:?}, fails too: expected {expected}, observed {observed}")
 }

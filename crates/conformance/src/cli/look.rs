@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use super::{Refusal, Which, print, untold, usage};
-use crate::case::{Case, Ground};
+use crate::case::{Case, Isolation};
 use crate::report;
 use crate::runner::{self, Config, Event};
 use crate::subject::Embedded;
@@ -70,16 +70,16 @@ fn told(case: &Case) -> String {
     let needs = case.needs.iter().map(|&need| need.to_owned());
     let features = case.features.iter().map(|feature| format!("feature {}", feature.word()));
     let generations = case.generations.iter().map(|generation| format!("generation {generation}"));
-    let subject = match case.ground {
-        Ground::Shared => "any, and leaves it as it was",
-        Ground::Own => "a fresh one of its own",
+    let subject = match case.isolation {
+        Isolation::Shared => "any, and leaves it as it was",
+        Isolation::Fresh => "a fresh one of its own",
     };
     let marks = [
         (case.smoke, "smoke"),
         (case.disposable, "disposable"),
         (case.bulk, "bulk"),
         (case.timing, "timing"),
-        (case.twin.is_some(), "has a twin"),
+        (case.positive_control.is_some(), "has a twin"),
     ];
     let marks = marks.into_iter().filter(|(on, _)| *on).map(|(_, mark)| mark.to_owned());
     let lines = [

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use super::ask::Ask;
 use super::dialect::Dialect;
 use super::h2::Http2;
-use super::socket::{Open, Trouble};
+use super::socket::{Open, SetupError};
 use crate::observation::{Exchange, Observation, Step};
 use crate::stream::Run;
 
 /// What is to be removed at the end of a run: the tags of processes.
-pub type Swept = Arc<Mutex<Vec<String>>>;
+pub type CleanupList = Arc<Mutex<Vec<String>>>;
 
 /// Acts on one subject for one case.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Probe {
     host: String,
     patience: Duration,
     tag: String,
-    swept: Swept,
+    cleanup: CleanupList,
     dialect: Dialect,
     observation: Observation,
 }
@@ -35,12 +35,12 @@ impl Probe {
         mark: &str,
         name: &str,
         patience: Duration,
-        swept: Swept,
+        cleanup: CleanupList,
     ) -> Self {
         let slug = name.replace('/', ".");
         let observation = Observation { dir: format!("/tmp/{mark}/{slug}"), ..Observation::default() };
         let (tag, dialect) = (format!("{mark}/{slug}"), Dialect::default());
-        Self { address, host, patience, tag, swept, dialect, observation }
+        Self { address, host, patience, tag, cleanup, dialect, observation }
     }
 
     /// The same for a subject that is spoken to in this way.
@@ -75,10 +75,10 @@ impl Probe {
         self.observation.steps.last().map(|step| Run::of(&step.exchange.body).text()).unwrap_or_default()
     }
 
-    /// A process tag of the case's own, which is swept at the end of the run.
+    /// A process tag of the case's own, which is cleanup at the end of the run.
     pub fn own_tag(&self, name: &str) -> String {
         let tag = self.tag(name);
-        self.swept.lock().unwrap_or_else(PoisonError::into_inner).push(tag.clone());
+        self.cleanup.lock().unwrap_or_else(PoisonError::into_inner).push(tag.clone());
         tag
     }
 
@@ -90,8 +90,8 @@ impl Probe {
     /// Sends and reads to the end.
     ///
     /// # Errors
-    /// [`Trouble::Connect`]; whatever else happens is written down.
-    pub async fn send(&mut self, label: &str, ask: Ask) -> Result<&Exchange, Trouble> {
+    /// [`SetupError::Connect`]; whatever else happens is written down.
+    pub async fn send(&mut self, label: &str, ask: Ask) -> Result<&Exchange, SetupError> {
         let mut open = self.open(ask).await?;
         open.read_all().await;
         Ok(self.keep(label, open))
@@ -100,16 +100,16 @@ impl Probe {
     /// Sends, and leaves the reading to the caller.
     ///
     /// # Errors
-    /// [`Trouble::Connect`].
-    pub async fn open(&self, ask: Ask) -> Result<Open, Trouble> {
+    /// [`SetupError::Connect`].
+    pub async fn open(&self, ask: Ask) -> Result<Open, SetupError> {
         Open::send(self.address, &self.host, ask, self.patience).await
     }
 
     /// A connection of HTTP/2.
     ///
     /// # Errors
-    /// [`Trouble::Connect`].
-    pub async fn http2(&self) -> Result<Http2, Trouble> {
+    /// [`SetupError::Connect`].
+    pub async fn http2(&self) -> Result<Http2, SetupError> {
         Http2::connect(self.address, &self.host, self.patience).await
     }
 
@@ -117,7 +117,7 @@ impl Probe {
     ///
     /// # Errors
     /// As [`Probe::http2`].
-    pub async fn send_h2(&mut self, label: &str, ask: &Ask) -> Result<(), Trouble> {
+    pub async fn send_h2(&mut self, label: &str, ask: &Ask) -> Result<(), SetupError> {
         let mut http2 = self.http2().await?;
         let id = http2.send(ask).await;
         http2.until(id, |_| false).await;
@@ -138,8 +138,8 @@ impl Probe {
     /// Sends bytes that need not be HTTP, and reads what comes; with `shut`, the sending side is closed behind them.
     ///
     /// # Errors
-    /// [`Trouble::Connect`].
-    pub async fn raw(&mut self, label: &str, bytes: &[u8], shut: bool) -> Result<(), Trouble> {
+    /// [`SetupError::Connect`].
+    pub async fn raw(&mut self, label: &str, bytes: &[u8], shut: bool) -> Result<(), SetupError> {
         let mut open = Open::raw(self.address, &self.host, bytes, shut, self.patience).await?;
         open.read_all().await;
         self.keep(label, open);
@@ -149,8 +149,8 @@ impl Probe {
     /// As [`Probe::raw`] with the sending side open, and everything behind the first answer kept as well.
     ///
     /// # Errors
-    /// [`Trouble::Connect`].
-    pub async fn raw_to_close(&mut self, label: &str, bytes: &[u8]) -> Result<(), Trouble> {
+    /// [`SetupError::Connect`].
+    pub async fn raw_to_close(&mut self, label: &str, bytes: &[u8]) -> Result<(), SetupError> {
         let mut open = self.open_raw(bytes).await?;
         open.until_closed().await;
         self.keep(label, open);
@@ -160,8 +160,8 @@ impl Probe {
     /// Sends bytes that need not be HTTP, and leaves the reading to the caller.
     ///
     /// # Errors
-    /// [`Trouble::Connect`].
-    pub async fn open_raw(&self, bytes: &[u8]) -> Result<Open, Trouble> {
+    /// [`SetupError::Connect`].
+    pub async fn open_raw(&self, bytes: &[u8]) -> Result<Open, SetupError> {
         Open::raw(self.address, &self.host, bytes, false, self.patience).await
     }
 
@@ -186,20 +186,20 @@ impl Probe {
     /// A header of an answer that was written down.
     ///
     /// # Errors
-    /// [`Trouble::Missing`] without it.
-    pub fn header(&self, label: &str, name: &str) -> Result<String, Trouble> {
+    /// [`SetupError::Missing`] without it.
+    pub fn header(&self, label: &str, name: &str) -> Result<String, SetupError> {
         let step = self.observation.steps.iter().find(|step| step.label == label);
         let mut headers = step.into_iter().flat_map(|step| &step.exchange.headers);
         let found =
             headers.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
-        found.ok_or_else(|| Trouble::Missing { step: label.to_owned(), what: format!("header {name}") })
+        found.ok_or_else(|| SetupError::Missing { step: label.to_owned(), what: format!("header {name}") })
     }
 
     /// GET.
     ///
     /// # Errors
     /// As [`Probe::send`], like all that follow.
-    pub async fn get(&mut self, label: &str, target: &str) -> Result<(), Trouble> {
+    pub async fn get(&mut self, label: &str, target: &str) -> Result<(), SetupError> {
         self.send(label, Ask::new("GET", target)).await.map(drop)
     }
 
@@ -207,7 +207,7 @@ impl Probe {
     ///
     /// # Errors
     /// As [`Probe::send`].
-    pub async fn unary(&mut self, label: &str, rpc: &str, message: Value) -> Result<Value, Trouble> {
+    pub async fn unary(&mut self, label: &str, rpc: &str, message: Value) -> Result<Value, SetupError> {
         let seen = self.send(label, Ask::unary(rpc, &message)).await?;
         Ok(serde_json::from_slice(&seen.body).unwrap_or_default())
     }
@@ -216,7 +216,7 @@ impl Probe {
     ///
     /// # Errors
     /// As [`Probe::send`].
-    pub async fn stream(&mut self, label: &str, rpc: &str, message: Value) -> Result<(), Trouble> {
+    pub async fn stream(&mut self, label: &str, rpc: &str, message: Value) -> Result<(), SetupError> {
         self.send(label, Ask::stream(rpc, &[message])).await.map(drop)
     }
 
@@ -224,7 +224,7 @@ impl Probe {
     ///
     /// # Errors
     /// As [`Probe::send`].
-    pub async fn init(&mut self, label: &str, body: Value) -> Result<(), Trouble> {
+    pub async fn init(&mut self, label: &str, body: Value) -> Result<(), SetupError> {
         self.send(label, self.dialect.init(&body)).await.map(drop)
     }
 
@@ -232,7 +232,7 @@ impl Probe {
     ///
     /// # Errors
     /// As [`Probe::send`].
-    pub async fn upload(&mut self, label: &str, path: &str, content: &[u8]) -> Result<(), Trouble> {
+    pub async fn upload(&mut self, label: &str, path: &str, content: &[u8]) -> Result<(), SetupError> {
         self.send(label, self.dialect.upload(path, "root", content)).await.map(drop)
     }
 
@@ -240,7 +240,7 @@ impl Probe {
     ///
     /// # Errors
     /// As [`Probe::send`].
-    pub async fn sh(&mut self, label: &str, script: &str) -> Result<(), Trouble> {
+    pub async fn sh(&mut self, label: &str, script: &str) -> Result<(), SetupError> {
         let ask = self.start_ask(label, json!({ "process": shell(script), "stdin": false }));
         self.send(label, ask).await.map(drop)
     }
@@ -249,7 +249,7 @@ impl Probe {
     ///
     /// # Errors
     /// As [`Probe::send`].
-    pub async fn run(&mut self, label: &str, request: Value) -> Result<(), Trouble> {
+    pub async fn run(&mut self, label: &str, request: Value) -> Result<(), SetupError> {
         let ask = self.start_ask(label, request);
         self.send(label, ask).await.map(drop)
     }
@@ -258,7 +258,7 @@ impl Probe {
     ///
     /// # Errors
     /// As [`Probe::send`].
-    pub async fn start(&mut self, name: &str, request: Value) -> Result<Open, Trouble> {
+    pub async fn start(&mut self, name: &str, request: Value) -> Result<Open, SetupError> {
         let mut open = self.open(self.start_ask(name, request)).await?;
         open.until_frames(1).await;
         Ok(open)
@@ -268,7 +268,7 @@ impl Probe {
     ///
     /// # Errors
     /// As [`Probe::send`].
-    pub async fn start_sh(&mut self, name: &str, script: &str) -> Result<Open, Trouble> {
+    pub async fn start_sh(&mut self, name: &str, script: &str) -> Result<Open, SetupError> {
         self.start(name, json!({ "process": shell(script), "stdin": true })).await
     }
 
@@ -276,7 +276,7 @@ impl Probe {
     ///
     /// # Errors
     /// As [`Probe::send`].
-    pub async fn join(&mut self, name: &str) -> Result<Open, Trouble> {
+    pub async fn join(&mut self, name: &str) -> Result<Open, SetupError> {
         self.join_by(&json!({ "tag": self.tag(name) })).await
     }
 
@@ -284,7 +284,7 @@ impl Probe {
     ///
     /// # Errors
     /// As [`Probe::send`].
-    pub async fn join_by(&mut self, selector: &Value) -> Result<Open, Trouble> {
+    pub async fn join_by(&mut self, selector: &Value) -> Result<Open, SetupError> {
         let message = json!({ "process": selector });
         let mut open = self.open(Ask::stream("process.Process/Connect", &[message])).await?;
         open.until_frames(1).await;
@@ -295,7 +295,7 @@ impl Probe {
     ///
     /// # Errors
     /// As [`Probe::send`].
-    pub async fn input(&mut self, label: &str, name: &str, input: &str) -> Result<(), Trouble> {
+    pub async fn input(&mut self, label: &str, name: &str, input: &str) -> Result<(), SetupError> {
         let message = json!({ "process": { "tag": self.tag(name) }, "input": { "stdin": base64(input) } });
         self.unary(label, "process.Process/SendInput", message).await.map(drop)
     }
@@ -304,12 +304,12 @@ impl Probe {
     ///
     /// # Errors
     /// As [`Probe::send`].
-    pub async fn kill(&mut self, name: &str) -> Result<(), Trouble> {
+    pub async fn kill(&mut self, name: &str) -> Result<(), SetupError> {
         let message = json!({ "process": { "tag": self.tag(name) }, "signal": "SIGNAL_SIGKILL" });
         self.unary("kill", "process.Process/SendSignal", message).await.map(drop)
     }
 
-    /// A request for `Start` with a tag of the case's own, which is swept at the end of the run.
+    /// A request for `Start` with a tag of the case's own, which is cleanup at the end of the run.
     pub fn start_ask(&self, name: &str, mut request: Value) -> Ask {
         request["tag"] = self.own_tag(name).into();
         Ask::stream("process.Process/Start", &[request])
@@ -319,9 +319,9 @@ impl Probe {
 /// The pid in the start event of a JSON stream.
 ///
 /// # Errors
-/// [`Trouble::Missing`] without one.
-pub fn pid(open: &Open) -> Result<u64, Trouble> {
-    Run::of(&open.seen().body).pid.ok_or_else(|| Trouble::Missing {
+/// [`SetupError::Missing`] without one.
+pub fn pid(open: &Open) -> Result<u64, SetupError> {
+    Run::of(&open.seen().body).pid.ok_or_else(|| SetupError::Missing {
         step: "start".to_owned(),
         what: "start event with a pid".to_owned(),
     })

@@ -9,9 +9,9 @@ mod dialect;
 mod h2;
 mod socket;
 
-pub use act::{Probe, Swept, base64, pid, shell};
+pub use act::{CleanupList, Probe, base64, pid, shell};
 pub use ask::{Ask, Part};
 pub use bulk::{What, sha256};
 pub use dialect::Dialect;
 pub use h2::Http2;
-pub use socket::{Open, Trouble};
+pub use socket::{Open, SetupError};

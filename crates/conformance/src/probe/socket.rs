@@ -18,7 +18,7 @@ const MOST_BODY: usize = 64 << 20;
 
 /// Why the harness could not act: nothing that a case could hold against the subject.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Trouble {
+pub enum SetupError {
     /// Nobody listens, or nobody accepts.
     #[error("subject: cannot connect to {address}: {why}")]
     Connect {
@@ -60,7 +60,7 @@ impl Open {
         host: &str,
         ask: Ask,
         patience: Duration,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, SetupError> {
         let seen = Exchange {
             host: host.to_owned(),
             method: ask.method.clone(),
@@ -81,7 +81,7 @@ impl Open {
         bytes: &[u8],
         shut: bool,
         patience: Duration,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, SetupError> {
         let (method, host) = ("RAW".to_owned(), host.to_owned());
         let seen = Exchange { method, host, sent: bytes.to_vec(), ..Exchange::default() };
         let mut open = Self::connect(address, seen, patience).await?;
@@ -93,8 +93,8 @@ impl Open {
         Ok(open)
     }
 
-    async fn connect(address: SocketAddr, seen: Exchange, patience: Duration) -> Result<Self, Trouble> {
-        let failed = |why: String| Trouble::Connect { address, why };
+    async fn connect(address: SocketAddr, seen: Exchange, patience: Duration) -> Result<Self, SetupError> {
+        let failed = |why: String| SetupError::Connect { address, why };
         let socket = timeout(patience, TcpStream::connect(address))
             .await
             .map_err(|_| failed(format!("no answer within {patience:?}")))?

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use futures::FutureExt as _;
 use tokio::time::timeout;
 
-use super::event::Attempt;
+use super::event::AttemptOutcome;
 use super::redact::redact;
-use super::starve::Late;
-use crate::case::{Case, Ground, judge};
+use super::scheduler_lag::LagLog;
+use crate::case::{Case, Isolation, judge};
 use crate::observation::{Ended, Observation};
-use crate::probe::{Dialect, Probe, Swept, Trouble};
+use crate::probe::{CleanupList, Dialect, Probe, SetupError};
 use crate::subject::{Subject, Subjects};
 use crate::verdict::{Finding, Verdict};
 
@@ -21,37 +21,37 @@ use crate::verdict::{Finding, Verdict};
 pub const UNFINISHED: &str = "answers with which the case can go on";
 
 /// What one go needs.
-pub(super) struct Go {
+pub(super) struct Attempt {
     pub(super) case: Case,
     /// The name under which it leaves its traces; another one for each go.
     pub(super) name: String,
     pub(super) mark: String,
-    pub(super) swept: Swept,
+    pub(super) cleanup: CleanupList,
     pub(super) dialect: Dialect,
     pub(super) subjects: Arc<dyn Subjects>,
     /// The envd of the whole run.
     pub(super) shared: Arc<Subject>,
-    /// Whether it gets an envd of its own, whatever its ground.
+    /// Whether it gets an envd of its own, whatever its isolation.
     pub(super) fresh: bool,
     pub(super) deadline: Duration,
     /// What the subject may take beyond it, for one answer; twice that for the case.
     pub(super) waits: Duration,
-    pub(super) ticks: Arc<Late>,
+    pub(super) ticks: Arc<LagLog>,
 }
 
 /// What one go came to.
-pub(super) struct Gone {
-    pub(super) attempt: Attempt,
+pub(super) struct AttemptReport {
+    pub(super) attempt: AttemptOutcome,
     /// Whether the subject was reached.
     pub(super) reached: bool,
     /// How the subject died, if it did.
     pub(super) died: Option<String>,
 }
 
-impl Go {
-    pub(super) async fn run(self) -> Gone {
+impl Attempt {
+    pub(super) async fn run(self) -> AttemptReport {
         let since = Instant::now();
-        let subject = if self.fresh || self.case.ground == Ground::Own {
+        let subject = if self.fresh || self.case.isolation == Isolation::Fresh {
             self.subjects.start().await.map(Arc::new)
         } else {
             Ok(Arc::clone(&self.shared))
@@ -63,14 +63,14 @@ impl Go {
         redact(&mut observation, &mut verdict);
         let (starved, took) = (self.ticks.worst(since), since.elapsed());
         let late = is_late(&verdict, &observation) || took >= self.deadline + self.waits * 2;
-        Gone { attempt: Attempt { verdict, observation, took, starved, late }, reached, died }
+        AttemptReport { attempt: AttemptOutcome { verdict, observation, took, starved, late }, reached, died }
     }
 
     async fn at(&self, subject: &Subject) -> (Observation, Verdict, bool, Option<String>) {
         let at = (subject.address, subject.host.clone());
         let patience = self.deadline / 2 + self.waits;
-        let probe =
-            Probe::new(at, &self.mark, &self.name, patience, Arc::clone(&self.swept)).speaking(self.dialect);
+        let probe = Probe::new(at, &self.mark, &self.name, patience, Arc::clone(&self.cleanup))
+            .speaking(self.dialect);
         let deadline = self.deadline + self.waits * 2;
         let (observation, verdict, reached) = one(&self.case, probe, deadline).await;
         let cut = |observation: &Observation| {
@@ -88,7 +88,7 @@ async fn one(case: &Case, mut probe: Probe, deadline: Duration) -> (Observation,
     let (verdict, reached) = match acting {
         Err(_) => (Verdict::Inconclusive("harness: the case panicked while it acted".to_owned()), true),
         Ok(Ok(Ok(()))) => (judge(case, &observation), true),
-        Ok(Ok(Err(trouble @ (Trouble::Connect { .. } | Trouble::Start(_))))) => {
+        Ok(Ok(Err(trouble @ (SetupError::Connect { .. } | SetupError::Start(_))))) => {
             (Verdict::Inconclusive(trouble.to_string()), false)
         }
         Ok(Ok(Err(trouble))) => {

@@ -40,7 +40,7 @@ pub struct Began {
 
 /// One go of a case at a subject.
 #[derive(Debug, Clone)]
-pub struct Attempt {
+pub struct AttemptOutcome {
     /// What it came to.
     pub verdict: Verdict,
     /// What was seen.
@@ -67,7 +67,7 @@ pub struct Outcome {
     /// How long it took.
     pub took: Duration,
     /// What it came to among others, when it was run again alone.
-    pub earlier: Option<Box<Attempt>>,
+    pub earlier: Option<Box<AttemptOutcome>>,
     /// The reason in the file of known failures, when it is one.
     pub known: Option<String>,
 }
@@ -80,8 +80,8 @@ impl Outcome {
     }
 
     /// A case that was run.
-    pub(super) fn of(case: Case, round: usize, attempt: Attempt) -> Self {
-        let Attempt { verdict, observation, took, .. } = attempt;
+    pub(super) fn of(case: Case, round: usize, attempt: AttemptOutcome) -> Self {
+        let AttemptOutcome { verdict, observation, took, .. } = attempt;
         Self { case, round, verdict, observation, took, earlier: None, known: None }
     }
 }

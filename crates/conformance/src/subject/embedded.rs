@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 
 use super::{Subject, Subjects};
 use crate::case::Case;
-use crate::probe::Trouble;
+use crate::probe::SetupError;
 
 /// How many bytes an embedded mock's disk holds: in memory, so that a mock of a case's own is cheap. A directory of the
 /// host's that sees hundreds of trees come and go is slow on ext4, which looks at every inode that was deleted lately.
@@ -16,7 +16,7 @@ const DISK: u64 = 16 << 30;
 pub struct Embedded;
 
 impl Subjects for Embedded {
-    fn start(&self) -> BoxFuture<'_, Result<Subject, Trouble>> {
+    fn start(&self) -> BoxFuture<'_, Result<Subject, SetupError>> {
         Box::pin(embedded(MockEnvd::builder()))
     }
 
@@ -51,7 +51,7 @@ impl Playing {
 }
 
 impl Subjects for Playing {
-    fn start(&self) -> BoxFuture<'_, Result<Subject, Trouble>> {
+    fn start(&self) -> BoxFuture<'_, Result<Subject, SetupError>> {
         Box::pin(embedded(MockEnvd::builder().generation(self.generation).as_built(self.as_built)))
     }
 
@@ -78,9 +78,9 @@ fn single_id(case: &Case) -> Option<String> {
 /// Starts the mock that `builder` describes as a subject.
 ///
 /// # Errors
-/// [`Trouble::Start`].
-pub async fn embedded(builder: Builder) -> Result<Subject, Trouble> {
-    let mock = builder.disk(DISK).start().await.map_err(|error| Trouble::Start(error.to_string()))?;
+/// [`SetupError::Start`].
+pub async fn embedded(builder: Builder) -> Result<Subject, SetupError> {
+    let mock = builder.disk(DISK).start().await.map_err(|error| SetupError::Start(error.to_string()))?;
     let address = mock.addr();
     Ok(Subject { address, host: address.to_string(), guard: Some(Box::new(mock)) })
 }

@@ -1,7 +1,7 @@
 //! Where the envd under test comes from: embedded, at an address, or started by command. Judges nothing.
 
 mod embedded;
-mod kin;
+mod orphans;
 mod spawn;
 
 use std::any::Any;
@@ -11,10 +11,10 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use crate::case::Case;
-use crate::probe::Trouble;
+use crate::probe::SetupError;
 
 pub use embedded::{Embedded, Playing, embedded};
-pub use kin::adopt_orphans;
+pub use orphans::adopt_orphans;
 pub use spawn::{Spawn, SpawnError};
 
 /// One envd that is up. Dropping it ends it, if the kit has started it.
@@ -60,7 +60,7 @@ const DYING: Duration = Duration::from_millis(100);
 /// A source of subjects.
 pub trait Subjects: Send + Sync {
     /// One more subject: a fresh one if [`Subjects::renewable`], else always the same.
-    fn start(&self) -> BoxFuture<'_, Result<Subject, Trouble>>;
+    fn start(&self) -> BoxFuture<'_, Result<Subject, SetupError>>;
 
     /// Whether each start gives a fresh envd.
     fn renewable(&self) -> bool {
@@ -111,11 +111,12 @@ impl At {
 }
 
 impl Subjects for At {
-    fn start(&self) -> BoxFuture<'_, Result<Subject, Trouble>> {
+    fn start(&self) -> BoxFuture<'_, Result<Subject, SetupError>> {
         Box::pin(async {
             let found = tokio::net::lookup_host(&self.host).await;
             let address = found.ok().and_then(|mut all| all.next());
-            let address = address.ok_or_else(|| Trouble::Start(format!("{} has no address", self.host)))?;
+            let address =
+                address.ok_or_else(|| SetupError::Start(format!("{} has no address", self.host)))?;
             Ok(Subject { address, host: self.host.clone(), guard: None })
         })
     }

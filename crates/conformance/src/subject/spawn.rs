@@ -11,8 +11,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Subject, Subjects, kin};
-use crate::probe::{Ask, Probe, Swept, Trouble};
+use super::{Subject, Subjects, orphans};
+use crate::probe::{Ask, CleanupList, Probe, SetupError};
 
 /// How long a build may take to answer its first GET /health.
 const BOOT: Duration = Duration::from_secs(10);
@@ -46,7 +46,7 @@ impl Spawn {
         Ok(Self { command: command.to_owned() })
     }
 
-    async fn up(&self) -> Result<Subject, Trouble> {
+    async fn up(&self) -> Result<Subject, SetupError> {
         for _ in 1..TRIES {
             if let Ok(subject) = self.once().await {
                 return Ok(subject);
@@ -55,8 +55,8 @@ impl Spawn {
         self.once().await
     }
 
-    async fn once(&self) -> Result<Subject, Trouble> {
-        let address = free_port().map_err(|error| Trouble::Start(format!("no free port: {error}")))?;
+    async fn once(&self) -> Result<Subject, SetupError> {
+        let address = free_port().map_err(|error| SetupError::Start(format!("no free port: {error}")))?;
         let line = self.command.replace("{port}", &address.port().to_string());
         let child = Command::new("/bin/sh")
             .args(["-c", &line])
@@ -64,7 +64,7 @@ impl Spawn {
             .stdout(Stdio::null())
             .process_group(0)
             .spawn()
-            .map_err(|error| Trouble::Start(format!("{line:?} cannot be started: {error}")))?;
+            .map_err(|error| SetupError::Start(format!("{line:?} cannot be started: {error}")))?;
         let group = Group { child: Mutex::new(child) };
         group.healthy(address, &line).await?;
         Ok(Subject { address, host: address.to_string(), guard: Some(Box::new(group)) })
@@ -72,7 +72,7 @@ impl Spawn {
 }
 
 impl Subjects for Spawn {
-    fn start(&self) -> BoxFuture<'_, Result<Subject, Trouble>> {
+    fn start(&self) -> BoxFuture<'_, Result<Subject, SetupError>> {
         Box::pin(self.up())
     }
 
@@ -93,17 +93,17 @@ impl Group {
         status.ok().flatten().map(|status| status.to_string())
     }
 
-    async fn healthy(&self, address: SocketAddr, line: &str) -> Result<(), Trouble> {
+    async fn healthy(&self, address: SocketAddr, line: &str) -> Result<(), SetupError> {
         let until = Instant::now() + BOOT;
         loop {
             if health(address).await {
                 return Ok(());
             }
             if let Some(status) = self.ended() {
-                return Err(Trouble::Start(format!("{line:?} ended before it was healthy: {status}")));
+                return Err(SetupError::Start(format!("{line:?} ended before it was healthy: {status}")));
             }
             if Instant::now() > until {
-                return Err(Trouble::Start(format!("{line:?}: no 200 from GET /health within {BOOT:?}")));
+                return Err(SetupError::Start(format!("{line:?}: no 200 from GET /health within {BOOT:?}")));
             }
             sleep(PAUSE).await;
         }
@@ -115,15 +115,15 @@ impl Drop for Group {
         let id = self.child.get_mut().unwrap_or_else(PoisonError::into_inner).id();
         // Nothing to kill is no matter: then it has ended by itself.
         if let Some(pid) = id.and_then(|id| Pid::from_raw(id.cast_signed())) {
-            let kin = kin::of(pid);
+            let orphans = orphans::of(pid);
             let _ = kill_process_group(pid, Signal::KILL);
-            kin::kill(&kin);
+            orphans::kill(&orphans);
         }
     }
 }
 
 async fn health(address: SocketAddr) -> bool {
-    let mut probe = Probe::new((address, address.to_string()), "", "", ONE_TRY, Swept::default());
+    let mut probe = Probe::new((address, address.to_string()), "", "", ONE_TRY, CleanupList::default());
     let asked = timeout(ONE_TRY, probe.send("health", Ask::new("GET", "/health"))).await;
     matches!(asked, Ok(Ok(seen)) if seen.status == Some(200))
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble};
+use crate::probe::{Ask, Probe, SetupError};
 use crate::stream::Run;
 use crate::verdict::{Judged, Objection, Seen};
 
@@ -37,12 +37,12 @@ pub(super) fn all_are(o: &Observation, labels: &[&str], status: u16) -> Judged {
 }
 
 /// Sends it, whatever comes.
-pub(super) async fn send(p: &mut Probe, label: &str, ask: Ask) -> Result<(), Trouble> {
+pub(super) async fn send(p: &mut Probe, label: &str, ask: Ask) -> Result<(), SetupError> {
     p.send(label, ask).await.map(drop)
 }
 
 /// DELETE on each of these routes, which none has.
-pub(super) async fn delete_each(p: &mut Probe, routes: &[(&str, &str)]) -> Result<(), Trouble> {
+pub(super) async fn delete_each(p: &mut Probe, routes: &[(&str, &str)]) -> Result<(), SetupError> {
     for (path, _) in routes {
         send(p, path, Ask::new("DELETE", *path)).await?;
     }
@@ -69,17 +69,17 @@ pub(super) fn numbered(name: &str, count: usize) -> impl Iterator<Item = String>
 }
 
 /// A call of the Filesystem service.
-pub(super) async fn fs(p: &mut Probe, label: &str, name: &str, message: Value) -> Result<Value, Trouble> {
+pub(super) async fn fs(p: &mut Probe, label: &str, name: &str, message: Value) -> Result<Value, SetupError> {
     p.unary(label, &format!("filesystem.Filesystem/{name}"), message).await
 }
 
 /// A call of the Process service.
-pub(super) async fn ps(p: &mut Probe, label: &str, name: &str, message: Value) -> Result<Value, Trouble> {
+pub(super) async fn ps(p: &mut Probe, label: &str, name: &str, message: Value) -> Result<Value, SetupError> {
     p.unary(label, &format!("process.Process/{name}"), message).await
 }
 
 /// Sends keys to a terminal of the case.
-pub(super) async fn keys(p: &mut Probe, label: &str, name: &str, keys: &str) -> Result<(), Trouble> {
+pub(super) async fn keys(p: &mut Probe, label: &str, name: &str, keys: &str) -> Result<(), SetupError> {
     let input = json!({ "pty": crate::probe::base64(keys) });
     let message = json!({ "process": { "tag": p.tag(name) }, "input": input });
     ps(p, label, "SendInput", message).await.map(drop)

@@ -1,15 +1,15 @@
 //! The cases, one file for each part of the contract.
 
+mod controls;
 mod files;
 mod filesystem;
-mod first;
 mod helpers;
 mod life;
 mod process;
 mod rest;
-mod third;
-mod twins;
 mod wire;
+mod wrenn1;
+mod wrenn3;
 
 use crate::case::Case;
 
@@ -59,13 +59,13 @@ const TABLES: &[&[Case]] = &[
     life::across::CASES,
     rest::routes::CASES,
     rest::browsers::CASES,
-    first::CASES,
-    third::routes::CASES,
-    third::puts::CASES,
-    third::volumes::CASES,
-    third::replay::CASES,
-    third::commands::CASES,
-    third::environment::CASES,
+    wrenn1::CASES,
+    wrenn3::routes::CASES,
+    wrenn3::puts::CASES,
+    wrenn3::volumes::CASES,
+    wrenn3::replay::CASES,
+    wrenn3::commands::CASES,
+    wrenn3::environment::CASES,
 ];
 
 /// Every case, in the order in which they are listed.

@@ -1,6 +1,6 @@
 //! A mock whose streams never end: a proxy that keeps back the last chunk of every stream's answer.
 
-use conformance::probe::Trouble;
+use conformance::probe::SetupError;
 use conformance::subject::{Embedded, Subject, Subjects};
 use futures::future::BoxFuture;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -13,7 +13,7 @@ const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 pub(crate) struct Hanging;
 
 impl Subjects for Hanging {
-    fn start(&self) -> BoxFuture<'_, Result<Subject, Trouble>> {
+    fn start(&self) -> BoxFuture<'_, Result<Subject, SetupError>> {
         Box::pin(async {
             let behind = Embedded.start().await?;
             let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

@@ -81,9 +81,9 @@ async fn a_guest_at_an_address_is_left_as_it_was() {
     let (_, summary) = run(Arc::new(At::url(&format!("http://{}", mock.address)).unwrap()), &["*"]).await;
     assert_eq!((summary.exit_code(), summary.failed, summary.blocked), (0, 0, 0));
     assert!(summary.skipped > 0, "cases that need a fresh guest are told, not run");
-    let swept = conformance::probe::Swept::default();
+    let cleanup = conformance::probe::CleanupList::default();
     let at = (mock.address, mock.host.clone());
-    let mut probe = conformance::probe::Probe::new(at, "check", "after", Duration::from_secs(5), swept);
+    let mut probe = conformance::probe::Probe::new(at, "check", "after", Duration::from_secs(5), cleanup);
     let list = serde_json::json!({ "path": "/tmp" });
     let left = probe.unary("tmp", "filesystem.Filesystem/ListDir", list).await.unwrap();
     assert_eq!(left, serde_json::json!({}));

@@ -75,7 +75,7 @@ async fn no_case_passes_without_answers() {
         }
         // Where the twin is silent too, the refusal that did not come says nothing.
         let silence = judge(&outcome.case, &silent);
-        let untold = outcome.case.twin.is_some() && matches!(silence, Verdict::Inconclusive(_));
+        let untold = outcome.case.positive_control.is_some() && matches!(silence, Verdict::Inconclusive(_));
         assert!(untold || matches!(silence, Verdict::Fail(_)), "{}: {silence:?}", outcome.case.id);
         let never = judge(&outcome.case, &Observation::default());
         assert!(matches!(never, Verdict::Inconclusive(_)), "{}", outcome.case.id);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use conformance::case::{Acted, Case, Ground, Level};
+use conformance::case::{Acted, Case, Isolation, Level};
 use conformance::feature::Feature;
 use conformance::observation::Observation;
-use conformance::probe::{Probe, Trouble};
+use conformance::probe::{Probe, SetupError};
 use conformance::profile::Claims;
 use conformance::runner::{Config, Outcome};
 use conformance::subject::{At, Embedded, Spawn, Subject, Subjects};
@@ -127,7 +127,7 @@ async fn a_claim_about_time_is_not_failed_by_a_harness_that_starves() {
 
 #[tokio::test]
 async fn a_negative_case_whose_twin_fails_is_inconclusive() {
-    let twin = Case { id: "a/twin/bad", twin: Some(never), ..GOOD };
+    let twin = Case { id: "a/twin/bad", positive_control: Some(never), ..GOOD };
     let verdicts = verdicts(config(&[twin, GOOD])).await;
     assert!(matches!(&verdicts[twin.id], Verdict::Inconclusive(why) if why.contains("its twin")));
     assert_eq!(verdicts[GOOD.id], Verdict::Pass);
@@ -229,7 +229,8 @@ async fn a_build_that_dies_is_started_again_and_only_the_culprit_fails() {
 #[tokio::test]
 async fn every_case_can_have_a_build_of_its_own() {
     let directory = tempfile::tempdir().unwrap();
-    let cases = [GOOD, Case { id: "a/x/1", ..GOOD }, Case { id: "a/x/2", ground: Ground::Own, ..GOOD }];
+    let cases =
+        [GOOD, Case { id: "a/x/1", ..GOOD }, Case { id: "a/x/2", isolation: Isolation::Fresh, ..GOOD }];
     let config = Config { fresh: true, ..at(Arc::new(mortal(directory.path())), &cases) };
     assert_eq!(conformance::run(config).await.summary.passed, 3);
     assert_eq!(starts(directory.path()), 1 + 3);
@@ -251,7 +252,7 @@ async fn a_subject_whose_streams_never_end_is_judged_in_time() {
 struct Unfit;
 
 impl Subjects for Unfit {
-    fn start(&self) -> BoxFuture<'_, Result<Subject, Trouble>> {
+    fn start(&self) -> BoxFuture<'_, Result<Subject, SetupError>> {
         Embedded.start()
     }
 

@@ -12,7 +12,7 @@ use super::frame::{self, Frame};
 use super::hpack;
 use crate::observation::{Arrival, Ended, Exchange};
 use crate::probe::ask::Ask;
-use crate::probe::socket::Trouble;
+use crate::probe::socket::SetupError;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// SETTINGS_HEADER_TABLE_SIZE 0, SETTINGS_ENABLE_PUSH 0.
@@ -44,9 +44,9 @@ impl Http2 {
     /// Connects and says hello.
     ///
     /// # Errors
-    /// [`Trouble::Connect`].
-    pub async fn connect(address: SocketAddr, host: &str, patience: Duration) -> Result<Self, Trouble> {
-        let failed = |why: String| Trouble::Connect { address, why };
+    /// [`SetupError::Connect`].
+    pub async fn connect(address: SocketAddr, host: &str, patience: Duration) -> Result<Self, SetupError> {
+        let failed = |why: String| SetupError::Connect { address, why };
         let connected = timeout(patience, TcpStream::connect(address)).await;
         let connected = connected.map_err(|_| failed(format!("no answer within {patience:?}")))?;
         let socket = connected.map_err(|error| failed(error.to_string()))?;

@@ -7,16 +7,16 @@ use serde_json::json;
 use crate::case::{Case, act, case};
 use crate::feature::Feature;
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble};
+use crate::probe::{Ask, Probe, SetupError};
+use crate::suites::controls;
 use crate::suites::helpers::{MISSING, all_succeeded};
-use crate::suites::twins;
 use crate::verdict::Judged;
 
 const TRIP: &[&str] = &["files/upload/round-trip"];
 const BOTH: &[&str] = &["files/upload/round-trip", "process/start/events"];
 const GZIP: &[Feature] = &[Feature::Gzip];
 
-async fn get(p: &mut Probe, label: &str, ask: Ask) -> Result<(), Trouble> {
+async fn get(p: &mut Probe, label: &str, ask: Ask) -> Result<(), SetupError> {
     p.send(label, ask).await.map(drop)
 }
 
@@ -28,7 +28,7 @@ fn refused(o: &Observation, label: &str, status: u16, message: &str) -> Judged {
 }
 
 /// Uploads `name` and downloads it with this Accept-Encoding.
-async fn accepting(p: &mut Probe, label: &str, accept: &str) -> Result<(), Trouble> {
+async fn accepting(p: &mut Probe, label: &str, accept: &str) -> Result<(), SetupError> {
     let path = p.path("f");
     p.upload("upload", &path, b"content").await?;
     get(p, label, Ask::download(&path).header("accept-encoding", accept)).await
@@ -67,9 +67,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("files/download/no-path", "contract 3.8", &["3.8.directory", "3.8.path-empty"])
         .requires("no path, and an empty one, is the home, which is a directory: 400")
         .why("a caller that forgets the path must not get a file")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::download(p).await?;
+            controls::download(p).await?;
             get(p, "none", Ask::new("GET", "/files?username=root")).await?;
             get(p, "empty", Ask::download("")).await
         }))
@@ -99,9 +99,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a path below a file is 500 \"error checking path\"")
         .why("the mistake is in the path's middle, not at its end")
         .needs(TRIP)
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::download(p).await?;
+            controls::download(p).await?;
             p.upload("upload", &p.path("f"), b"x").await?;
             get(p, "get", Ask::download(&p.path("f/below"))).await
         }))
@@ -113,9 +113,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a NUL in the path is 500 \"error checking path\", and no shorter path is read")
         .why("a name that ends early is another file")
         .tags(&["security"])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::download(p).await?;
+            controls::download(p).await?;
             get(p, "get", Ask::download("/etc/passwd\0.txt")).await
         }))
         .judge(|o| {
@@ -323,7 +323,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .why("the client can correct itself")
         .features(GZIP)
         .needs(TRIP)
-        .twin(|o| is_plain(o, "twin"))
+        .positive_control(|o| is_plain(o, "twin"))
         .act(act!(|p| {
             accepting(p, "twin", "br").await?;
             accepting(p, "get", "br, identity;q=0").await
@@ -380,7 +380,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("files/download/missing-for-head", "contract 1", &["1.head"])
         .requires("HEAD of a missing file is 404 without a body")
         .why("a client asks by HEAD whether a file is there")
-        .twin(|o| o.at("twin")?.status(200))
+        .positive_control(|o| o.at("twin")?.status(200))
         .act(act!(|p| {
             let head = |path| Ask::new("HEAD", "/files").query("path", path).query("username", "root");
             get(p, "twin", head("/etc/passwd")).await?;

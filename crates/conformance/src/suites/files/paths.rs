@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::uploads::POST;
-use crate::case::{Case, Ground, act, case};
-use crate::probe::{Ask, Part, Probe, Trouble};
+use crate::case::{Case, Isolation, act, case};
+use crate::probe::{Ask, Part, Probe, SetupError};
 use crate::suites::helpers::{entry_is, form, fs, printed, uploaded_is};
 
 const TRIP: &[&str] = &["files/upload/round-trip"];
@@ -15,7 +15,7 @@ fn around(p: &Probe, name: &str) -> String {
     format!("{}{}", "../".repeat(9), p.path(name).trim_start_matches('/'))
 }
 
-async fn upload_as(p: &mut Probe, label: &str, user: &str, path: &str) -> Result<(), Trouble> {
+async fn upload_as(p: &mut Probe, label: &str, user: &str, path: &str) -> Result<(), SetupError> {
     p.send(label, p.dialect().upload(path, user, b"x")).await.map(drop)
 }
 
@@ -142,7 +142,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .why("hosts of the next generation send no username")
         .features(POST)
         .needs(BOTH)
-        .ground(Ground::Own)
+        .isolation(Isolation::Fresh)
         .act(act!(|p| {
             p.init("init", json!({ "defaultUser": "user" })).await?;
             let part = Part { name: "file", filename: Some("named"), content: b"x" };
@@ -162,7 +162,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .why("the name is told in the answer")
         .features(POST)
         .needs(BOTH)
-        .ground(Ground::Own)
+        .isolation(Isolation::Fresh)
         .act(act!(|p| {
             let part = Part { name: "file", filename: None, content: b"x" };
             p.send("upload", form(None, Some("user"), &[part])).await.map(drop)
@@ -180,7 +180,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     .requires("with a default workdir relative and empty paths are there, ~ is the home still")
     .why("a project is addressed from its own root")
     .needs(BOTH)
-    .ground(Ground::Own)
+    .isolation(Isolation::Fresh)
     .act(act!(|p| {
         fs(p, "make", "MakeDir", json!({ "path": "/srv/project" })).await?;
         p.init("init", json!({ "defaultWorkdir": "/srv/project" })).await?;

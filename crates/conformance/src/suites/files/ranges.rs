@@ -3,8 +3,8 @@
 use crate::case::{Case, act, case};
 use crate::feature::Feature;
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble};
-use crate::suites::twins;
+use crate::probe::{Ask, Probe, SetupError};
+use crate::suites::controls;
 use crate::verdict::Judged;
 
 const PART: &[&str] = &["files/range/part"];
@@ -15,14 +15,14 @@ const LONG_AGO: &str = "Sat, 01 Jan 2000 00:00:00 GMT";
 const FAR: &str = "Fri, 01 Jan 2100 00:00:00 GMT";
 
 /// Uploads ten digits as `f`.
-async fn digits(p: &mut Probe) -> Result<String, Trouble> {
+async fn digits(p: &mut Probe) -> Result<String, SetupError> {
     let path = p.path("f");
     p.upload("upload", &path, DIGITS).await?;
     Ok(path)
 }
 
 /// Ten digits, asked for with one header.
-async fn with(p: &mut Probe, label: &str, name: &str, value: &str) -> Result<(), Trouble> {
+async fn with(p: &mut Probe, label: &str, name: &str, value: &str) -> Result<(), SetupError> {
     let path = digits(p).await?;
     p.send(label, Ask::download(&path).header(name, value)).await.map(drop)
 }
@@ -96,9 +96,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .why("there is no part of no bytes")
         .features(RANGE)
         .needs(PART)
-        .twin(twins::part)
+        .positive_control(controls::part)
         .act(act!(|p| {
-            twins::range(p).await?;
+            controls::range(p).await?;
             with(p, "get", "range", "bytes=-0").await
         }))
         .judge(|o| {
@@ -110,9 +110,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .why("nothing is there to be a part of")
         .features(RANGE)
         .needs(PART)
-        .twin(twins::part)
+        .positive_control(controls::part)
         .act(act!(|p| {
-            twins::range(p).await?;
+            controls::range(p).await?;
             let path = p.path("empty");
             p.upload("upload", &path, b"").await?;
             p.send("get", Ask::download(&path).header("range", "bytes=0-0")).await.map(drop)

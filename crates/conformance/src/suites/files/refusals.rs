@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::uploads::{POST, TRIP, UPLOAD, content_is, get, gzip, part, refused, taken};
 use crate::case::{Case, act, case};
 use crate::probe::Ask;
+use crate::suites::controls;
 use crate::suites::helpers::{form, fs, send};
-use crate::suites::twins;
 
 pub(in crate::suites) const CASES: &[Case] = &[
     case("files/upload/same-path", "contract 3.8", &["3.8.same-path", "3.8.in-order"])
@@ -17,7 +17,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .why("which of the two is there must not be a matter of luck")
         .features(POST)
         .needs(TRIP)
-        .twin(taken)
+        .positive_control(taken)
         .act(act!(|p| {
             let path = p.path("f");
             let parts = [part(Some("a"), b"first"), part(Some("b"), b"second")];
@@ -50,7 +50,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a form without any part, and an empty body, are 400")
         .why("a caller that lost its file on the way believes that it is there")
         .features(POST)
-        .twin(taken)
+        .positive_control(taken)
         .act(act!(|p| {
             let path = p.path("f");
             send(p, "twin", form(Some(&path), Some("root"), &[part(None, b"x")])).await?;
@@ -68,7 +68,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .why("it is what hosts of another generation meet")
         .features(POST)
-        .twin(taken)
+        .positive_control(taken)
         .act(act!(|p| {
             let path = p.path("f");
             send(p, "twin", form(Some(&path), Some("root"), &[part(None, b"x")])).await?;
@@ -87,7 +87,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .why("half a program is worse than none")
         .features(POST)
         .needs(TRIP)
-        .twin(taken)
+        .positive_control(taken)
         .act(act!(|p| {
             let whole = form(Some(&p.path("f")), Some("root"), &[part(None, &[b'x'; 5000])]);
             let mut body = whole.sent().to_vec();
@@ -130,7 +130,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .why("garbage under the right name is found late")
         .features(POST)
         .needs(&["files/upload/gzip-part"])
-        .twin(taken)
+        .positive_control(taken)
         .act(act!(|p| {
             let packed = gzip(&b"packed ".repeat(1000));
             for (label, content) in
@@ -151,7 +151,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .why("packed bytes must not be stored as if they were plain")
         .features(POST)
         .needs(TRIP)
-        .twin(taken)
+        .positive_control(taken)
         .act(act!(|p| {
             let ask = form(Some(&p.path("f")), Some("root"), &[part(None, b"x")]);
             send(p, "twin", ask.clone().header("content-encoding", "identity")).await?;
@@ -175,9 +175,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("~name is 400 \"cannot expand user-specific home dir\"")
         .why("a directory that is called ~name would be made in its place")
         .features(UPLOAD)
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::upload(p).await?;
+            controls::upload(p).await?;
             p.upload("upload", "~user/f", b"x").await
         }))
         .judge(|o| refused(o, "upload", 400, "cannot expand user-specific home dir")),
@@ -186,7 +186,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .why("the kernel has no such names, and says so")
         .features(UPLOAD)
         .needs(&["files/upload/odd-name"])
-        .twin(taken)
+        .positive_control(taken)
         .act(act!(|p| {
             p.upload("twin", &p.path(LONGEST), b"x").await?;
             p.upload("upload", &p.path(&format!("{LONGEST}x")), b"x").await
@@ -198,7 +198,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             deserialize query string\"",
         )
         .why("which of two paths was meant must not be guessed")
-        .twin(|o| o.at("twin")?.status(200))
+        .positive_control(|o| o.at("twin")?.status(200))
         .act(act!(|p| {
             let ask = || Ask::download("/etc/passwd");
             send(p, "twin", ask()).await?;
@@ -217,7 +217,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("an unknown or empty user is 401, before the encoding and the form are looked at")
         .why("who may not ask is not told what else is wrong")
         .features(UPLOAD)
-        .twin(taken)
+        .positive_control(taken)
         .act(act!(|p| {
             let path = p.path("f");
             p.upload("twin", &path, b"x").await?;
@@ -234,9 +234,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a bad Content-Encoding is told before a bad path")
         .why("every build must tell the same mistake first")
         .features(POST)
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::upload(p).await?;
+            controls::upload(p).await?;
             let ask =
                 form(Some("~user/f"), Some("root"), &[part(None, b"x")]).header("content-encoding", "br");
             send(p, "upload", ask).await
@@ -246,9 +246,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("an error of /files is JSON with code and message, by its content type too")
         .why("clients show the message")
         .features(UPLOAD)
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::upload(p).await?;
+            controls::upload(p).await?;
             p.upload("upload", "/tmp", b"x").await
         }))
         .judge(|o| {

@@ -4,13 +4,13 @@ use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::case::{Case, Ground, act};
+use crate::case::{Case, Isolation, act};
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble};
-use crate::suites::twins;
+use crate::probe::{Ask, Probe, SetupError};
+use crate::suites::controls;
 use crate::verdict::Judged;
 
-const OWN: Case = Case { ground: Ground::Own, tags: &["token", "security"], ..Case::BASE };
+const OWN: Case = Case { isolation: Isolation::Fresh, tags: &["token", "security"], ..Case::BASE };
 const SIGNED: &[&str] = &["files/signature/valid"];
 const TOKEN: &str = "envd-conformance-s3cret";
 const PATH: &str = "/tmp/envd-conformance/f";
@@ -37,12 +37,12 @@ impl Link<'_> {
 }
 
 /// A guest with a file and then a token.
-async fn locked(p: &mut Probe) -> Result<(), Trouble> {
+async fn locked(p: &mut Probe) -> Result<(), SetupError> {
     p.upload("upload", PATH, b"secret").await?;
     p.init("init", json!({ "access_token": TOKEN })).await
 }
 
-async fn get(p: &mut Probe, label: &str, ask: Ask, signature: &str) -> Result<(), Trouble> {
+async fn get(p: &mut Probe, label: &str, ask: Ask, signature: &str) -> Result<(), SetupError> {
     p.send(label, ask.query("signature", signature)).await.map(drop)
 }
 
@@ -62,7 +62,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("the padded form of a signature is refused")
         .why("two forms of one signature are two links to revoke")
         .needs(SIGNED)
-        .twin(|o| opens(o, "twin"))
+        .positive_control(|o| opens(o, "twin"))
         .act(act!(|p| {
             locked(p).await?;
             get(p, "twin", Ask::download(PATH), &LINK.signature()).await?;
@@ -73,7 +73,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a signature without v1_, in another case or empty is refused")
         .why("the prefix is the version of the scheme")
         .needs(SIGNED)
-        .twin(|o| opens(o, "twin"))
+        .positive_control(|o| opens(o, "twin"))
         .act(act!(|p| {
             locked(p).await?;
             let right = LINK.signature();
@@ -121,7 +121,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("the username is signed: a signature for one user is none for another")
         .why("relative paths are other files for other users")
         .needs(SIGNED)
-        .twin(|o| opens(o, "twin"))
+        .positive_control(|o| opens(o, "twin"))
         .act(act!(|p| {
             locked(p).await?;
             let ask = || Ask::new("GET", "/files").query("path", PATH).query("username", "user");
@@ -172,7 +172,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     .requires("a wrong signature with a passed expiration is told as invalid, a right one as expired")
     .why("who cannot sign learns nothing")
     .needs(&["files/signature/expiry"])
-    .twin(twins::ok)
+    .positive_control(controls::ok)
     .act(act!(|p| {
         locked(p).await?;
         get(p, "twin", Ask::download(PATH), &LINK.signature()).await?;
@@ -206,7 +206,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     OWN.case("files/signature/before-all", "contract 2 and 3.8", &["2.before-file", "3.8.check-order"])
         .requires("who shows nothing is told nothing: 401 comes before a missing user and a missing file")
         .why("the answer would tell which files and users there are")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
             locked(p).await?;
             get(p, "twin", Ask::download(PATH), &LINK.signature()).await?;

@@ -6,11 +6,11 @@ use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::case::{Case, Ground, act, case};
+use crate::case::{Case, Isolation, act, case};
 use crate::feature::Feature;
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble};
-use crate::suites::twins;
+use crate::probe::{Ask, Probe, SetupError};
+use crate::suites::controls;
 use crate::verdict::Judged;
 
 const TRIP: &[&str] = &["files/upload/round-trip"];
@@ -83,9 +83,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("an upload without a part named file is 400")
         .why("a caller that misspells the field believes that its file is there")
         .features(&[Feature::PostUpload])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::upload(p).await?;
+            controls::upload(p).await?;
             let path = p.path("none");
             p.send("upload", Ask::upload(&path, "other", b"x")).await.map(drop)
         }))
@@ -94,9 +94,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("an upload onto a directory is 400 and says so")
         .why("the caller has to hear which path is wrong")
         .features(&[Feature::Upload])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::upload(p).await?;
+            controls::upload(p).await?;
             p.upload("upload", "/tmp", b"x").await
         }))
         .judge(|o| {
@@ -120,9 +120,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("files/download/missing", "contract 3.8", &["3.8.missing", "3.error-shape"])
         .requires("a missing path is 404 with a JSON code and a message that names the path")
         .why("the host turns it into its own not-found")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::download(p).await?;
+            controls::download(p).await?;
             p.send("get", Ask::download("/tmp/envd-conformance-no-such")).await.map(drop)
         }))
         .judge(|o| {
@@ -134,9 +134,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("files/download/directory", "contract 3.8", &["3.8.directory"])
         .requires("a directory is 400 and says so")
         .why("a listing is another call")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::download(p).await?;
+            controls::download(p).await?;
             p.send("get", Ask::download("/tmp")).await.map(drop)
         }))
         .judge(|o| {
@@ -146,9 +146,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("files/download/user-unknown", "contract 3.8", &["3.8.user-unknown"])
         .requires("an unknown username is 401 \"user 'x' not found\"")
         .why("a misspelt user must not become root")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::download(p).await?;
+            controls::download(p).await?;
             let ask = Ask::new("GET", "/files").query("path", "/etc/passwd").query("username", "nobody-here");
             p.send("get", ask).await.map(drop)
         }))
@@ -214,9 +214,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .why("a client that asks for more learns that it has all")
         .features(&[Feature::Range])
         .needs(&["files/range/part"])
-        .twin(twins::part)
+        .positive_control(controls::part)
         .act(act!(|p| {
-            twins::range(p).await?;
+            controls::range(p).await?;
             download(p, "a", b"0123456789", |ask| ask.header("range", "bytes=10-")).await
         }))
         .judge(|o| {
@@ -265,16 +265,16 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .why("a body that the client cannot read is worse than none")
         .features(&[Feature::Gzip])
         .needs(TRIP)
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::download(p).await?;
+            controls::download(p).await?;
             download(p, "a", b"x", |ask| ask.header("accept-encoding", "gzip;q=0, identity;q=0")).await
         }))
         .judge(|o| o.at("download")?.status(406)),
     case("files/signature/valid", "contract 2", &["2.signature-form", "2.signature-operation"])
         .requires("with a token set, a right signature opens exactly its path, operation and user")
         .why("the host hands such links to browsers")
-        .ground(Ground::Own)
+        .isolation(Isolation::Fresh)
         .act(act!(|p| {
             let path = locked(p).await?;
             p.send("read", signed(&path, "read", None, &path)).await?;
@@ -296,7 +296,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     )
     .requires("with a token set, /files without token and signature is 401, with the token 200")
     .why("every file would be open to the network")
-    .ground(Ground::Own)
+    .isolation(Isolation::Fresh)
     .act(act!(|p| {
         let path = locked(p).await?;
         p.send("bare", Ask::download(&path)).await?;
@@ -312,7 +312,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("an expiration in the future opens, one in the past is 401, and it cannot be changed")
         .why("a leaked link has to end some day")
         .needs(SIGNED)
-        .ground(Ground::Own)
+        .isolation(Isolation::Fresh)
         .act(act!(|p| {
             let path = locked(p).await?;
             p.send("future", signed(&path, "read", Some(FAR), &path)).await?;
@@ -327,14 +327,14 @@ pub(in crate::suites) const CASES: &[Case] = &[
         }),
 ];
 
-async fn download(p: &mut Probe, name: &str, content: &[u8], with: fn(Ask) -> Ask) -> Result<(), Trouble> {
+async fn download(p: &mut Probe, name: &str, content: &[u8], with: fn(Ask) -> Ask) -> Result<(), SetupError> {
     let path = p.path(name);
     p.upload("upload", &path, content).await?;
     p.send("download", with(Ask::download(&path))).await.map(drop)
 }
 
 /// A guest with a file and then a token.
-async fn locked(p: &mut Probe) -> Result<String, Trouble> {
+async fn locked(p: &mut Probe) -> Result<String, SetupError> {
     let path = p.path("a b+c.txt");
     p.upload("upload", &path, b"secret").await?;
     p.init("init", json!({ "access_token": TOKEN })).await?;

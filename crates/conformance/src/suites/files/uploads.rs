@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::case::{Case, act, case};
 use crate::feature::Feature;
 use crate::observation::Observation;
-use crate::probe::{Ask, Part, Probe, Trouble, What};
+use crate::probe::{Ask, Part, Probe, SetupError, What};
 use crate::suites::helpers::{all_succeeded, entry_is, form, fs, printed, send, uploaded_is};
 use crate::verdict::Judged;
 
@@ -49,7 +49,7 @@ pub(in crate::suites) fn content_is(o: &Observation, label: &str, content: &[u8]
     o.at(label)?.body_is(content)
 }
 
-pub(in crate::suites) async fn get(p: &mut Probe, label: &str, name: &str) -> Result<(), Trouble> {
+pub(in crate::suites) async fn get(p: &mut Probe, label: &str, name: &str) -> Result<(), SetupError> {
     send(p, label, Ask::download(&p.path(name))).await
 }
 

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::case::{Case, act, case};
 use crate::feature::Feature;
-use crate::probe::{Ask, Probe, Trouble};
+use crate::probe::{Ask, Probe, SetupError};
+use crate::suites::controls;
 use crate::suites::process::start::EVENTS;
-use crate::suites::twins;
 use crate::verdict::{Objection, Seen};
 
 const STAT: &[&str] = &["filesystem/stat/file"];
@@ -42,9 +42,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("filesystem/stat/missing", "contract 5", &["5.stat-missing"])
         .requires("Stat of a missing path is not_found")
         .why("the usual way to ask whether a file is there")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::stat(p).await?;
+            controls::stat(p).await?;
             call(p, "stat", "Stat", json!({ "path": MISSING })).await
         }))
         .judge(|o| o.at("stat")?.error(404, "not_found", "file not found")),
@@ -124,9 +124,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("filesystem/move/missing", "contract 5", &["5.move-missing"])
         .requires("Move of a missing source is not_found \"source not found\"")
         .why("the caller learns which of the two paths is wrong")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::moves(p).await?;
+            controls::moves(p).await?;
             call(p, "move", "Move", json!({ "source": MISSING, "destination": p.path("b") })).await
         }))
         .judge(|o| o.at("move")?.error(404, "not_found", "source not found")),
@@ -172,9 +172,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("filesystem/list-dir/errors", "contract 5", &["5.list-missing", "5.list-file"])
         .requires("a missing path is not_found, a file invalid_argument")
         .why("an empty list in their place hides the mistake")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::list_dir(p).await?;
+            controls::list_dir(p).await?;
             call(p, "missing", "ListDir", json!({ "path": MISSING })).await?;
             p.upload("upload", &p.path("f"), b"").await?;
             call(p, "file", "ListDir", json!({ "path": p.path("f") })).await
@@ -204,9 +204,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("filesystem/remove/missing", "contract 10", &["10.remove-missing"])
         .requires("Remove of a missing path is not_found")
         .why("a retry must be told from a broken disk")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::remove(p).await?;
+            controls::remove(p).await?;
             call(p, "remove", "Remove", json!({ "path": MISSING })).await
         }))
         .judge(|o| o.at("remove")?.error(404, "not_found", "")),
@@ -245,9 +245,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .why("a watch on nothing waits for ever")
         .features(&[Feature::WatchDir])
         .needs(&["process/start/events"])
-        .twin(twins::began)
+        .positive_control(controls::began)
         .act(act!(|p| {
-            twins::watch(p).await?;
+            controls::watch(p).await?;
             p.stream("missing", "filesystem.Filesystem/WatchDir", json!({ "path": MISSING })).await?;
             p.upload("upload", &p.path("f"), b"").await?;
             p.stream("file", "filesystem.Filesystem/WatchDir", json!({ "path": p.path("f") })).await
@@ -308,12 +308,12 @@ fn rpc(name: &str) -> String {
     format!("filesystem.Filesystem/{name}")
 }
 
-async fn call(p: &mut Probe, label: &str, name: &str, message: Value) -> Result<(), Trouble> {
+async fn call(p: &mut Probe, label: &str, name: &str, message: Value) -> Result<(), SetupError> {
     p.unary(label, &rpc(name), message).await.map(drop)
 }
 
 /// Asks for events until there are any, and writes down that answer.
-async fn until_events(p: &mut Probe, label: &str, id: &Value) -> Result<(), Trouble> {
+async fn until_events(p: &mut Probe, label: &str, id: &Value) -> Result<(), SetupError> {
     for _ in 1..POLLS {
         let mut open = p.open(Ask::unary(&rpc("GetWatcherEvents"), id)).await?;
         open.until(|_| false).await;

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::case::{Case, Ground, act, case};
+use crate::case::{Case, Isolation, act, case};
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble};
+use crate::probe::{Ask, Probe, SetupError};
+use crate::suites::controls;
 use crate::suites::helpers::{all_succeeded, entry_is, fs, printed};
-use crate::suites::twins;
 use crate::verdict::Judged;
 
 const MAKE: &[&str] = &["filesystem/make-dir/parents"];
@@ -14,22 +14,22 @@ const MOVE: &[&str] = &["filesystem/move/file"];
 const REMOVE: &[&str] = &["filesystem/remove/tree"];
 
 /// Makes things in the case's directory `d`.
-async fn make(p: &mut Probe, script: &str) -> Result<(), Trouble> {
+async fn make(p: &mut Probe, script: &str) -> Result<(), SetupError> {
     p.sh("make", &format!("mkdir -p {0} && cd {0} && {script}", p.path("d"))).await
 }
 
-async fn moves(p: &mut Probe, label: &str, from: &str, to: &str) -> Result<(), Trouble> {
+async fn moves(p: &mut Probe, label: &str, from: &str, to: &str) -> Result<(), SetupError> {
     let message =
         json!({ "source": p.path(&format!("d/{from}")), "destination": p.path(&format!("d/{to}")) });
     fs(p, label, "Move", message).await.map(drop)
 }
 
-async fn on(p: &mut Probe, label: &str, call: &str, name: &str) -> Result<(), Trouble> {
+async fn on(p: &mut Probe, label: &str, call: &str, name: &str) -> Result<(), SetupError> {
     fs(p, label, call, json!({ "path": p.path(&format!("d/{name}")) })).await.map(drop)
 }
 
 /// Looks at the case's directory with a script.
-async fn look(p: &mut Probe, script: &str) -> Result<(), Trouble> {
+async fn look(p: &mut Probe, script: &str) -> Result<(), SetupError> {
     p.sh("look", &format!("cd {} && {script}", p.path("d"))).await
 }
 
@@ -45,7 +45,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .why("the user could not write into a directory that was made for it")
         .needs(MAKE)
-        .ground(Ground::Own)
+        .isolation(Isolation::Fresh)
         .act(act!(|p| {
             fs(p, "base", "MakeDir", json!({ "path": p.path("d") })).await?;
             p.init("init", json!({ "defaultUser": "user" })).await?;
@@ -66,9 +66,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .why("a link that leads nowhere is in the way")
         .needs(&["process/start/events", "filesystem/make-dir/parents"])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::make_dir(p).await?;
+            controls::make_dir(p).await?;
             make(p, "mkdir a && ln -s a l && ln -s gone m").await?;
             on(p, "link", "MakeDir", "l").await?;
             on(p, "dangling", "MakeDir", "m").await
@@ -92,9 +92,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .why("two mistakes that the caller repairs in different places")
         .needs(&["process/start/events", "filesystem/make-dir/parents"])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::make_dir(p).await?;
+            controls::make_dir(p).await?;
             make(p, ": > f && ln -s f l").await?;
             on(p, "below", "MakeDir", "f/a").await?;
             on(p, "link", "MakeDir", "l").await
@@ -324,9 +324,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("filesystem/remove/tilde-name", "contract 5", &["5.tilde-error"])
         .requires("~name is invalid_argument for every call")
         .why("removing a guess would be the worst of all")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::remove(p).await?;
+            controls::remove(p).await?;
             for call in ["Remove", "MakeDir", "ListDir", "CreateWatcher"] {
                 fs(p, call, call, json!({ "path": "~user/x" })).await?;
             }

@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, Ground, act, case};
+use crate::case::{Case, Isolation, act, case};
 use crate::observation::Observation;
-use crate::probe::{Probe, Trouble};
+use crate::probe::{Probe, SetupError};
+use crate::suites::controls;
 use crate::suites::helpers::{all_succeeded, entry_is, fs};
-use crate::suites::twins;
 use crate::verdict::Judged;
 
 const STAT: &[&str] = &["filesystem/stat/file"];
 
 /// Makes things in the case's directory `d` by a script, and looks at each name.
-async fn look(p: &mut Probe, script: &str, names: &[&str]) -> Result<(), Trouble> {
+async fn look(p: &mut Probe, script: &str, names: &[&str]) -> Result<(), SetupError> {
     p.sh("make", &format!("mkdir -p {0} && cd {0} && {script}", p.path("d"))).await?;
     for name in names {
         fs(p, name, "Stat", json!({ "path": p.path(&format!("d/{name}")) })).await?;
@@ -240,9 +240,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .why("a name that ends early is another file")
         .tags(&["security"])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::stat(p).await?;
+            controls::stat(p).await?;
             fs(p, "stat", "Stat", json!({ "path": "/etc\0/passwd" })).await.map(drop)
         }))
         .judge(|o| o.at("stat")?.error(500, "internal", "error getting file info: ")),
@@ -256,9 +256,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
             file or directory (os error 2)\"",
     )
     .why("hosts match the text")
-    .twin(twins::ok)
+    .positive_control(controls::ok)
     .act(act!(|p| {
-        twins::stat(p).await?;
+        controls::stat(p).await?;
         fs(p, "stat", "Stat", json!({ "path": "/envd-conformance-no-such" })).await.map(drop)
     }))
     .judge(|o| {
@@ -291,7 +291,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     )
     .why("files of nobody would be made as root")
     .needs(STAT)
-    .ground(Ground::Own)
+    .isolation(Isolation::Fresh)
     .act(act!(|p| {
         p.init("init", json!({ "defaultUser": "nobody-here" })).await?;
         fs(p, "stat", "Stat", json!({ "path": "/" })).await?;

@@ -4,15 +4,15 @@ use serde_json::json;
 
 use crate::case::{Case, act, case};
 use crate::observation::Observation;
-use crate::probe::{Probe, Trouble};
+use crate::probe::{Probe, SetupError};
+use crate::suites::controls;
 use crate::suites::helpers::{all_succeeded, fs, listed};
-use crate::suites::twins;
 use crate::verdict::{Judged, Objection};
 
 const LIST: &[&str] = &["filesystem/list-dir/depth"];
 
 /// Makes things in the case's directory `d`, and lists it.
-async fn list(p: &mut Probe, script: &str, depth: u32) -> Result<(), Trouble> {
+async fn list(p: &mut Probe, script: &str, depth: u32) -> Result<(), SetupError> {
     p.sh("make", &format!("mkdir -p {0} && cd {0} && {script}", p.path("d"))).await?;
     fs(p, "list", "ListDir", json!({ "path": p.path("d"), "depth": depth })).await.map(drop)
 }
@@ -109,9 +109,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .why("each is another mistake in the tree")
         .needs(LIST)
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::list_dir(p).await?;
+            controls::list_dir(p).await?;
             list(p, ": > f && ln -s loop loop && ln -s gone m", 1).await?;
             for name in ["loop", "f/below", "m"] {
                 fs(p, name, "ListDir", json!({ "path": p.path(&format!("d/{name}")) })).await?;

@@ -8,10 +8,10 @@ use super::watches::{contains, short};
 use crate::case::{Case, act, case};
 use crate::feature::Feature;
 use crate::observation::Observation;
-use crate::probe::{Ask, Open, Probe, Trouble};
+use crate::probe::{Ask, Open, Probe, SetupError};
 use crate::stream::envelope;
+use crate::suites::controls;
 use crate::suites::helpers::fs;
-use crate::suites::twins;
 use crate::verdict::Objection;
 
 const STREAMS: &[&str] = &["filesystem/watch-dir/events"];
@@ -22,7 +22,7 @@ const SOON: Duration = Duration::from_millis(1200);
 const KEEPALIVE: Duration = Duration::from_secs(3);
 
 /// Opens WatchDir and waits for its start.
-async fn watch_dir(p: &mut Probe, recursive: bool, headers: &[(&str, &str)]) -> Result<Open, Trouble> {
+async fn watch_dir(p: &mut Probe, recursive: bool, headers: &[(&str, &str)]) -> Result<Open, SetupError> {
     fs(p, "make", "MakeDir", json!({ "path": p.path("d") })).await?;
     let message = json!({ "path": p.path("d"), "recursive": recursive });
     let ask = Ask::stream("filesystem.Filesystem/WatchDir", &[message]);
@@ -178,9 +178,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .why("the mistake must look like that of the other calls")
         .features(STREAM)
         .needs(&["process/start/events"])
-        .twin(twins::began)
+        .positive_control(controls::began)
         .act(act!(|p| {
-            twins::watch(p).await?;
+            controls::watch(p).await?;
             p.stream("watch", "filesystem.Filesystem/WatchDir", json!({ "path": "~user" })).await
         }))
         .judge(|o| o.at("watch")?.stream_error("invalid_argument", "cannot expand user-specific home dir")),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::case::{Case, act, case};
 use crate::observation::Observation;
-use crate::probe::{Probe, Trouble};
+use crate::probe::{Probe, SetupError};
 use crate::suites::helpers::{MISSING, all_succeeded, fs};
 use crate::verdict::{Judged, Objection};
 
@@ -16,7 +16,12 @@ pub(super) const LAST: &str = "zz-last";
 pub(super) const POLLS: usize = 300;
 
 /// Makes a directory with `before`, watches it, does `then` in it, and collects all events up to the last.
-pub(super) async fn watched(p: &mut Probe, recursive: bool, before: &str, then: &str) -> Result<(), Trouble> {
+pub(super) async fn watched(
+    p: &mut Probe,
+    recursive: bool,
+    before: &str,
+    then: &str,
+) -> Result<(), SetupError> {
     let dir = p.path("d");
     p.sh("make", &format!("mkdir -p {dir} && cd {dir} && {before}")).await?;
     let created = fs(p, "create", "CreateWatcher", json!({ "path": dir, "recursive": recursive })).await?;
@@ -25,7 +30,7 @@ pub(super) async fn watched(p: &mut Probe, recursive: bool, before: &str, then: 
 }
 
 /// Asks for events until one of `last` is there.
-pub(super) async fn collect(p: &mut Probe, id: &Value, last: &str) -> Result<(), Trouble> {
+pub(super) async fn collect(p: &mut Probe, id: &Value, last: &str) -> Result<(), SetupError> {
     for _ in 0..POLLS {
         let events = fs(p, "events", "GetWatcherEvents", json!({ "watcherId": id })).await?;
         if events["events"].to_string().contains(last) {
@@ -291,7 +296,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("CreateWatcher of a missing path is not_found, of a file invalid_argument")
         .why("a watcher that never tells anything looks like a quiet directory")
         .needs(DRAINS)
-        .twin(|o| o.at("twin")?.ok().map(drop))
+        .positive_control(|o| o.at("twin")?.ok().map(drop))
         .act(act!(|p| {
             p.upload("upload", &p.path("f"), b"").await?;
             let created = fs(p, "twin", "CreateWatcher", json!({ "path": p.path("") })).await?;

@@ -2,24 +2,24 @@
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, Ground, act};
+use crate::case::{Case, Isolation, act};
 use crate::feature::Feature;
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble};
+use crate::probe::{Ask, Probe, SetupError};
+use crate::suites::controls;
 use crate::suites::helpers::all_are;
-use crate::suites::twins;
 use crate::verdict::Judged;
 
-pub(super) const OWN: Case = Case { ground: Ground::Own, ..Case::BASE };
+pub(super) const OWN: Case = Case { isolation: Isolation::Fresh, ..Case::BASE };
 const SET: &[&str] = &["init/envs/merge"];
 pub(super) const TOKEN: &str = "envd-conformance-s3cret";
 const LIMIT: usize = 2 << 20;
 
-async fn typed(p: &mut Probe, label: &str, kind: &str, body: &[u8]) -> Result<(), Trouble> {
+async fn typed(p: &mut Probe, label: &str, kind: &str, body: &[u8]) -> Result<(), SetupError> {
     p.send(label, Ask::new("POST", "/init").header("content-type", kind).body(body)).await.map(drop)
 }
 
-pub(super) async fn envs(p: &mut Probe, label: &str, value: &str, more: Value) -> Result<(), Trouble> {
+pub(super) async fn envs(p: &mut Probe, label: &str, value: &str, more: Value) -> Result<(), SetupError> {
     let mut body = json!({ "envVars": { "A": value } });
     if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object()) {
         body.extend(more.clone());
@@ -68,7 +68,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     )
     .requires("415, 400 and 422 are plain text, the first with the words of the framework")
     .why("hosts log what they are told")
-    .twin(|o| o.at("twin")?.status(204))
+    .positive_control(|o| o.at("twin")?.status(204))
     .act(act!(|p| {
         typed(p, "twin", "application/json", b"{}").await?;
         typed(p, "type", "text/plain", b"{}").await?;
@@ -205,7 +205,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .why("such a value has brought real daemons down")
         .features(&[Feature::Lifecycle])
         .needs(SET)
-        .twin(|o| o.at("twin")?.status(204))
+        .positive_control(|o| o.at("twin")?.status(204))
         .act(act!(|p| {
             p.init("twin", json!({ "envVars": { "A": "kept" } })).await?;
             for field in POISONED {
@@ -226,9 +226,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a variable's name with = or NUL is 400, and nothing of the request is applied")
         .why("every later command would fail")
         .needs(SET)
-        .twin(twins::no_content)
+        .positive_control(controls::no_content)
         .act(act!(|p| {
-            twins::init(p).await?;
+            controls::init(p).await?;
             for (label, name) in [("equals", "A=B"), ("nul", "A\0")] {
                 p.init(label, json!({ "envVars": { name: "x", "A": "x" } })).await?;
             }

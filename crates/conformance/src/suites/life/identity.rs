@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, Ground, act};
+use crate::case::{Case, Isolation, act};
 use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::Ask;
 use crate::suites::helpers::{all_are, entry_is, fs, printed};
 use crate::verdict::Judged;
 
-const OWN: Case = Case { ground: Ground::Own, ..Case::BASE };
+const OWN: Case = Case { isolation: Isolation::Fresh, ..Case::BASE };
 const SET: &[&str] = &["init/envs/merge"];
 
 fn env_is(o: &Observation, label: &str, name: &str, value: impl Into<Value>) -> Judged {
@@ -64,7 +64,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     OWN.case("init/ids/sandbox-file", "contract 7 and 3.3", &["7.sandbox-file", "3.3.sandbox"])
         .requires("/run/wrenn/.WRENN_SANDBOX says what WRENN_SANDBOX in /envs says")
         .why("programs read the one or the other")
-        .ground(Ground::Shared)
+        .isolation(Isolation::Shared)
         .act(act!(|p| {
             p.get("envs", "/envs").await?;
             p.send("file", Ask::download("/run/wrenn/.WRENN_SANDBOX")).await.map(drop)

@@ -3,14 +3,14 @@
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, Ground, act};
+use crate::case::{Case, Isolation, act};
 use crate::feature::Feature;
-use crate::probe::{Ask, Probe, Trouble};
+use crate::probe::{Ask, Probe, SetupError};
+use crate::suites::controls;
 use crate::suites::helpers::uploaded_is;
 use crate::suites::process::start::EVENTS;
-use crate::suites::twins;
 
-const OWN: Case = Case { ground: Ground::Own, ..Case::BASE };
+const OWN: Case = Case { isolation: Isolation::Fresh, ..Case::BASE };
 const SET: &[&str] = &["init/envs/merge"];
 const TOKEN: &str = "envd-conformance-s3cret";
 
@@ -30,9 +30,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
     OWN.case("init/body/bad", "contract 3.4", &["3.4.415", "3.4.400", "3.4.422"])
         .requires("another content type is 415, bad JSON 400, a wrong type 422")
         .why("a host that sends nonsense must learn it at once")
-        .twin(twins::no_content)
+        .positive_control(controls::no_content)
         .act(act!(|p| {
-            twins::init(p).await?;
+            controls::init(p).await?;
             let post = || Ask::new("POST", "/init");
             p.send("type", post().header("content-type", "text/plain").body("{}")).await?;
             p.send("syntax", post().header("content-type", "application/json").body("{")).await?;
@@ -65,9 +65,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a NUL in a value or an empty key is 400, and nothing of the request is applied")
         .why("one bad value would break every command that follows")
         .needs(SET)
-        .twin(twins::no_content)
+        .positive_control(controls::no_content)
         .act(act!(|p| {
-            twins::init(p).await?;
+            controls::init(p).await?;
             p.init("nul", json!({ "envVars": { "A": "a\0b", "C": "1" } })).await?;
             p.init("key", json!({ "envVars": { "": "x", "C": "1" } })).await?;
             p.get("envs", "/envs").await
@@ -284,7 +284,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
 ];
 
 /// Asks for the state until it is not `running`, and writes down the last answer.
-pub(super) async fn settled(p: &mut Probe, label: &str) -> Result<(), Trouble> {
+pub(super) async fn settled(p: &mut Probe, label: &str) -> Result<(), SetupError> {
     for _ in 1..POLLS {
         let mut open = p.open(Ask::new("GET", "/memory/preload")).await?;
         open.until(|_| false).await;
@@ -301,7 +301,7 @@ pub(super) async fn settled(p: &mut Probe, label: &str) -> Result<(), Trouble> {
 const TRIES: usize = 5;
 
 /// Starts a run and cancels it, in a new life again where the run was faster, and writes down what it came to.
-pub(super) async fn cancelled(p: &mut Probe, label: &str) -> Result<(), Trouble> {
+pub(super) async fn cancelled(p: &mut Probe, label: &str) -> Result<(), SetupError> {
     for life in 0..TRIES {
         p.init("life", json!({ "lifecycle_id": format!("life {life}") })).await?;
         p.send("post", Ask::new("POST", "/memory/preload")).await?;

@@ -3,20 +3,20 @@
 use serde_json::{Value, json};
 
 use super::init::{cancelled, settled};
-use crate::case::{Case, Ground, act};
+use crate::case::{Case, Isolation, act};
 use crate::feature::Feature;
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble};
+use crate::probe::{Ask, Probe, SetupError};
 use crate::verdict::Judged;
 
-const OWN: Case = Case { ground: Ground::Own, features: &[Feature::Preload], ..Case::BASE };
+const OWN: Case = Case { isolation: Isolation::Fresh, features: &[Feature::Preload], ..Case::BASE };
 const RUNS: &[&str] = &["preload/run/to-done"];
 
-async fn post(p: &mut Probe, label: &str) -> Result<(), Trouble> {
+async fn post(p: &mut Probe, label: &str) -> Result<(), SetupError> {
     p.send(label, Ask::new("POST", "/memory/preload")).await.map(drop)
 }
 
-async fn cancel(p: &mut Probe, label: &str) -> Result<(), Trouble> {
+async fn cancel(p: &mut Probe, label: &str) -> Result<(), SetupError> {
     p.send(label, Ask::new("POST", "/memory/preload/cancel")).await.map(drop)
 }
 

@@ -4,26 +4,26 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::case::{Case, Ground, act};
+use crate::case::{Case, Isolation, act};
 use crate::feature::Feature;
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble, shell};
+use crate::probe::{Ask, Probe, SetupError, shell};
 use crate::suites::helpers::{fs, keys, printed, ps};
 use crate::verdict::Judged;
 
 /// The new /init steps the clock of a real guest.
 pub(super) const OWN: Case =
-    Case { ground: Ground::Own, tags: &["snapshot"], disposable: true, ..Case::BASE };
+    Case { isolation: Isolation::Fresh, tags: &["snapshot"], disposable: true, ..Case::BASE };
 pub(super) const PREPARES: &[&str] = &["snapshot/prepare/again"];
 pub(super) const ALIVE: &[&str] = &["snapshot/across/process"];
 
 /// Boot's own /init.
-pub(super) async fn boot(p: &mut Probe) -> Result<(), Trouble> {
+pub(super) async fn boot(p: &mut Probe) -> Result<(), SetupError> {
     p.init("boot", json!({ "lifecycle_id": "boot", "timestamp": "2030-01-01T00:00:00Z" })).await
 }
 
 /// The pause and the resume of a host: prepare, then an /init of a new life.
-pub(super) async fn across(p: &mut Probe) -> Result<(), Trouble> {
+pub(super) async fn across(p: &mut Probe) -> Result<(), SetupError> {
     p.send("prepare", Ask::new("POST", "/snapshot/prepare")).await?;
     p.init("resume", json!({ "lifecycle_id": "resumed", "timestamp": "2030-01-02T00:00:00Z" })).await
 }

@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, Ground, act};
+use crate::case::{Case, Isolation, act};
 use crate::feature::Feature;
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble};
+use crate::probe::{Ask, Probe, SetupError};
+use crate::suites::controls;
 use crate::suites::helpers::all_are;
-use crate::suites::twins;
 use crate::verdict::Judged;
 
 const OWN: Case = Case {
-    ground: Ground::Own,
+    isolation: Isolation::Fresh,
     features: &[Feature::TokenGuard],
     tags: &["token", "security"],
     ..Case::BASE
@@ -76,12 +76,12 @@ fn rpc((name, streams): (&str, bool)) -> Ask {
     }
 }
 
-async fn locked(p: &mut Probe) -> Result<(), Trouble> {
+async fn locked(p: &mut Probe) -> Result<(), SetupError> {
     p.init("set", json!({ "access_token": TOKEN })).await
 }
 
 /// Every cell of a table, with one value in the header, or none.
-async fn cells(p: &mut Probe, table: &[(&str, &str, u16)], shown: Option<&str>) -> Result<(), Trouble> {
+async fn cells(p: &mut Probe, table: &[(&str, &str, u16)], shown: Option<&str>) -> Result<(), SetupError> {
     for (method, path, _) in table {
         let ask = Ask::new(method, *path);
         let ask = shown.map_or(ask.clone(), |token| ask.header("x-access-token", token));
@@ -126,7 +126,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("every other call of REST is 401 with the JSON of section 2 without the token")
         .why("one cell that was forgotten is a hole")
         .needs(GUARDS)
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
             locked(p).await?;
             p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
@@ -156,7 +156,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a token that is a prefix, longer, in another case, quoted or behind Bearer is 401")
         .why("a comparison that stops early can be guessed letter by letter")
         .needs(GUARDS)
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
             locked(p).await?;
             p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
@@ -182,7 +182,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .why("the table is of methods and paths together")
         .needs(GUARDS)
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
             locked(p).await?;
             p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
@@ -202,7 +202,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .why("a root shell is one call away")
         .needs(GUARDS)
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
             locked(p).await?;
             p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
@@ -247,7 +247,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("an unknown path is 401 without the token, and 404 with it")
         .why("who may not call learns nothing of what there is")
         .needs(GUARDS)
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
             locked(p).await?;
             p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
@@ -265,7 +265,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a refused Start runs nothing, and a refused upload and MakeDir write nothing")
         .why("a check that comes after the deed is none")
         .needs(&["process/start/events", "init/token/guards"])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
             locked(p).await?;
             p.send("twin", Ask::new("GET", "/envs").header("x-access-token", TOKEN)).await?;
@@ -395,7 +395,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("HTTP Basic auth chooses no user and opens nothing")
         .why("the sibling project's clients send it, and must not change users by it")
         .needs(&["process/start/events"])
-        .ground(Ground::Shared)
+        .isolation(Isolation::Shared)
         .act(act!(|p| {
             let ask = p.start_ask("run", json!({ "process": crate::probe::shell("id -un"), "stdin": false }));
             p.send("run", ask.header("authorization", "Basic dXNlcjo=")).await.map(drop)

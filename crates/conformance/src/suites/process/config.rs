@@ -6,22 +6,22 @@ use super::start::EVENTS;
 use crate::case::{Case, act, case};
 use crate::feature::Feature;
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble, pid, shell};
+use crate::probe::{Ask, Probe, SetupError, pid, shell};
+use crate::suites::controls;
 use crate::suites::helpers::{printed, printed_with_dir};
-use crate::suites::twins;
 use crate::verdict::Judged;
 
 const CWD: &[&str] = &["process/start/cwd"];
 
 /// Runs `pwd` in a working directory.
-async fn pwd_in(p: &mut Probe, label: &str, cwd: &str) -> Result<(), Trouble> {
+async fn pwd_in(p: &mut Probe, label: &str, cwd: &str) -> Result<(), SetupError> {
     let mut process = shell("pwd -P");
     process["cwd"] = cwd.into();
     p.run(label, json!({ "process": process, "stdin": false })).await
 }
 
 /// Runs a program with arguments and without stdin.
-async fn program(p: &mut Probe, cmd: &str, args: &[&str]) -> Result<(), Trouble> {
+async fn program(p: &mut Probe, cmd: &str, args: &[&str]) -> Result<(), SetupError> {
     p.run("run", json!({ "process": { "cmd": cmd, "args": args }, "stdin": false })).await
 }
 
@@ -97,9 +97,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a NUL in an argument is an error that says so, and nothing runs")
         .why("an argument that ends early is another argument")
         .needs(EVENTS)
-        .twin(twins::ran)
+        .positive_control(controls::ran)
         .act(act!(|p| {
-            twins::run(p).await?;
+            controls::run(p).await?;
             program(p, "/bin/sh", &["-c", "echo ran", "a\0b"]).await
         }))
         .judge(|o| {
@@ -111,9 +111,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("an argument of 200 kB is internal \"Argument list too long (os error 7)\"")
         .why("the caller has to learn that it must send a file instead")
         .needs(EVENTS)
-        .twin(twins::ran)
+        .positive_control(controls::ran)
         .act(act!(|p| {
-            twins::run(p).await?;
+            controls::run(p).await?;
             program(p, "/bin/true", &[&"x".repeat(200_000)]).await
         }))
         .judge(|o| failed_to_start(o, "Argument list too long (os error 7)")),
@@ -144,9 +144,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("~name in cwd is invalid_argument \"cannot expand user-specific home dir\"")
         .why("another user's home must not be guessed")
         .needs(CWD)
-        .twin(twins::ran)
+        .positive_control(controls::ran)
         .act(act!(|p| {
-            twins::run(p).await?;
+            controls::run(p).await?;
             pwd_in(p, "run", "~root").await
         }))
         .judge(|o| o.at("run")?.stream_error("invalid_argument", "cannot expand user-specific home dir")),
@@ -188,9 +188,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a file as cwd is internal \"error starting process: Not a directory (os error 20)\"")
         .why("a command that starts elsewhere in silence works on the wrong files")
         .needs(CWD)
-        .twin(twins::ran)
+        .positive_control(controls::ran)
         .act(act!(|p| {
-            twins::run(p).await?;
+            controls::run(p).await?;
             p.upload("upload", &p.path("f"), b"").await?;
             pwd_in(p, "run", &p.path("f")).await
         }))

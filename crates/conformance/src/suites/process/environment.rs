@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use super::start::EVENTS;
 use crate::case::{Case, act, case};
 use crate::observation::Observation;
-use crate::probe::{Probe, Trouble, shell};
+use crate::probe::{Probe, SetupError, shell};
+use crate::suites::controls;
 use crate::suites::helpers::printed;
-use crate::suites::twins;
 use crate::verdict::{Judged, Objection};
 
 const ENV: &[&str] = &["process/start/environment"];
 
 /// Runs `env` itself, so that no shell adds anything.
-async fn env(p: &mut Probe, label: &str, envs: Value, more: Value) -> Result<(), Trouble> {
+async fn env(p: &mut Probe, label: &str, envs: Value, more: Value) -> Result<(), SetupError> {
     let mut request =
         json!({ "process": { "cmd": "/usr/bin/env", "args": ["-0"], "envs": envs }, "stdin": false });
     if let (Some(request), Some(more)) = (request.as_object_mut(), more.as_object()) {
@@ -175,9 +175,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a variable's name that is empty or holds = or NUL is invalid_argument")
         .why("such a name sets another variable than it says")
         .needs(EVENTS)
-        .twin(twins::ran)
+        .positive_control(controls::ran)
         .act(act!(|p| {
-            twins::run(p).await?;
+            controls::run(p).await?;
             env(p, "empty", json!({ "": "x" }), json!({})).await?;
             env(p, "equals", json!({ "A=B": "x" }), json!({})).await?;
             env(p, "nul", json!({ "A\0": "x" }), json!({})).await

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::start::EVENTS;
 use crate::case::{Case, act, case};
 use crate::feature::Feature;
-use crate::probe::{Ask, Open, Probe, Trouble, base64, shell};
+use crate::probe::{Ask, Open, Probe, SetupError, base64, shell};
 use crate::stream::Run;
-use crate::suites::twins;
+use crate::suites::controls;
 
 const CAT: &[&str] = &["process/send-input/reaches"];
 const PTY: &[&str] = &["process/pty/size"];
@@ -37,9 +37,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("pty bytes to a process on pipes are failed_precondition \"pty not assigned to process\"")
         .why("keys that vanish look like a frozen terminal")
         .needs(CAT)
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::input(p).await?;
+            controls::input(p).await?;
             let open = p.start_sh("run", "cat").await?;
             let input = json!({ "process": { "tag": p.tag("run") }, "input": { "pty": base64("x") } });
             p.unary("input", "process.Process/SendInput", input).await?;
@@ -52,9 +52,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("stdin for a process without is failed_precondition \"stdin not enabled or closed\"")
         .why("the caller must not believe that its input arrived")
         .needs(CAT)
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::input(p).await?;
+            controls::input(p).await?;
             let start = json!({ "process": shell("echo up; exec sleep 60"), "stdin": false });
             let open = p.start("run", start).await?;
             p.input("input", "run", "x").await?;
@@ -67,9 +67,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("an unknown pid is not_found and names it; no selector is invalid_argument")
         .why("the host looks for \"not found\" in the text")
         .needs(&["process/start/events"])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::input(p).await?;
+            controls::input(p).await?;
             let unknown = json!({ "process": { "pid": 4_194_303 } });
             p.unary("unknown", "process.Process/SendSignal", unknown).await?;
             p.unary("none", "process.Process/SendInput", json!({})).await?;
@@ -108,9 +108,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("data before a start is failed_precondition \"no start event received\"")
         .why("input without a receiver must not be taken")
         .needs(&["process/start/events"])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::input(p).await?;
+            controls::input(p).await?;
             let data = json!({ "data": { "input": { "stdin": base64("x") } } });
             p.stream("input", "process.Process/StreamInput", data).await
         }))
@@ -249,9 +249,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("CloseStdin of a terminal is failed_precondition, and it stays usable")
         .why("a terminal is ended by Ctrl+D, and the caller is told so")
         .needs(PTY)
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::input(p).await?;
+            controls::input(p).await?;
             let mut open = terminal(p, "echo up; read line").await?;
             open.until_output("up").await;
             let message = json!({ "process": { "tag": p.tag("run") } });
@@ -268,6 +268,6 @@ pub(in crate::suites) const CASES: &[Case] = &[
         }),
 ];
 
-async fn terminal(p: &mut Probe, script: &str) -> Result<Open, Trouble> {
+async fn terminal(p: &mut Probe, script: &str) -> Result<Open, SetupError> {
     p.start("run", json!({ "process": shell(script), "pty": { "size": { "cols": 80, "rows": 24 } } })).await
 }

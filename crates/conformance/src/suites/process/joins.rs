@@ -5,8 +5,8 @@ use serde_json::json;
 use super::start::{EVENTS, own, tag_of};
 use crate::case::{Case, act, case};
 use crate::probe::{pid, shell};
+use crate::suites::controls;
 use crate::suites::helpers::so_far;
-use crate::suites::twins;
 
 pub(in crate::suites) const CASES: &[Case] = &[
     case("process/start/survives-drop", "contract 4.1", &["4.1.disconnect"])
@@ -75,9 +75,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("Connect to an unknown tag is not_found: HTTP 200 and an error in END_STREAM")
         .why("the host tells by it that a process is over")
         .needs(&["process/start/events"])
-        .twin(twins::began)
+        .positive_control(controls::began)
         .act(act!(|p| {
-            twins::connect(p).await?;
+            controls::connect(p).await?;
             let message = json!({ "process": { "tag": "envd-conformance-no-such" } });
             p.stream("connect", "process.Process/Connect", message).await
         }))

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::start::EVENTS;
 use crate::case::{Case, act, case};
 use crate::observation::Observation;
-use crate::probe::{Ask, Open, Probe, Trouble, What};
+use crate::probe::{Ask, Open, Probe, SetupError, What};
 use crate::stream::envelope;
 use crate::suites::helpers::{fs, numbered, printed};
 use crate::verdict::Judged;
@@ -189,7 +189,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         }),
 ];
 
-async fn half_gigabyte(p: &mut Probe) -> Result<(), Trouble> {
+async fn half_gigabyte(p: &mut Probe) -> Result<(), SetupError> {
     let mut open = binary_start(p, &format!("seq 1 70000000 | head -c {BULK}")).await?;
     open.add_up(What::Stdout);
     open.until(|seen| seen.sum.as_ref().is_some_and(|sum| sum.bytes > BULK / 4)).await;
@@ -200,7 +200,7 @@ async fn half_gigabyte(p: &mut Probe) -> Result<(), Trouble> {
 }
 
 /// Starts a script over a binary stream, in which big output is cheap.
-async fn binary_start(p: &Probe, script: &str) -> Result<Open, Trouble> {
+async fn binary_start(p: &Probe, script: &str) -> Result<Open, SetupError> {
     let args = ["-c", script].map(str::to_owned).to_vec();
     let config = ProcessConfig { cmd: "/bin/sh".to_owned(), args, ..ProcessConfig::default() };
     let request =

@@ -6,8 +6,8 @@ use super::start::EVENTS;
 use crate::case::{Case, act, case};
 use crate::feature::Feature;
 use crate::probe::shell;
+use crate::suites::controls;
 use crate::suites::helpers::{all_ok, printed, ps, so_far};
-use crate::suites::twins;
 
 const TERM: &[&str] = &["process/send-signal/term"];
 const GROUP: &[&str] = &["process/send-signal/group"];
@@ -155,9 +155,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a missing selector is told first, then an unknown process, then a bad signal")
         .why("a caller that corrects its request meets one error after the other")
         .needs(&["process/start/events"])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::input(p).await?;
+            controls::input(p).await?;
             ps(p, "selector", "SendSignal", json!({ "signal": 1 })).await?;
             ps(p, "process", "SendSignal", json!({ "process": { "pid": NOBODY }, "signal": 1 }))
                 .await
@@ -174,9 +174,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .why("the same mistake must look the same everywhere")
         .needs(&["process/start/events"])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::input(p).await?;
+            controls::input(p).await?;
             for name in SELECTING {
                 ps(p, &format!("{name} none"), name, json!({ "process": {} })).await?;
                 let unknown = json!({ "process": { "tag": "envd-conformance-no-such" } });
@@ -198,9 +198,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("an empty tag selects nobody, least of all processes without a tag")
         .why("a caller with an empty variable would signal somebody else's process")
         .needs(EVENTS)
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::input(p).await?;
+            controls::input(p).await?;
             let message = json!({ "process": { "tag": "" }, "signal": 9 });
             ps(p, "signal", "SendSignal", message).await.map(drop)
         }))
@@ -209,9 +209,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("the pid of a process that envd did not start, such as 1 or a child, is not_found")
         .why("whoever may signal commands may not signal the machine's init")
         .needs(GROUP)
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::input(p).await?;
+            controls::input(p).await?;
             let mut open = p.start_sh("run", "sleep 60 & echo child=$!; wait").await?;
             open.until_output("\n").await;
             let text = crate::stream::Run::of(&open.seen().body).text();

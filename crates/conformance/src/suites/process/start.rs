@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::case::{Case, act, case};
 use crate::probe::{pid, shell};
 use crate::stream::Run;
+use crate::suites::controls;
 use crate::suites::helpers::so_far;
-use crate::suites::twins;
 use crate::verdict::Seen;
 
 /// The case that all of a process's streams rest on.
@@ -196,9 +196,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a cwd that does not exist is invalid_argument")
         .why("the host tells its caller which argument is wrong")
         .needs(&["process/start/events"])
-        .twin(twins::ran)
+        .positive_control(controls::ran)
         .act(act!(|p| {
-            twins::run(p).await?;
+            controls::run(p).await?;
             let mut process = shell("pwd");
             process["cwd"] = "/envd-conformance-no-such".into();
             let ask = p.start_ask("run", json!({ "process": process, "stdin": false }));
@@ -211,9 +211,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("Start without a process is invalid_argument, in the END_STREAM envelope alone")
         .why("an error before the first event must end the stream")
         .needs(&["process/start/events"])
-        .twin(twins::ran)
+        .positive_control(controls::ran)
         .act(act!(|p| {
-            twins::run(p).await?;
+            controls::run(p).await?;
             p.stream("run", "process.Process/Start", json!({})).await
         }))
         .judge(|o| {

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::start::EVENTS;
 use crate::case::{Case, act, case};
-use crate::probe::{Ask, Probe, Trouble, base64, shell};
+use crate::probe::{Ask, Probe, SetupError, base64, shell};
+use crate::suites::controls;
 use crate::suites::helpers::{all_ok, printed, ps};
-use crate::suites::twins;
 
 const CAT: &[&str] = &["process/send-input/reaches"];
 const STREAM: &[&str] = &["process/stream-input/reaches"];
@@ -25,7 +25,7 @@ fn select(p: &Probe, name: &str) -> Value {
     json!({ "start": { "process": { "tag": p.tag(name) } } })
 }
 
-async fn stream_input(p: &mut Probe, label: &str, messages: &[Value]) -> Result<(), Trouble> {
+async fn stream_input(p: &mut Probe, label: &str, messages: &[Value]) -> Result<(), SetupError> {
     p.send(label, Ask::stream("process.Process/StreamInput", messages)).await.map(drop)
 }
 
@@ -34,9 +34,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("stdin bytes for a terminal are failed_precondition \"stdin not enabled or closed\"")
         .why("the caller has to know which of the two it talks to")
         .needs(PTY)
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::input(p).await?;
+            controls::input(p).await?;
             let size = json!({ "size": { "cols": 80, "rows": 24 } });
             let open = p.start("run", json!({ "process": shell("read line"), "pty": size })).await?;
             p.input("input", "run", "x\n").await?;
@@ -87,9 +87,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .why("the caller learns that nobody listens, although the process lives")
         .needs(CAT)
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::input(p).await?;
+            controls::input(p).await?;
             let mut open = p.start_sh("run", "exec <&-; echo up; exec sleep 60").await?;
             open.until_output("up").await;
             p.input("input", "run", "x").await?;
@@ -229,9 +229,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a start for an unknown process is not_found")
         .why("input for nobody must not be taken")
         .needs(&["process/start/events"])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::input(p).await?;
+            controls::input(p).await?;
             let start = json!({ "start": { "process": { "tag": "envd-conformance-no-such" } } });
             stream_input(p, "input", &[start, data("x")]).await
         }))

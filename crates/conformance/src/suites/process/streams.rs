@@ -6,8 +6,8 @@ use serde_json::json;
 use super::start::{own, tag_of};
 use crate::case::{Case, act, case};
 use crate::probe::{Ask, shell};
+use crate::suites::controls;
 use crate::suites::helpers::{numbered, printed, ps, so_far};
-use crate::suites::twins;
 
 const JOINS: &[&str] = &["process/connect/joins"];
 const LISTED: &[&str] = &["process/list/shows"];
@@ -110,9 +110,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("Connect without a selector is invalid_argument in the one END_STREAM envelope")
         .why("the error must not come after a start that nobody asked for")
         .needs(&["process/start/events"])
-        .twin(twins::began)
+        .positive_control(controls::began)
         .act(act!(|p| {
-            twins::connect(p).await?;
+            controls::connect(p).await?;
             p.stream("run", "process.Process/Connect", json!({})).await
         }))
         .judge(|o| {

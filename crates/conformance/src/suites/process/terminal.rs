@@ -5,28 +5,28 @@ use serde_json::{Value, json};
 use super::start::EVENTS;
 use crate::case::{Case, act, case};
 use crate::observation::Observation;
-use crate::probe::{Open, Probe, Trouble, shell};
+use crate::probe::{Open, Probe, SetupError, shell};
+use crate::suites::controls;
 use crate::suites::helpers::{all_ok, keys, printed, ps};
-use crate::suites::twins;
 use crate::verdict::Judged;
 
 const PTY: &[&str] = &["process/pty/size"];
 const TYPED: &[&str] = &["process/pty/input"];
 const RESIZED: &[&str] = &["process/update/resizes"];
 
-async fn terminal(p: &mut Probe, script: &str, cols: u32, rows: u32) -> Result<Open, Trouble> {
+async fn terminal(p: &mut Probe, script: &str, cols: u32, rows: u32) -> Result<Open, SetupError> {
     p.start("run", json!({ "process": shell(script), "pty": { "size": { "cols": cols, "rows": rows } } }))
         .await
 }
 
 /// Runs a script in a terminal of 80 by 24 to its end.
-async fn in_terminal(p: &mut Probe, script: &str) -> Result<(), Trouble> {
+async fn in_terminal(p: &mut Probe, script: &str) -> Result<(), SetupError> {
     let open = terminal(p, script, 80, 24).await?;
     p.finish("run", open).await;
     Ok(())
 }
 
-async fn resize(p: &mut Probe, label: &str, size: Value) -> Result<(), Trouble> {
+async fn resize(p: &mut Probe, label: &str, size: Value) -> Result<(), SetupError> {
     ps(p, label, "Update", json!({ "process": { "tag": p.tag("run") }, "pty": size })).await.map(drop)
 }
 
@@ -260,9 +260,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
             then of the pty")
         .why("the nearest mistake is told first")
         .needs(EVENTS)
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::input(p).await?;
+            controls::input(p).await?;
             let size = json!({ "size": { "cols": 1, "rows": 1 } });
             ps(p, "selector", "Update", json!({ "pty": size })).await?;
             ps(p, "process", "Update", json!({ "process": { "pid": 4_194_302 }, "pty": size }))

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::case::{Case, act, case};
 use crate::feature::Feature;
 use crate::probe::Ask;
-use crate::suites::twins;
+use crate::suites::controls;
 
 pub(in crate::suites) const CASES: &[Case] = &[
     case("health/get/version", "contract 3.1", &["3.1.version", "3.1.no-store"])
@@ -31,9 +31,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a wrong method on a known route is 405 with an empty body and the methods in Allow")
         .why("a host of another generation tells from it what the guest can do")
         .generations(&[1, 2])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::health(p).await?;
+            controls::health(p).await?;
             p.send("put", Ask::new("PUT", "/files?path=/tmp/x")).await?;
             p.send("post", Ask::new("POST", "/health")).await.map(drop)
         }))
@@ -49,9 +49,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("routes/path/exact", "contract 1", &["1.route-exact", "1.unknown-get"])
         .requires("a trailing slash is another path: 404 with the JSON of an unknown method")
         .why("a route that matches too much hides mistakes of the host")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::health(p).await?;
+            controls::health(p).await?;
             p.get("slash", "/health/").await
         }))
         .judge(|o| o.at("slash")?.error(404, "unimplemented", "method not found: health/")),

@@ -5,8 +5,8 @@ use serde_json::json;
 use crate::case::{Case, act, case};
 use crate::observation::Observation;
 use crate::probe::Ask;
+use crate::suites::controls;
 use crate::suites::helpers::send;
-use crate::suites::twins;
 use crate::verdict::Judged;
 
 const EXPOSED: &str = "location,cache-control,x-content-type-options,connect-content-encoding,\
@@ -90,9 +90,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("browsers/cors/unknown-paths", "contract 1", &["1.cors-origin"])
         .requires("a 404 of an unknown path has no CORS headers")
         .why("what is not there is nobody's to read")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::health(p).await?;
+            controls::health(p).await?;
             send(p, "get", Ask::new("GET", "/no/such").header("origin", LOCAL)).await
         }))
         .judge(|o| {
@@ -136,7 +136,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("another Host is 403, whatever it looks like, and runs nothing")
         .why("a page that rebinds its name to 127.0.0.1 could run commands")
         .tags(&["security", "loopback"])
-        .twin(|o| o.at("twin")?.status(200))
+        .positive_control(|o| o.at("twin")?.status(200))
         .act(act!(|p| {
             send(p, "twin", list().header("host", "localhost")).await?;
             for host in FOREIGN {
@@ -163,7 +163,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a foreign Origin is 403 on REST and RPC, and the call has no effect")
         .why("any page that is open in a browser on this machine could run commands")
         .tags(&["security", "loopback"])
-        .twin(|o| o.at("twin")?.status(200))
+        .positive_control(|o| o.at("twin")?.status(200))
         .act(act!(|p| {
             send(p, "twin", list().header("origin", LOCAL)).await?;
             for origin in ["https://evil.example", "http://localhost.evil.example", "null", "file://"] {
@@ -186,7 +186,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a preflight of a foreign Origin is 403")
         .why("the browser asks first, and believes the answer")
         .tags(&["security", "loopback"])
-        .twin(|o| o.at("twin")?.status(200))
+        .positive_control(|o| o.at("twin")?.status(200))
         .act(act!(|p| {
             send(p, "twin", preflight("/process.Process/Start", LOCAL)).await?;
             send(p, "foreign", preflight("/process.Process/Start", "https://evil.example")).await
@@ -196,7 +196,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a target in absolute form is served for loopback and refused for another name")
         .why("the name in the target counts, not the one in Host")
         .tags(&["security", "loopback"])
-        .twin(|o| o.at("twin")?.status(200))
+        .positive_control(|o| o.at("twin")?.status(200))
         .act(act!(|p| {
             let local = format!("http://{}/health", p.host());
             send(p, "twin", Ask::new("GET", local)).await?;

@@ -6,8 +6,8 @@ use crate::case::{Case, act, case};
 use crate::feature::Feature;
 use crate::observation::Observation;
 use crate::probe::Ask;
+use crate::suites::controls;
 use crate::suites::helpers::{all_are, allow_exactly, delete_each, send};
-use crate::suites::twins;
 use crate::verdict::Judged;
 
 /// Every route of generation 2 with its methods (contract 1 and 3).
@@ -44,9 +44,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("PUT /files, the upload of the next generation, is 405, and writes nothing")
         .why("a newer host must learn that this guest is older")
         .generations(&[1, 2])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::upload(p).await?;
+            controls::upload(p).await?;
             let path = p.path("f");
             send(
                 p,
@@ -83,9 +83,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .why("a guard in front of the guest compares paths as they are")
         .tags(&["security"])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::health(p).await?;
+            controls::health(p).await?;
             for path in ["/Health", "//health", "/health/x", "/health%2F", "/files/"] {
                 send(p, path, Ask::new("GET", path)).await?;
             }
@@ -102,9 +102,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
             without its slash",
         )
         .why("clients of Connect read it as an unknown method")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::health(p).await?;
+            controls::health(p).await?;
             send(p, "root", Ask::new("GET", "/")).await?;
             send(p, "deep", Ask::new("GET", "/a/b/c")).await?;
             send(p, "query", Ask::new("GET", "/a?b=c")).await
@@ -127,9 +127,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .why("a client of another generation learns that the method is not there")
         .needs(&["process/start/events"])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::list(p).await?;
+            controls::list(p).await?;
             send(p, "json", Ask::unary("no.Such/Method", &json!({}))).await?;
             send(
                 p,
@@ -149,9 +149,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("routes/type/none", "contract 1", &["1.no-content-type"])
         .requires("POST elsewhere without a content type, or with an unknown one, is 415 and empty")
         .why("an old guest answers so to a newer host's POST /memory/preload")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::list(p).await?;
+            controls::list(p).await?;
             send(p, "unknown", Ask::new("POST", "/no/such")).await?;
             send(p, "rpc", Ask::new("POST", "/process.Process/List").body("{}")).await?;
             send(
@@ -169,9 +169,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
             GET is 405 for want of idempotency",
         )
         .why("the words tell a developer what is wrong")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::list(p).await?;
+            controls::list(p).await?;
             for method in ["PUT", "DELETE", "PATCH"] {
                 let ask =
                     Ask::new(method, "/process.Process/List").header("content-type", "application/json");
@@ -189,9 +189,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a GET in the form of Connect, with message and encoding in the query, is 405 too")
         .why("a link that a browser follows must not run anything")
         .tags(&["security"])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::list(p).await?;
+            controls::list(p).await?;
             let target = "/process.Process/List?connect=v1&encoding=json&message=%7B%7D";
             send(p, "get", Ask::new("GET", target)).await
         }))
@@ -199,9 +199,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("routes/rpc/grpc-web-text", "contract 1", &["1.grpc-web-text"])
         .requires("grpc-web-text is refused as unimplemented")
         .why("a client that speaks it must not wait for text")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::list(p).await?;
+            controls::list(p).await?;
             let ask =
                 Ask::new("POST", "/process.Process/List").header("content-type", "application/grpc-web-text");
             send(p, "text", ask.body("AAAAAAA=")).await
@@ -217,9 +217,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("/volumes/mount and /volumes/unmount are unknown methods")
         .why("a newer host learns that this guest has no volumes")
         .generations(&[1, 2])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::list(p).await?;
+            controls::list(p).await?;
             send(p, "mount", Ask::unary("volumes/mount", &json!({ "serial": "a", "mount_path": "/mnt" })))
                 .await?;
             send(p, "unmount", Ask::unary("volumes/unmount", &json!({ "mount_path": "/mnt" }))).await

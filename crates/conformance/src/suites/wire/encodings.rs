@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use crate::case::{Case, act, case};
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble, shell};
+use crate::probe::{Ask, Probe, SetupError, shell};
 use crate::stream::{Run, envelope};
+use crate::suites::controls;
 use crate::suites::helpers::send;
 use crate::suites::process::start::EVENTS;
-use crate::suites::twins;
 use crate::verdict::{Judged, Objection, Seen};
 
 const STAT: &str = "filesystem.Filesystem/Stat";
@@ -37,7 +37,7 @@ fn gunzip(seen: &Seen<'_>, bytes: &[u8]) -> Result<Vec<u8>, Objection> {
 }
 
 /// A listing over 1024 bytes, asked for with this Accept-Encoding.
-async fn listing(p: &mut Probe, label: &str, accept: &str) -> Result<(), Trouble> {
+async fn listing(p: &mut Probe, label: &str, accept: &str) -> Result<(), SetupError> {
     p.sh("make", &format!("mkdir -p {0} && cd {0} && touch {FILES}", p.path("d"))).await?;
     let ask = Ask::unary(LIST_DIR, &json!({ "path": p.path("d") }));
     send(p, label, ask.header("accept-encoding", accept)).await
@@ -51,7 +51,7 @@ fn plain(o: &Observation, label: &str) -> Judged {
 }
 
 /// A process that prints a little, then much, over a stream that accepts gzip.
-async fn mixed(p: &mut Probe, accept: &str) -> Result<(), Trouble> {
+async fn mixed(p: &mut Probe, accept: &str) -> Result<(), SetupError> {
     let script = "echo small; sleep 0.1; seq 1 2000; sleep 0.1; echo last";
     let ask = p.start_ask("run", json!({ "process": shell(script), "stdin": false }));
     send(p, "run", ask.header("connect-accept-encoding", accept)).await
@@ -140,7 +140,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("wire/encoding/broken-gzip", "contract 1", &["1.request-gzip"])
         .requires("a body that is called gzip and is none is refused, and not taken as it stands")
         .why("garbage must not be read as a message")
-        .twin(|o| o.at("twin")?.ok().map(drop))
+        .positive_control(|o| o.at("twin")?.ok().map(drop))
         .act(act!(|p| {
             let ask = || {
                 Ask::new("POST", format!("/{STAT}"))
@@ -163,7 +163,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .why("a few kilobytes must not fill the memory of the guest")
         .needs(&["process/start/events"])
         .tags(&["security", "limits"])
-        .twin(|o| o.at("twin")?.ok().map(drop))
+        .positive_control(|o| o.at("twin")?.ok().map(drop))
         .act(act!(|p| {
             let ask = || {
                 Ask::new("POST", format!("/{STAT}"))
@@ -241,9 +241,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .why("a client falls back when it hears that")
         .needs(&["process/start/events"])
-        .twin(twins::ran)
+        .positive_control(controls::ran)
         .act(act!(|p| {
-            twins::run(p).await?;
+            controls::run(p).await?;
             let ask = Ask::stream("process.Process/Connect", &[json!({})]);
             send(p, "br", ask.header("connect-content-encoding", "br")).await
         }))

@@ -6,9 +6,9 @@ use crate::case::{Case, act, case};
 use crate::observation::Observation;
 use crate::probe::{Ask, shell};
 use crate::stream::envelope;
+use crate::suites::controls;
 use crate::suites::helpers::{all_ok, printed, send, so_far};
 use crate::suites::process::start::EVENTS;
-use crate::suites::twins;
 use crate::verdict::Judged;
 
 const START: &str = "process.Process/Start";
@@ -93,7 +93,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .why("a client that forgot its message must not wait")
         .needs(&["process/start/events"])
-        .twin(twin)
+        .positive_control(twin)
         .act(act!(|p| {
             send(p, "twin", stream(CONNECT, nobody())).await?;
             send(p, "none", stream(CONNECT, "")).await
@@ -112,7 +112,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .why("which of two commands was meant must not be guessed")
         .needs(&["process/start/events"])
-        .twin(twin)
+        .positive_control(twin)
         .act(act!(|p| {
             send(p, "twin", stream(CONNECT, nobody())).await?;
             let file = p.path("ran");
@@ -133,7 +133,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .why("three bytes are no message")
         .needs(&["process/start/events"])
-        .twin(twin)
+        .positive_control(twin)
         .act(act!(|p| {
             send(p, "twin", stream(CONNECT, nobody())).await?;
             send(p, "cut", stream(CONNECT, vec![0, 0, 0])).await
@@ -143,7 +143,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a length of more than what follows is invalid_argument \"incomplete request envelope\"")
         .why("what is missing must not be filled with zeros")
         .needs(&["process/start/events"])
-        .twin(twin)
+        .positive_control(twin)
         .act(act!(|p| {
             send(p, "twin", stream(CONNECT, nobody())).await?;
             send(p, "long", stream(CONNECT, envelope::with_length(0, 100, b"{}"))).await
@@ -153,9 +153,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("an envelope of no bytes is a decode error in JSON and a message in binary")
         .why("in binary it is how an empty request looks")
         .needs(&["process/start/events"])
-        .twin(twins::ran)
+        .positive_control(controls::ran)
         .act(act!(|p| {
-            twins::run(p).await?;
+            controls::run(p).await?;
             send(p, "json", stream(CONNECT, envelope::write(0, b""))).await?;
             let ask =
                 Ask::new("POST", format!("/{CONNECT}")).header("content-type", "application/connect+proto");
@@ -172,7 +172,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .why("a mistake of the caller must not look like one of the guest")
         .needs(&["process/start/events"])
-        .twin(twin)
+        .positive_control(twin)
         .act(act!(|p| {
             send(p, "twin", stream(CONNECT, nobody())).await?;
             send(p, "json", stream(CONNECT, envelope::write(0, b"{\"process\":"))).await?;
@@ -225,9 +225,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a Content-Length over the limit is refused before the body is there")
         .why("nobody has to send what will be thrown away")
         .tags(&["limits"])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::list(p).await?;
+            controls::list(p).await?;
             let ask = Ask::new("POST", format!("/{LIST}")).header("content-type", "application/json");
             send(p, "over", ask.header("content-length", "999999999").body("{}")).await
         }))

@@ -55,7 +55,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("wire/grpc-web/error", "contract 1", &["1.grpc"])
         .requires("an error in gRPC-Web is HTTP 200 with grpc-status 5 for not_found in the trailers")
         .why("the number is all that such a client looks at")
-        .twin(|o| tells_of(o, "twin", "/usr"))
+        .positive_control(|o| tells_of(o, "twin", "/usr"))
         .act(act!(|p| {
             p.send("twin", stat("application/grpc-web+proto", "/usr")).await?;
             p.send("web", stat("application/grpc-web+proto", "/envd-conformance-no-such")).await.map(drop)

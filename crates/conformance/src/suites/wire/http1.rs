@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::case::{Case, act, case};
 use crate::observation::Observation;
-use crate::probe::{Ask, Probe, Trouble};
+use crate::probe::{Ask, Probe, SetupError};
 use crate::suites::helpers::all_ok;
 use crate::verdict::Judged;
 
@@ -33,7 +33,7 @@ fn answers(o: &Observation, label: &str, count: usize) -> Judged {
     seen.same("answers behind the first", rest.matches("HTTP/1.1 200 OK\r\n").count(), count - 1)
 }
 
-async fn raw_until_closed(p: &mut Probe, label: &str, request: &str) -> Result<(), Trouble> {
+async fn raw_until_closed(p: &mut Probe, label: &str, request: &str) -> Result<(), SetupError> {
     p.raw_to_close(label, request.as_bytes()).await
 }
 
@@ -168,7 +168,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("two Content-Length that differ are refused")
         .why("a proxy that goes by the other one is fooled")
         .tags(&["security"])
-        .twin(|o| o.at("twin")?.ok().map(drop))
+        .positive_control(|o| o.at("twin")?.ok().map(drop))
         .act(act!(|p| {
             let head = |second: &str| {
                 format!(

@@ -8,17 +8,17 @@ use serde_json::{Value, json};
 use super::forms::{binary, decoded};
 use crate::case::{Case, act, case};
 use crate::probe::Ask;
+use crate::suites::controls;
 use crate::suites::helpers::{all_ok, fs, printed, ps, send};
 use crate::suites::process::start::EVENTS;
-use crate::suites::twins;
 
 pub(in crate::suites) const CASES: &[Case] = &[
     case("wire/forms/error-is-json", "contract 1 and Connect", &["1.error-mapping"])
         .requires("the error of a binary call is JSON, with its content type")
         .why("clients read errors as JSON whatever they sent")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::stat(p).await?;
+            controls::stat(p).await?;
             let message = fs_proto::StatRequest { path: "/envd-conformance-no-such".into() };
             send(p, "stat", binary("filesystem.Filesystem/Stat", &message)).await
         }))
@@ -60,9 +60,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("JSON requests take lowerCamel and the proto's own names")
         .why("both are JSON of that message")
         .needs(&["filesystem/watcher/drains"])
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::list(p).await?;
+            controls::list(p).await?;
             fs(p, "camel", "GetWatcherEvents", json!({ "watcherId": "w-none" })).await?;
             fs(p, "snake", "GetWatcherEvents", json!({ "watcher_id": "w-none" })).await.map(drop)
         }))
@@ -101,7 +101,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("wire/forms/bad-base64", "contract 1", &["1.bad-json"])
         .requires("bytes that are no base64 are a decode error")
         .why("half-decoded input is other input")
-        .twin(|o| o.at("twin")?.error(404, "not_found", ""))
+        .positive_control(|o| o.at("twin")?.error(404, "not_found", ""))
         .act(act!(|p| {
             let process = json!({ "tag": "envd-conformance-no-such" });
             ps(p, "twin", "SendInput", json!({ "process": process, "input": { "stdin": "eA==" } })).await?;
@@ -113,7 +113,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("wire/forms/oneof-twice", "protobuf JSON", &["1.bad-json"])
         .requires("two fields of one oneof in JSON are a decode error")
         .why("by pid or by tag: which was meant must not be guessed")
-        .twin(|o| o.at("twin")?.error(404, "not_found", ""))
+        .positive_control(|o| o.at("twin")?.error(404, "not_found", ""))
         .act(act!(|p| {
             ps(p, "twin", "CloseStdin", json!({ "process": { "pid": 4_194_302 } })).await?;
             ps(p, "both", "CloseStdin", json!({ "process": { "pid": 4_194_302, "tag": "x" } }))
@@ -124,7 +124,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("wire/forms/out-of-range", "protobuf JSON", &["1.bad-json"])
         .requires("a pid below 0 or beyond 32 bits is a decode error; one as a text is fine")
         .why("a number that is cut is another process")
-        .twin(|o| o.at("text")?.error(404, "not_found", "process with pid 4194302 not found"))
+        .positive_control(|o| o.at("text")?.error(404, "not_found", "process with pid 4194302 not found"))
         .act(act!(|p| {
             for (label, pid) in
                 [("text", json!("4194302")), ("below", json!(-1)), ("beyond", json!(4_294_967_296_u64))]
@@ -159,9 +159,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("wire/forms/not-utf-8", "protobuf", &["1.bad-proto", "1.bad-json"])
         .requires("a text that is no UTF-8 is a decode error in both forms")
         .why("a path that is repaired is another path")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::stat(p).await?;
+            controls::stat(p).await?;
             let ask = |kind| Ask::new("POST", "/filesystem.Filesystem/Stat").header("content-type", kind);
             send(p, "binary", ask("application/proto").body(vec![0x0a, 0x02, 0xff, 0xfe])).await?;
             send(p, "json", ask("application/json").body(b"{\"path\":\"\xff\"}".to_vec())).await

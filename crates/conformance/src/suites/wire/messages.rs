@@ -12,8 +12,8 @@ use serde_json::json;
 use crate::case::{Case, act, case};
 use crate::probe::{Ask, shell};
 use crate::stream::{Run, envelope};
+use crate::suites::controls;
 use crate::suites::process::start::EVENTS;
-use crate::suites::twins;
 
 const LIST: &str = "process.Process/List";
 const START: &str = "process.Process/Start";
@@ -85,9 +85,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("wire/request/bad-json", "contract 1", &["1.bad-json", "1.empty-json"])
         .requires("JSON that is none, or empty, is 400 invalid_argument")
         .why("a mistake of the caller must not look like one of the guest")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::list(p).await?;
+            controls::list(p).await?;
             for (label, body) in [("broken", "{"), ("empty", ""), ("shape", "{\"path\":7}")] {
                 let ask = Ask::new("POST", format!("/{STAT}")).header("content-type", "application/json");
                 p.send(label, ask.body(body)).await?;
@@ -156,9 +156,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("an envelope whose message is cut is invalid_argument")
         .why("half a command must never run")
         .needs(&["process/start/events"])
-        .twin(twins::ran)
+        .positive_control(controls::ran)
         .act(act!(|p| {
-            twins::run(p).await?;
+            controls::run(p).await?;
             let message = json!({ "process": shell("true"), "tag": p.tag("run") }).to_string();
             let whole = envelope::write(0, message.as_bytes());
             p.send("cut", stream(START, whole[..whole.len() - 3].to_vec())).await.map(drop)
@@ -168,9 +168,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a length over 4 MiB is resource_exhausted at once, even when nothing follows")
         .why("a length is a promise of memory that nobody has to keep")
         .needs(&["process/start/events"])
-        .twin(twins::ran)
+        .positive_control(controls::ran)
         .act(act!(|p| {
-            twins::run(p).await?;
+            controls::run(p).await?;
             p.send("large", stream(START, envelope::with_length(0, TOO_MUCH, b"{}"))).await?;
             p.send("huge", stream(START, envelope::with_length(0, u32::MAX, b""))).await.map(drop)
         }))
@@ -182,9 +182,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("a compressed envelope without connect-content-encoding is internal")
         .why("guessing an encoding reads garbage")
         .needs(&["process/start/events"])
-        .twin(twins::ran)
+        .positive_control(controls::ran)
         .act(act!(|p| {
-            twins::run(p).await?;
+            controls::run(p).await?;
             let message = json!({ "process": shell("true"), "tag": p.tag("run") }).to_string();
             let body = envelope::write(1, &gzip(message.as_bytes()));
             p.send("flagged", stream(START, body)).await.map(drop)
@@ -206,9 +206,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("wire/method/unknown", "contract 1", &["1.unknown-post"])
         .requires("an unknown RPC is 404 unimplemented \"method not found\"")
         .why("a host tells from it that the guest is older")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::list(p).await?;
+            controls::list(p).await?;
             p.unary("call", "process.Process/NoSuch", json!({})).await.map(drop)
         }))
         .judge(|o| o.at("call")?.error(404, "unimplemented", "method not found: process.Process/NoSuch")),
@@ -219,9 +219,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .why("a client with the wrong idea must not wait for what never comes")
         .needs(&["process/start/events"])
-        .twin(twins::ran)
+        .positive_control(controls::ran)
         .act(act!(|p| {
-            twins::run(p).await?;
+            controls::run(p).await?;
             p.unary("unary", START, json!({})).await?;
             p.stream("stream", LIST, json!({})).await.map(drop)
         }))
@@ -232,9 +232,9 @@ pub(in crate::suites) const CASES: &[Case] = &[
     case("wire/method/get", "contract 1", &["1.get-on-rpc"])
         .requires("GET on an RPC is 405")
         .why("no RPC is free of effects, so none may be prefetched")
-        .twin(twins::ok)
+        .positive_control(controls::ok)
         .act(act!(|p| {
-            twins::list(p).await?;
+            controls::list(p).await?;
             p.get("get", &format!("/{LIST}")).await
         }))
         .judge(|o| o.at("get")?.status(405)),

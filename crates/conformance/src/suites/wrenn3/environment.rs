@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 
 use super::commands::THIRD;
-use crate::case::{Case, Ground, act};
-use crate::probe::{Probe, Trouble, shell};
+use crate::case::{Case, Isolation, act};
+use crate::probe::{Probe, SetupError, shell};
 use crate::suites::helpers::printed;
 
 const PROFILE: Case = Case { source: "contract 4.1 and 10", ..THIRD };
 
 /// Runs a script with this environment, as the user that is named.
-async fn script(p: &mut Probe, label: &str, script: &str, more: Value) -> Result<(), Trouble> {
+async fn script(p: &mut Probe, label: &str, script: &str, more: Value) -> Result<(), SetupError> {
     let mut process = shell(script);
     if let (Some(process), Some(more)) = (process.as_object_mut(), more.as_object()) {
         process.extend(more.clone());
@@ -33,7 +33,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("/etc/profile and .bashrc in the home are run before a command")
         .why("tools that an image installs are found by them")
         .needs(&["process/user/named", "files/upload/round-trip"])
-        .ground(Ground::Own)
+        .isolation(Isolation::Fresh)
         .act(act!(|p| {
             p.upload("bashrc", "/home/user/.bashrc", b"export FROM_BASHRC=set\n").await?;
             p.sh("make", "printf '\\nexport FROM_PROFILE=set\\n' >>/etc/profile").await?;
@@ -49,7 +49,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .requires("the request's variables win over what the profile sets, PATH too")
         .why("a virtual environment works by its PATH")
         .needs(&["process/login-shell/profile"])
-        .ground(Ground::Own)
+        .isolation(Isolation::Fresh)
         .act(act!(|p| {
             let profile = b"export PATH=/from/profile:$PATH MINE=profile\n";
             p.upload("bashrc", "/root/.bashrc", profile).await?;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::case::{Case, act};
 use crate::feature::Feature;
 use crate::observation::Observation;
-use crate::probe::{Probe, Trouble};
+use crate::probe::{Probe, SetupError};
 use crate::suites::helpers::{printed, ps};
 use crate::suites::process::start::EVENTS;
 use crate::verdict::Judged;
@@ -22,7 +22,7 @@ const LINE: &[&str] = &["process/login-shell/line"];
 const NAMED: Case = Case { features: &[Feature::ProcessUser], reqs: &["4.1.process-user"], ..THIRD };
 
 /// Runs a process to its end, without stdin.
-async fn process(p: &mut Probe, label: &str, process: Value) -> Result<(), Trouble> {
+async fn process(p: &mut Probe, label: &str, process: Value) -> Result<(), SetupError> {
     p.run(label, json!({ "process": process, "stdin": false })).await
 }
 

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, Ground, act};
+use crate::case::{Case, Isolation, act};
 use crate::feature::Feature;
-use crate::probe::{Ask, Dialect, Part, Probe, Trouble};
+use crate::probe::{Ask, Dialect, Part, Probe, SetupError};
+use crate::suites::controls;
 use crate::suites::files::uploads::{TRIP, content_is, get, gzip, refused, taken};
 use crate::suites::helpers::{entry_is, fs, send};
-use crate::suites::twins;
 
 const THIRD: Case = Case { generations: &[3], features: &[Feature::PutUpload], needs: TRIP, ..Case::BASE };
 const TOKEN: &str = "envd-conformance-s3cret";
@@ -23,7 +23,7 @@ fn put(p: &Probe, name: &str, content: &[u8]) -> Ask {
     Dialect { put: true, ..p.dialect() }.upload(&p.path(name), "root", content)
 }
 
-async fn chunked(p: &mut Probe, name: &str, content: &[u8], piece: usize) -> Result<(), Trouble> {
+async fn chunked(p: &mut Probe, name: &str, content: &[u8], piece: usize) -> Result<(), SetupError> {
     let ask = put(p, name, content).header("transfer-encoding", "chunked");
     send(p, "upload", ask.cut_at((0..content.len()).step_by(piece).skip(1))).await?;
     get(p, "download", name).await
@@ -109,7 +109,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .why("the body has no filename that could stand in for it")
         .needs(&[])
-        .twin(taken)
+        .positive_control(taken)
         .act(act!(|p| {
             send(p, "twin", put(p, "f", b"x")).await?;
             let bare = || Ask::new("PUT", "/files").body("x").query("username", "root");
@@ -126,7 +126,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .why("every build must tell the same mistake first")
         .needs(&["files/put/no-path", "init/token/guards"])
         .tags(&["token", "security"])
-        .ground(Ground::Own)
+        .isolation(Isolation::Fresh)
         .act(act!(|p| {
             send(p, "user", Ask::new("PUT", "/files").query("username", "nobody-here").body("x")).await?;
             p.init("init", json!({ "access_token": TOKEN })).await?;
@@ -146,7 +146,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .why("whoever reaches the guest could replace its programs")
         .needs(&["files/upload/round-trip", "init/token/guards"])
         .tags(&["token", "security"])
-        .ground(Ground::Own)
+        .isolation(Isolation::Fresh)
         .act(act!(|p| {
             p.init("init", json!({ "access_token": TOKEN })).await?;
             send(p, "bare", put(p, "f", b"x")).await?;
@@ -172,7 +172,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
         )
         .requires("without a username the default user decides home and owner")
         .why("hosts of this generation send no username")
-        .ground(Ground::Own)
+        .isolation(Isolation::Fresh)
         .act(act!(|p| {
             p.init("init", json!({ "defaultUser": "user" })).await?;
             send(p, "upload", Ask::new("PUT", "/files").query("path", "~/d/f").body("x")).await?;
@@ -217,7 +217,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             file\", and no file is made",
         )
         .why("a file must not land under another name than was asked for")
-        .twin(taken)
+        .positive_control(taken)
         .act(act!(|p| {
             send(p, "twin", put(p, "d/f", b"x")).await?;
             send(p, "upload", put(p, "new/", b"x")).await?;
@@ -231,11 +231,11 @@ pub(in crate::suites) const CASES: &[Case] = &[
         .case("files/put/not-permitted", "contract 3.8", &["3.8.put"])
         .requires("where no file can be made it is 500 \"error opening file\", and the guest goes on")
         .why("the caller learns that the place is at fault, not the upload")
-        .twin(taken)
+        .positive_control(taken)
         .act(act!(|p| {
             send(p, "twin", put(p, "f", b"x")).await?;
             p.upload("upload", "/proc/envd-conformance", b"x").await?;
-            twins::health(p).await
+            controls::health(p).await
         }))
         .judge(|o| refused(o, "upload", 500, "error opening file: ")),
     THIRD
@@ -249,7 +249,7 @@ pub(in crate::suites) const CASES: &[Case] = &[
             PUT in Allow, and writes nothing",
         )
         .why("an older host must learn that this guest is newer")
-        .twin(taken)
+        .positive_control(taken)
         .act(act!(|p| {
             send(p, "twin", put(p, "twin", b"x")).await?;
             send(p, "post", Ask::upload(&p.path("f"), "file", b"x")).await?;

@@ -1,13 +1,13 @@
 //! What a second go says of the first: a case that fails among others is run again alone before it is called failed.
 //! Pure.
 
-use super::event::Attempt;
-use super::starve::{STALLED, STARVED};
+use super::event::AttemptOutcome;
+use super::scheduler_lag::{STALLED, STARVED};
 use crate::case::Case;
 use crate::verdict::{Finding, Verdict};
 
 /// The verdict over both goes; `void` says that the first one does not count, since the subject died under it.
-pub(super) fn settled(case: &Case, first: &Attempt, void: bool, second: &Attempt) -> Verdict {
+pub(super) fn settled(case: &Case, first: &AttemptOutcome, void: bool, second: &AttemptOutcome) -> Verdict {
     match (&first.verdict, &second.verdict) {
         (_, Verdict::Fail(_)) if excused(case, second) => Verdict::Inconclusive(starving(second)),
         (Verdict::Fail(finding), Verdict::Pass) if !void && !excused(case, first) => {
@@ -18,7 +18,7 @@ pub(super) fn settled(case: &Case, first: &Attempt, void: bool, second: &Attempt
 }
 
 /// A failure that will not be run again, taken at its word unless the harness starved.
-pub(super) fn at_its_word(case: &Case, only: &Attempt) -> Verdict {
+pub(super) fn at_its_word(case: &Case, only: &AttemptOutcome) -> Verdict {
     match &only.verdict {
         Verdict::Fail(_) if excused(case, only) => Verdict::Inconclusive(starving(only)),
         verdict => verdict.clone(),
@@ -26,7 +26,7 @@ pub(super) fn at_its_word(case: &Case, only: &Attempt) -> Verdict {
 }
 
 /// A case that was late in a run that does not wait any more.
-pub(super) fn hasty(only: &Attempt) -> Verdict {
+pub(super) fn hasty(only: &AttemptOutcome) -> Verdict {
     let why = "it was not waited for longer, since others had been waited for in vain";
     Verdict::Inconclusive(format!("{}; {why}", only.verdict.message()))
 }
@@ -47,12 +47,12 @@ pub(super) fn with_death(verdict: Verdict, death: &str) -> Verdict {
 
 /// Whether the harness was kept from running for so long that the failure may be its own: an answer that was waited
 /// for in vain needs more than one that came at the wrong time.
-fn excused(case: &Case, attempt: &Attempt) -> bool {
+fn excused(case: &Case, attempt: &AttemptOutcome) -> bool {
     let enough = if attempt.late { STALLED } else { STARVED };
     attempt.starved >= enough && (case.timing || attempt.late)
 }
 
-fn starving(attempt: &Attempt) -> String {
+fn starving(attempt: &AttemptOutcome) -> String {
     let told = match &attempt.verdict {
         Verdict::Fail(finding) => told(finding),
         _ => String::new(),
@@ -73,9 +73,15 @@ mod tests {
 
     const TIMED: Case = Case { timing: true, ..Case::BASE };
 
-    fn attempt(verdict: Verdict, starved: u64) -> Attempt {
+    fn attempt(verdict: Verdict, starved: u64) -> AttemptOutcome {
         let starved = Duration::from_millis(starved);
-        Attempt { verdict, observation: Observation::default(), took: Duration::ZERO, starved, late: false }
+        AttemptOutcome {
+            verdict,
+            observation: Observation::default(),
+            took: Duration::ZERO,
+            starved,
+            late: false,
+        }
     }
 
     fn fail() -> Verdict {
@@ -109,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_never_came_is_excused_by_a_long_stall_alone() {
-        let waited = |starved| Attempt { late: true, ..attempt(fail(), starved) };
+        let waited = |starved| AttemptOutcome { late: true, ..attempt(fail(), starved) };
         for case in [&TIMED, &Case::BASE] {
             assert_eq!(at_its_word(case, &waited(150)), fail());
             assert!(matches!(at_its_word(case, &waited(1000)), Verdict::Inconclusive(_)));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, Ground, act};
+use crate::case::{Case, Isolation, act};
 use crate::probe::Ask;
 use crate::suites::helpers::{all_are, allow_exactly, delete_each, send};
 
@@ -78,7 +78,7 @@ pub(super) const CASES: &[Case] = &[
         .requires("the token is accessToken; access_token is passed over")
         .why("a guest that a host believes to be locked must be")
         .tags(&["token", "security"])
-        .ground(Ground::Own)
+        .isolation(Isolation::Fresh)
         .act(act!(|p| {
             p.send("later", Ask::init(&json!({ "access_token": TOKEN }))).await?;
             p.get("open", "/envs").await?;
@@ -99,7 +99,7 @@ pub(super) const CASES: &[Case] = &[
             passed over",
         )
         .why("newer hosts send them to every guest")
-        .ground(Ground::Own)
+        .isolation(Isolation::Fresh)
         .act(act!(|p| {
             let ids =
                 json!({ "sandbox_id": "s", "template_id": "t", "proxy_domain": "d", "lifecycle_id": "l" });

@@ -11,12 +11,12 @@ const AGAIN: usize = 3;
 
 /// Counts what was run again.
 #[derive(Debug, Default)]
-pub(super) struct Shapes(HashMap<String, usize>);
+pub(super) struct FailureSignatures(HashMap<String, usize>);
 
-impl Shapes {
+impl FailureSignatures {
     /// Whether a failure of this shape is worth another go; counts it if so. All that is late looks the same.
     pub(super) fn worth(&mut self, case: &Case, finding: &Finding, late: bool) -> bool {
-        self.more(if late { "late".to_owned() } else { shape(case.area(), finding) })
+        self.more(if late { "late".to_owned() } else { signature(case.area(), finding) })
     }
 
     /// The same for a case that could not tell.
@@ -32,7 +32,7 @@ impl Shapes {
 }
 
 /// The area, and the finding with numbers and quoted texts left out.
-fn shape(area: &str, finding: &Finding) -> String {
+fn signature(area: &str, finding: &Finding) -> String {
     format!("{area} {} / {}", coarse(&finding.expected), coarse(&finding.observed))
 }
 
@@ -60,14 +60,14 @@ mod tests {
     #[test]
     fn failures_that_differ_in_numbers_are_run_again_three_times_in_all() {
         let case = |id| Case { id, ..Case::BASE };
-        let mut shapes = Shapes::default();
+        let mut signatures = FailureSignatures::default();
         let worth: Vec<_> = ["1 byte", "23 bytes", "4 bytes", "5 bytes", "6 bytes"]
             .iter()
-            .map(|text| shapes.worth(&case("a/b/c"), &finding(&text.replace("byte ", "bytes ")), false))
+            .map(|text| signatures.worth(&case("a/b/c"), &finding(&text.replace("byte ", "bytes ")), false))
             .collect();
         assert_eq!(worth, [true, true, true, true, false], "one of them has another shape");
-        let late = [(); 4].map(|()| shapes.worth(&case("c/b/c"), &finding("late"), true));
+        let late = [(); 4].map(|()| signatures.worth(&case("c/b/c"), &finding("late"), true));
         assert_eq!(late, [true, true, true, false]);
-        assert!(shapes.worth(&case("b/b/c"), &finding("5 bytes"), false), "another area");
+        assert!(signatures.worth(&case("b/b/c"), &finding("5 bytes"), false), "another area");
     }
 }

@@ -17,34 +17,34 @@ const KEPT: usize = 1024;
 
 /// A task that ticks until it is dropped, and remembers its late ticks.
 #[derive(Debug)]
-pub(super) struct Watch {
-    late: Arc<Late>,
+pub(super) struct LagMonitor {
+    late: Arc<LagLog>,
     task: AbortHandle,
 }
 
 /// The late ticks: when, and by how much.
 #[derive(Debug, Default)]
-pub(super) struct Late(Mutex<VecDeque<(Instant, Duration)>>);
+pub(super) struct LagLog(Mutex<VecDeque<(Instant, Duration)>>);
 
-impl Watch {
+impl LagMonitor {
     pub(super) fn begin() -> Self {
-        let late = Arc::new(Late::default());
+        let late = Arc::new(LagLog::default());
         let task = tokio::spawn(tick(Arc::clone(&late))).abort_handle();
         Self { late, task }
     }
 
-    pub(super) fn late(&self) -> Arc<Late> {
+    pub(super) fn late(&self) -> Arc<LagLog> {
         Arc::clone(&self.late)
     }
 }
 
-impl Drop for Watch {
+impl Drop for LagMonitor {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl Late {
+impl LagLog {
     fn note(&self, at: Instant, by: Duration) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() == KEPT {
@@ -61,7 +61,7 @@ impl Late {
     }
 }
 
-async fn tick(late: Arc<Late>) {
+async fn tick(late: Arc<LagLog>) {
     loop {
         let due = Instant::now() + TICK;
         tokio::time::sleep(TICK).await;
@@ -79,7 +79,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_runtime_that_is_held_up_is_seen_to_starve() {
-        let watch = Watch::begin();
+        let watch = LagMonitor::begin();
         let since = Instant::now();
         tokio::task::yield_now().await;
         let until = since + STARVED * 3;

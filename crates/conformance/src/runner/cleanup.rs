@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::probe::{Ask, Probe, Swept};
+use crate::probe::{Ask, CleanupList, Probe};
 use crate::subject::Subject;
 
 /// How long all of it may take.
-pub(super) const SWEEP: Duration = Duration::from_secs(30);
+pub(super) const CLEANUP: Duration = Duration::from_secs(30);
 
-/// Ends every process that was started under a tag in `swept`, and removes the directory of `mark`.
-pub(crate) async fn sweep(subject: &Subject, mark: &str, swept: &Swept) {
+/// Ends every process that was started under a tag in `cleanup`, and removes the directory of `mark`.
+pub(crate) async fn clean_up(subject: &Subject, mark: &str, cleanup: &CleanupList) {
     let at = (subject.address, subject.host.clone());
-    let mut probe = Probe::new(at, mark, "sweep", SWEEP / 2, Swept::default());
-    let tags = std::mem::take(&mut *swept.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut probe = Probe::new(at, mark, "sweep", CLEANUP / 2, CleanupList::default());
+    let tags = std::mem::take(&mut *cleanup.lock().unwrap_or_else(PoisonError::into_inner));
     let listed = probe.unary("list", "process.Process/List", json!({})).await.unwrap_or_default();
     let text = listed.to_string();
     for tag in tags.iter().filter(|tag| text.contains(*tag) || !listed.is_object()) {
