@@ -1,4 +1,4 @@
-# What contributors and CI run. `just` lists the recipes, `just check` is everything that CI demands.
+# Recipes for contributors and CI. `just` lists them; `just check` runs everything that CI requires.
 
 tools := env("ENVD_TOOLS", cache_directory() / "envd-tools")
 image := "crates/envd-proto/src/envd.binpb"
@@ -9,10 +9,10 @@ export PATH := tools / "npm/node_modules/.bin" + ":" + tools / "cargo/bin" + ":"
 default:
     @just --list --unsorted
 
-# Everything that CI demands; the closing lines are those of `cargo test`.
+# Runs everything that CI requires; the output of `cargo test` comes last.
 check: fmt-check generated proto deny clippy docs readme interop conformance mutants html-report test-unprivileged test
 
-# Installs what the other recipes need, outside of the tree (Debian, with cargo, go, node and python3 present).
+# Installs the tools that the other recipes need, outside of the tree (Debian with cargo, go, node and python3).
 setup:
     @tools/install
 
@@ -28,11 +28,11 @@ fmt-check:
 clippy:
     cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 
-# Writes all generated code anew: Rust, the descriptors, and the stubs in interop/.
+# Regenerates all generated code: Rust, the descriptors, and the stubs in interop/.
 gen: interop-deps
     tools/generate .
 
-# Proves that the generated code is what the protos and the pinned plugins give.
+# Checks that the generated code matches the protos and the pinned plugins.
 generated: interop-deps
     tools/generated
 
@@ -41,11 +41,11 @@ proto:
     buf lint
     buf breaking --against proto/baseline.binpb
 
-# Judges the licences, bans and sources of the dependencies.
+# Checks licenses, bans and sources of the dependencies.
 deny:
     cargo deny --locked --log-level error check --hide-inclusion-graph licenses bans sources
 
-# Builds the documentation; a warning is an error.
+# Builds the API documentation; a warning is an error.
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 
@@ -53,7 +53,7 @@ docs:
 test:
     cargo test --workspace --locked --quiet --no-fail-fast
 
-# Runs the tests as an unprivileged user (when called as root; otherwise `just test` did).
+# Runs the tests as an unprivileged user if called by root; otherwise `just test` has done so.
 test-unprivileged:
     python3 tools/unprivileged.py
 
@@ -61,51 +61,51 @@ test-unprivileged:
 readme:
     python3 tools/readme.py README.md docs/guide.md
 
-# Judges the mock with the kit: of each generation as it was meant, and as it was built with what is known of that.
+# Runs the conformance suite against mocks of each generation, without and with the known defects.
 conformance:
     cargo build --quiet --locked --package conformance --bin envd-conformance
     for n in 2 1 3; do target/debug/envd-conformance --generation $n --disposable || exit; done
     for n in 1 2 3; do target/debug/envd-conformance --generation $n --disposable --as-built --known fixtures/known-failures/generation-$n.toml || exit; done
 
-# Looks at the kit's HTML report in a browser.
+# Tests the suite's HTML report in a browser.
 html-report:
     cargo build --quiet --locked --package conformance --bin envd-conformance
     tools/html_report
 
-# Writes docs/faults.md anew; a test fails when it is stale.
+# Regenerates docs/faults.md; a test fails if the page is stale.
 faults:
     cargo run --quiet --locked --package envd-mock --bin envd-mock -- faults --markdown > target/faults.md
     mv target/faults.md docs/faults.md
 
-# Runs the suite against the seeded bugs, each until a case catches it.
+# Runs the suite against the seeded bugs, each until a case detects it.
 mutants *ARGS:
     cargo run --quiet --locked --package conformance-mutants -- --first-kill --jobs 6 {{ ARGS }}
 
-# Measures the kill matrix again (10 minutes); a test fails when that is due.
+# Measures the kill matrix again (10 minutes); a test fails if the matrix is stale.
 matrix *ARGS:
     cargo run --release --quiet --locked --package conformance-mutants -- --write crates/conformance/kill-matrix.txt --jobs 6 {{ ARGS }}
 
-# What cargo-mutants makes of the mock's guest and routes, with the kit as the only test: a sample of 1 in 40, 40 minutes.
+# Runs cargo-mutants over the mock's guest and routes, with the suite as the only test: a sample of 1 in 40, 40 minutes.
 cargo-mutants SHARD="0/40":
     @cargo mutants --version >/dev/null || { echo 'expected cargo-mutants: cargo install --locked cargo-mutants@27.1.0'; exit 1; }
     cargo mutants --test-package conformance --baseline skip --timeout 150 --sharding round-robin --shard {{ SHARD }} --shuffle --output target
 
-# Type-checks the mock for macOS; needs the target's standard library and a C compiler for it, and is no part of `just check`.
+# Type-checks the mock for macOS; needs the target's standard library and a C compiler for it. Not part of `just check`.
 darwin:
     @test -d "$(rustc --print sysroot)/lib/rustlib/aarch64-apple-darwin/lib" || { echo 'expected the target: rustup target add aarch64-apple-darwin'; exit 1; }
     @test "$(uname -s)" = Darwin || command -v "${CC_aarch64_apple_darwin:-}" >/dev/null || { echo 'expected a C compiler for macOS in CC_aarch64_apple_darwin, found none'; exit 1; }
     cargo check --locked --package envd-mock --lib --bins --target aarch64-apple-darwin
 
-# Measures; compiled by `just clippy`, never part of `just check`.
+# Runs the benchmarks. `just clippy` compiles them; they are not part of `just check`.
 bench *ARGS:
     cargo bench --workspace --locked {{ ARGS }}
 
-# Drives the mock with the Connect clients of Go, Node and Python; `just interop go` runs one.
+# Tests the mock with the Connect clients of Go, Node and Python; `just interop go` runs one.
 interop *LANGUAGES: interop-deps
     cargo build --quiet --locked --package envd-mock --bin envd-mock
     interop/run {{ LANGUAGES }}
 
-# Records the bytes of connect-go in fixtures/wire anew.
+# Records the bytes of connect-go in fixtures/wire again.
 record: interop-deps
     go -C interop/go run ./record ../../fixtures/wire
 
