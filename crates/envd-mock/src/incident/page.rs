@@ -8,13 +8,13 @@ use crate::units::print_duration;
 const HEAD: &str = "\
 # Incidents
 
-What went wrong in the field, as scripts that play it: `envd-mock --script incident:NAME`, or in Rust
-`MockEnvd::builder().incident(\"NAME\")`. Each file in [fixtures/scripts](../fixtures/scripts) says what happens and what a good client does
-then; the client's tests run all of them and meet what is declared. `envd-mock incidents` lists them. A new incident is a new file there, a
-name in `crates/envd-mock/src/incident/catalogue.rs`, and this page anew: `envd-mock incidents --page > docs/incidents.md`.
+Problems that hosts have reported, as scripts that reproduce them: `envd-mock --script incident:NAME`, or in Rust
+`MockEnvd::builder().incident(\"NAME\")`. Each file in [fixtures/scripts](../fixtures/scripts) describes what happens and declares what a good client does;
+the tests of `envd-client` check every declaration. `envd-mock incidents` lists all incidents. To add one, add a file there and its
+name in `crates/envd-mock/src/incident/catalogue.rs`, and regenerate this page with `envd-mock incidents --page > docs/incidents.md`.
 
-Times are those of a client with the defaults of envd-client, on a clock that is neither scaled nor manual. A retry is the same call once more.
-A report is what a script was made after, or one of the same kind.
+Times are for a client with the default settings of `envd-client` and a clock that runs at the normal pace. A retry is the same call again.
+The reports are the ones that a script is based on, or reports of the same kind.
 
 ";
 
