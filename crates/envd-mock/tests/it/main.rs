@@ -8,6 +8,7 @@ mod command;
 mod connections;
 mod control;
 mod control_faults;
+mod cookbook;
 mod dead_rules;
 mod defects;
 mod downloads;
