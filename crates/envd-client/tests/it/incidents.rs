@@ -15,7 +15,7 @@ use futures::stream::{self, StreamExt};
 /// So many times as fast as the wall's clock.
 const SPEED: u32 = 10;
 /// What a busy machine may add to any call.
-const SLACK: Duration = Duration::from_secs(5);
+const SLACK: Duration = Duration::from_secs(30);
 /// The longest that an incident takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Of the client's defaults, those that the clock has a part in.

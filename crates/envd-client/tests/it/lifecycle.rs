@@ -11,7 +11,7 @@ async fn waiting_goes_on_until_the_guest_is_up() {
     let peer = Peer::bind().await;
     let client = peer.client();
     let (outcome, ()) = soon(async {
-        tokio::join!(client.wait_until_ready(Duration::from_secs(5)), async {
+        tokio::join!(client.wait_until_ready(Duration::from_secs(60)), async {
             drop(peer.accept().await);
             let mut conn = peer.accept().await;
             conn.request().await;

@@ -12,7 +12,7 @@ use crate::{assert_refused, guest};
 async fn tour(build: impl FnOnce(ClientBuilder) -> ClientBuilder) {
     let (mock, _) = guest().await;
     let client = build(Client::builder().base_url(mock.url())).build().unwrap();
-    client.wait_until_ready(Duration::from_secs(5)).await.unwrap();
+    client.wait_until_ready(Duration::from_secs(60)).await.unwrap();
     client.init(&Init::new().env("A", "b")).await.unwrap();
     commands(&client).await;
     files(&client).await;

@@ -116,7 +116,7 @@ async fn serves(mut command: Command) {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     };
-    let deadline = std::time::Duration::from_secs(20);
+    let deadline = std::time::Duration::from_secs(120);
     tokio::time::timeout(deadline, gone).await.expect("the tree goes with a mock that is killed");
 }
 

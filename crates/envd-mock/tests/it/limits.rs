@@ -92,7 +92,7 @@ async fn a_body_cut_short_is_an_end_and_not_a_hang() {
 #[tokio::test]
 async fn a_deadline_ends_a_running_stream_and_the_process_goes_on() {
     let mock = MockEnvd::start().await.unwrap();
-    let answer = stream(START, SLEEP).with("connect-timeout-ms", "150").send(mock.addr()).await;
+    let answer = stream(START, SLEEP).with("connect-timeout-ms", "2000").send(mock.addr()).await;
     assert_eq!(answer.end_error().0, "deadline_exceeded");
     assert_eq!(answer.envelopes().len(), 2, "the start event came first");
     assert_eq!(mock.guest().processes().len(), 1);
@@ -107,7 +107,7 @@ async fn a_deadline_ends_a_unary_call_with_504() {
     let pid = mock.guest().processes()[0].pid;
     let full = format!(r#"{{"process":{{"pid":{pid}}},"input":{{"stdin":"{}"}}}}"#, "AAAA".repeat(300_000));
     let answer =
-        unary("/process.Process/SendInput", &full).with("connect-timeout-ms", "150").send(mock.addr()).await;
+        unary("/process.Process/SendInput", &full).with("connect-timeout-ms", "2000").send(mock.addr()).await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (504, Some("deadline_exceeded")));
 }
 

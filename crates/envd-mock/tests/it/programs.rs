@@ -7,7 +7,7 @@ use envd_client::{Code, Event, Exit, Selector};
 use envd_mock::{MockEnvd, Program, RealRun, RootSpec};
 use futures::StreamExt as _;
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(120);
 
 async fn mock(programs: impl IntoIterator<Item = Program>) -> MockEnvd {
     let builder = MockEnvd::builder().programs_only(true);

@@ -20,7 +20,7 @@ use crate::routes::Routes;
 use crate::routes::afflicted::Afflicted;
 use crate::time::{Pace, Time};
 
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 pub(super) async fn within<T>(wait: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, wait).await.expect("nothing came in time")
