@@ -97,7 +97,8 @@ pub struct ConnectionEntry {
     pub sent: u64,
     /// Bytes from the peer.
     pub received: u64,
-    /// How it ended: "closed by peer", "reset by peer", "closed", "reset", "stopped"; missing while it is open.
+    /// How it ended: "closed by peer", "reset by peer", "closed", "reset", "evicted" (idle for longest when there was no
+    /// room for another one), "stopped"; missing while it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<String>,
 }

@@ -291,15 +291,13 @@ async fn an_upload_to_a_pipe_ends_when_its_client_leaves() {
     let mock = with_a_pipe(Generation::Three).await;
     let control = mock.control_url().trim_start_matches("http://").parse().unwrap();
     let put = ask("PUT /files?path=/tmp/pipe&username=root").with("content-length", "9000000");
-    for part in [0, 10, 3_000_000] {
+    // What a socket holds: a close behind more than that is seen only once the mock reads on.
+    for part in [1, 60_000] {
         let mut wire = Wire::open(mock.addr()).await;
         wire.write(&put.bytes(mock.addr())).await;
-        // The rest never comes, or more than the mock reads before the pipe takes anything.
-        let pushed = tokio::time::timeout(Duration::from_millis(300), wire.write(&vec![b'x'; part])).await;
-        if part > 0 {
-            mock.clock().waited_for().await;
-        }
-        drop((pushed, wire));
+        wire.write(&vec![b'x'; part]).await;
+        mock.clock().waited_for().await;
+        drop(wire);
         let deadline = tokio::time::Instant::now() + crate::bare::PATIENCE;
         while !ask("GET /clock").send(control).await.json()["next"].is_null() {
             assert!(tokio::time::Instant::now() < deadline, "somebody still waits for the pipe");
