@@ -7,13 +7,14 @@ use std::time::Duration;
 use crate::fault::{
     ConnectionFault, ConnectionRule, Recorded, RecordedCall, RecordedConnection, Replay, Script,
 };
-use crate::journal::{BadJournal, Decision, Done, Entry, Lines};
+use crate::journal::{BadJournal, CallEntry, Decision, Done, Entry, Lines};
 
 /// What was decided in a run that is over; it can be replayed any number of times.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PastRun {
     file: String,
     connections: Vec<(usize, RecordedConnection)>,
+    /// Those about which something was decided.
     calls: Vec<(usize, RecordedCall)>,
     /// The seed, and refusals as rules.
     pub(crate) script: Script,
@@ -40,6 +41,7 @@ impl PastRun {
         let script = Script::default().with_seed(header.seed);
         let mut this = Self { file: file.to_owned(), script, ..Self::default() };
         let mut refusals = Refusals::default();
+        let mut met: HashMap<(String, Option<String>), u64> = HashMap::new();
         for entry in entries {
             let (line, entry) = entry?;
             match entry {
@@ -47,9 +49,19 @@ impl PastRun {
                     this.connections.push((line, recorded(&one.decisions, &one.done)));
                 }
                 Entry::Call(one) => {
-                    let decisions = recorded(&one.decisions, &one.done);
-                    this.calls
-                        .push((line, RecordedCall { operation: one.operation, name: one.name, decisions }));
+                    let CallEntry { operation, name, decisions, done, .. } = *one;
+                    let coordinate = (operation, name);
+                    let nth = match met.get_mut(&coordinate) {
+                        Some(nth) => nth,
+                        None => met.entry(coordinate.clone()).or_default(),
+                    };
+                    *nth += 1;
+                    // The others need only be counted.
+                    if !decisions.is_empty() {
+                        let decisions = recorded(&decisions, &done);
+                        let (operation, name) = coordinate;
+                        this.calls.push((line, RecordedCall { operation, name, nth: *nth, decisions }));
+                    }
                 }
                 Entry::Event(event) => refusals.event(&event.event, event.at_ms),
             }
@@ -139,7 +151,7 @@ impl Refusals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::{CallEntry, Event, Header, line};
+    use crate::journal::{Event, Header, line};
 
     fn journal(entries: &[Entry]) -> String {
         let header = line(&Header::new(2, 9, serde_json::json!({}), 0));
@@ -159,6 +171,18 @@ mod tests {
         let refusal = PastRun::read("run.jsonl", text.as_bytes()).unwrap_err();
         assert_eq!((refusal.line, refusal.file.as_str()), (3, "run.jsonl"));
         assert!(refusal.problem.contains("explode"), "{refusal}");
+    }
+
+    // Calls without a decision are not kept, and count all the same.
+    #[test]
+    fn a_decision_belongs_to_the_same_call_as_before() {
+        let other = CallEntry { operation: "GET /files".into(), ..CallEntry::default() };
+        let plain = CallEntry { operation: "GET /health".into(), ..CallEntry::default() };
+        let [other, plain] = [other, plain].map(|entry| Entry::Call(Box::new(entry)));
+        let text = journal(&[plain.clone(), other, plain, call("delay 5ms")]);
+        let past = PastRun::read("run.jsonl", text.as_bytes()).unwrap();
+        let kept: Vec<_> = past.calls.iter().map(|(line, call)| (*line, call.nth)).collect();
+        assert_eq!(kept, [(5, 3)]);
     }
 
     #[test]

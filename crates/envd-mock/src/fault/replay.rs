@@ -35,6 +35,8 @@ pub(crate) struct Recorded {
 pub(crate) struct RecordedCall {
     pub(crate) operation: String,
     pub(crate) name: Option<String>,
+    /// Its ordinal among the calls of this operation and name, from 1.
+    pub(crate) nth: u64,
     pub(crate) decisions: Vec<Recorded>,
 }
 
@@ -57,18 +59,19 @@ pub(crate) struct Replay {
 
 #[derive(Debug, Default)]
 struct Turns {
-    plans: Vec<Vec<ChosenCall>>,
-    next: Mutex<usize>,
+    /// By ordinal, from 1; calls about which nothing was decided have none.
+    plans: HashMap<u64, Vec<ChosenCall>>,
+    met: Mutex<u64>,
 }
 
 impl Replay {
-    /// Adds the next call of a recording.
+    /// Adds a call of a recording about which something was decided.
     ///
     /// # Errors
     /// What is wrong with one of its decisions.
     pub(crate) fn call(&mut self, call: &RecordedCall) -> Result<(), String> {
         let turns = self.calls.entry((call.operation.clone(), call.name.clone())).or_default();
-        let nth = turns.plans.len() as u64 + 1;
+        let nth = call.nth;
         let mut plan = Vec::new();
         for decision in &call.decisions {
             let made = calls(&call.operation, nth, decision).map_err(|problem| problem.to_string())?;
@@ -77,7 +80,7 @@ impl Replay {
             }
             plan.extend(made);
         }
-        turns.plans.push(plan);
+        turns.plans.insert(nth, plan);
         Ok(())
     }
 
@@ -100,9 +103,9 @@ impl Replay {
     pub(super) fn decide(&self, call: &Call<'_>) -> Vec<ChosenCall> {
         let coordinate = (call.head.operation(), call.name.map(str::to_owned));
         let Some(turns) = self.calls.get(&coordinate) else { return Vec::new() };
-        let mut next = turns.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let plan = turns.plans.get(*next).cloned().unwrap_or_default();
-        *next += 1;
+        let mut met = turns.met.lock().unwrap_or_else(PoisonError::into_inner);
+        *met += 1;
+        let plan = turns.plans.get(&*met).cloned().unwrap_or_default();
         plan.iter().for_each(|chosen| chosen.armed.note_chosen());
         plan
     }
