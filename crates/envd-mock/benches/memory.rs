@@ -22,7 +22,7 @@ const FILES: usize = 200_000;
 const RULES: usize = 200_000;
 /// Long enough for memory to be given back.
 const CALM: Duration = Duration::from_secs(4);
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 fn main() {
     let others = std::env::var("ENVD_MOCK_BINARIES").unwrap_or_default();
@@ -113,10 +113,10 @@ fn lists(binary: &str) {
 fn script(binary: &str) {
     let mock = Mock::start(binary, &[]);
     let rule =
-        |n: usize| format!(r#"{{"operation":"GET /files","path":"/never/{n}","fault":{{"reset":{{}}}}}}"#);
+        |n: usize| format!(r#"{{"operation":"GET /files","path":"/never/{n}","fault":{{"kind":"reset"}}}}"#);
     let rules: Vec<_> = (0..RULES).map(rule).collect();
     let before = mock.mark();
-    let text = format!(r#"{{"rule":[{}]}}"#, rules.join(","));
+    let text = format!(r#"{{"call":[{}]}}"#, rules.join(","));
     request(&mock.control, "PUT", "/script", "application/json", text.as_bytes());
     row(&format!("a script of {RULES} rules: more at peak"), mib(mock.peak().saturating_sub(before)));
     request(&mock.control, "PUT", "/script", "application/json", b"{}");
