@@ -58,14 +58,23 @@ async fn calls(mock: &MockEnvd) -> Vec<CallEntry> {
     mock.faults().settled_journal().await.into_iter().filter_map(call).collect()
 }
 
-const FIVE: &str = "for i in 1 2 3 4 5; do echo line $i; sleep 0.02; done";
+/// Five envelopes of output, however busy the machine is: lines of a real command may come together.
+const FIVE: &str = r#"
+[[program]]
+command = "five"
+steps = [{ stdout = "1\n" }, { stdout = "2\n" }, { stdout = "3\n" }, { stdout = "4\n" }, { stdout = "5\n" }]
+"#;
 
 #[tokio::test]
 async fn a_reset_comes_in_the_fifth_envelope_of_the_second_start_after_three_bytes() {
-    let mock = mock("process.Process/Start #2 down[5] @3: reset").await;
-    let (whole, end) = everything(&mock, &start(FIVE)).await;
+    let rule = "process.Process/Start #2 down[5] @3: reset";
+    let script = Script::parse_expressions("test", rule).unwrap();
+    let script = script.merge(Script::from_toml("programs", FIVE).unwrap()).unwrap();
+    let mock = MockEnvd::builder().script(script).start().await.unwrap();
+    let five = stream("/process.Process/Start", r#"{"process":{"cmd":"five"}}"#);
+    let (whole, end) = everything(&mock, &five).await;
     assert_eq!((chunks(body(&whole)).1, end), (true, None));
-    let (seen, end) = everything(&mock, &start(FIVE)).await;
+    let (seen, end) = everything(&mock, &five).await;
     assert_eq!(end, Some(std::io::ErrorKind::ConnectionReset));
     let (bytes, last) = chunks(body(&seen));
     let whole = chunks(body(&whole)).0;
