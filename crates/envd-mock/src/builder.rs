@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::connection::DEFAULT_CONNECTIONS;
+use crate::control::ControlToken;
 use crate::defect::Defect;
 use crate::fault::{CallRule, ConnectionRule, Script};
 use crate::generation::Generation;
-use crate::guest::{GuestConfig, Program, RootSpec};
+use crate::guest::{GuestConfig, Network, Program, RootSpec, UnreadOutput};
 use crate::incident::{self, UnknownIncident};
 use crate::journal::BadJournal;
 use crate::live::Setup;
@@ -36,6 +37,7 @@ impl<Of> Builder<Of> {
             config: Config {
                 listen: any_port,
                 control: any_port,
+                control_token: None,
                 allow_remote: false,
                 max_connections: DEFAULT_CONNECTIONS,
                 origins: Vec::new(),
@@ -68,6 +70,16 @@ impl<Of> Builder<Of> {
     /// The address to serve the control port on; any free loopback port by default.
     pub fn control(mut self, address: SocketAddr) -> Self {
         self.config.control = address;
+        self
+    }
+
+    /// Demands `Authorization: Bearer TOKEN` of every request on the control port.
+    pub fn control_token(self, token: impl Into<String>) -> Self {
+        self.guarded_by(ControlToken::new(token))
+    }
+
+    pub(crate) fn guarded_by(mut self, token: ControlToken) -> Self {
+        self.config.control_token = Some(token);
         self
     }
 
@@ -262,6 +274,30 @@ impl Builder {
     /// How long a connected reader may take nothing before it loses its stream; 30 s by default.
     pub fn stall_limit(mut self, limit: Duration) -> Self {
         self.config.guest.stall_limit = limit;
+        self
+    }
+
+    /// How many processes and threads run in the guest at a time, all users and its init together; 1024 by default.
+    pub fn max_processes(mut self, processes: u32) -> Self {
+        self.config.guest.max_processes = Some(processes);
+        self
+    }
+
+    /// How many bytes of private memory each process of the guest may have; no limit by default.
+    pub fn max_memory(mut self, bytes: u64) -> Self {
+        self.config.guest.max_memory = Some(bytes);
+        self
+    }
+
+    /// What of the network the guest's commands reach; all that the mock itself does by default.
+    pub fn network(mut self, network: Network) -> Self {
+        self.config.guest.network = network;
+        self
+    }
+
+    /// What becomes of output that no client reads; it is discarded by default.
+    pub fn unread_output(mut self, policy: UnreadOutput) -> Self {
+        self.config.guest.unread_output = policy;
         self
     }
 

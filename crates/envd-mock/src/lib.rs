@@ -60,7 +60,8 @@ pub use defect::{Defect, NotShown, UnknownDefect};
 pub use generation::{Generation, UnknownGeneration};
 pub use guest::preload::{BadClaim, State as PreloadState};
 pub use guest::{
-    BootError, GuestConfig, Program, ProgramRun, ProgramRuns, ProgramWhen, Programs, RealRun, RootSpec,
+    BootError, GuestConfig, Network, Program, ProgramRun, ProgramRuns, ProgramWhen, Programs, RealRun,
+    RootSpec, UnreadOutput,
 };
 pub use handle::{GuestHandle, ProcessSummary};
 pub use levers::{Clock, Faults, Refusing};

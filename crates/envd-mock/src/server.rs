@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::answerer::Answerer;
 use crate::connection::{Gate, Listener};
-use crate::control::{Control, Facts};
+use crate::control::{Control, ControlToken, Facts};
 use crate::defect::{self, Defect, NotShown};
 use crate::fault::ScriptError;
 use crate::generation::{Generation, Traits};
@@ -23,11 +23,15 @@ use crate::routes::origin::{Origin, Origins};
 use crate::traffic::{BadRecording, Player, Recorder, Recording, ReplayPace};
 use crate::upstream::{OwnUpstream, Target, Upstream, UpstreamProtocol, refuse_own};
 
+/// A mock at rest has about 25 files open, a command takes up to seven, and a call two or three.
+const OPEN_FILES: u64 = 128;
+
 /// Everything that a start can be told.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) control: SocketAddr,
+    pub(crate) control_token: Option<ControlToken>,
     pub(crate) allow_remote: bool,
     /// How many connections there may be at once, on each port.
     pub(crate) max_connections: usize,
@@ -119,6 +123,21 @@ pub enum StartError {
     /// A defect was asked for that the generation does not show.
     #[error(transparent)]
     NotShown(#[from] NotShown),
+    /// The token of the control port cannot be sent in a header, or is empty.
+    #[error(
+        "the token of the control port: expected visible ASCII characters, without spaces, and at least one"
+    )]
+    ControlToken,
+    /// Too few files may be open.
+    #[error(
+        "the mock may have {limit} files open at a time and needs at least {needed}: raise the limit (`ulimit -n`)"
+    )]
+    OpenFiles {
+        /// How many it may have.
+        limit: u64,
+        /// How many it needs.
+        needed: u64,
+    },
     /// The system gave no thread to run on.
     #[error("cannot start a thread for the server: {0}")]
     Thread(io::Error),
@@ -185,6 +204,7 @@ async fn end(guest: Arc<Guest>) {
 struct Server {
     listener: Listener,
     control: Listener,
+    control_token: Option<ControlToken>,
     origins: Vec<Origin>,
     generation: Generation,
     version: String,
@@ -195,6 +215,10 @@ struct Server {
 
 impl Server {
     async fn start(mut config: Config) -> Result<Self, StartError> {
+        check_open_files()?;
+        if config.control_token.as_ref().is_some_and(|token| !token.is_usable()) {
+            return Err(StartError::ControlToken);
+        }
         let traits = config.traits()?;
         config.guest.habits = traits.guest;
         config.setup.instead = config.behind.instead();
@@ -224,6 +248,7 @@ impl Server {
         Ok(Self {
             listener,
             control,
+            control_token: config.control_token,
             origins: config.origins,
             generation: config.generation,
             version,
@@ -252,7 +277,8 @@ impl Server {
         };
         let journal = Arc::clone(&self.live.journal);
         let guest = self.answerer.guest().cloned();
-        let control = Control::new(guest, control_origins, facts, Arc::clone(&self.live));
+        let guard = (control_origins, self.control_token);
+        let control = Control::new(guest, guard, facts, Arc::clone(&self.live));
         let pipeline = Pipeline::new(self.answerer, self.recorder, origins, self.live);
         let stopping = async {
             stop.cancelled().await;
@@ -291,6 +317,23 @@ async fn boot(mut config: GuestConfig, programs: Vec<Program>, live: &Live) -> R
     let lasting = programs.last(lasting);
     live.direct(programs, lasting);
     Ok(guest)
+}
+
+/// So that a limit on open files is named here, and not by whatever fails first. Raises the soft limit as far as it goes.
+fn check_open_files() -> Result<(), StartError> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let limit = current.unwrap_or(u64::MAX);
+    if limit >= OPEN_FILES {
+        return Ok(());
+    }
+    let possible = maximum.unwrap_or(u64::MAX);
+    let raised = Rlimit { current: Some(OPEN_FILES), maximum };
+    if possible >= OPEN_FILES && setrlimit(Resource::Nofile, raised).is_ok() {
+        return Ok(());
+    }
+    Err(StartError::OpenFiles { limit, needed: OPEN_FILES })
 }
 
 fn recorder(file: PathBuf, live: &Live) -> Result<Recorder, StartError> {

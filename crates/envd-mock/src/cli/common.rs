@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use super::command::{Stop, first_line};
 use crate::builder::Builder;
 use crate::connection::DEFAULT_CONNECTIONS;
+use crate::control::ControlToken;
 use crate::fault::{Form, Script, ScriptError};
 use crate::incident;
 use crate::routes::origin::Origin;
@@ -18,6 +19,9 @@ use crate::units;
 /// More expressions, read behind those of `--fault`.
 pub(super) const FAULTS: &str = "ENVD_MOCK_FAULTS";
 
+/// The control port's token, unless `--control-token` says it.
+const CONTROL_TOKEN: &str = "ENVD_MOCK_CONTROL_TOKEN";
+
 /// What every server can be told.
 #[derive(Debug, Args)]
 pub struct Common {
@@ -27,6 +31,10 @@ pub struct Common {
     /// Address of the control port; port 0 takes any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     control: SocketAddr,
+    /// Demand this bearer token of every request on the control port; ENVD_MOCK_CONTROL_TOKEN says the same unseen by
+    /// other users
+    #[arg(long, value_name = "TOKEN")]
+    control_token: Option<ControlToken>,
     /// Permit addresses that are not loopback: whoever reaches them can run commands in the guest
     #[arg(long)]
     allow_remote: bool,
@@ -133,6 +141,12 @@ impl Common {
             .strict(self.strict.map_or(Strictness::Off, Strictness::from))
             .journal_limit(self.journal_limit)
             .journal_bodies(bodies);
+        let token =
+            self.control_token.clone().or_else(|| std::env::var(CONTROL_TOKEN).ok().map(ControlToken::new));
+        let builder = match token {
+            Some(token) => builder.guarded_by(token),
+            None => builder,
+        };
         let builder = self.allow_origin.iter().cloned().fold(builder, Builder::allow_origin);
         Ok(match &self.record {
             Some(file) => builder.record(file),

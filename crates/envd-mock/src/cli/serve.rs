@@ -12,7 +12,7 @@ use super::up::Up;
 use crate::builder::Builder;
 use crate::defect::Defect;
 use crate::generation::Generation;
-use crate::guest::RootSpec;
+use crate::guest::{Network, RootSpec, UnreadOutput};
 use crate::mock::MockEnvd;
 use crate::playback::Playback;
 use crate::replay::PastRun;
@@ -20,7 +20,7 @@ use crate::traffic::ReplayPace;
 use crate::units;
 
 /// What only a guest can be told, by name: the fields of [`GuestArgs`].
-const OF_GUEST: [&str; 16] = [
+const OF_GUEST: [&str; 20] = [
     "root",
     "generation",
     "defect",
@@ -32,6 +32,10 @@ const OF_GUEST: [&str; 16] = [
     "disk",
     "programs_only",
     "stall_limit",
+    "max_processes",
+    "max_memory",
+    "network",
+    "unread_output",
     "max_upload",
     "guest_version",
     "preload_size",
@@ -91,6 +95,18 @@ struct GuestArgs {
     /// How long a connected reader of output may take nothing before it loses its stream
     #[arg(long, value_name = "DURATION", value_parser = units::duration, default_value = "30s")]
     stall_limit: Duration,
+    /// How many processes and threads run in the guest at a time; 1024 by default, no limit with --root /
+    #[arg(long, value_name = "N")]
+    max_processes: Option<u32>,
+    /// How much private memory each process of the guest may have
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    max_memory: Option<u64>,
+    /// What the guest's commands reach: host, or none but a loopback of their own
+    #[arg(long, value_name = "WHAT", default_value = "host")]
+    network: Network,
+    /// What becomes of output that no client reads: discard it, or pause the process
+    #[arg(long, value_name = "POLICY", default_value = "discard")]
+    unread_output: UnreadOutput,
     /// Refuse larger uploads; only the disk limits them by default
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     max_upload: Option<u64>,
@@ -137,6 +153,8 @@ impl GuestArgs {
             .keep(self.keep)
             .programs_only(self.programs_only)
             .stall_limit(self.stall_limit)
+            .network(self.network)
+            .unread_output(self.unread_output)
             .preload_size(self.preload_size)
             .preload_duration(self.preload_duration);
         builder = self.bind.into_iter().fold(builder, |builder, (host, guest)| builder.bind(host, guest));
@@ -144,6 +162,8 @@ impl GuestArgs {
         builder = self.volume.into_iter().fold(builder, Builder::volume);
         builder = apply(builder, self.files, Builder::files);
         builder = apply(builder, self.disk, Builder::disk);
+        builder = apply(builder, self.max_processes, Builder::max_processes);
+        builder = apply(builder, self.max_memory, Builder::max_memory);
         builder = apply(builder, self.max_upload, Builder::max_upload);
         builder = apply(builder, self.guest_version, Builder::guest_version);
         apply(builder, self.preload_failure, Builder::preload_failure)

@@ -13,7 +13,9 @@ mod parity;
 mod port;
 mod script;
 mod table;
+mod token;
 mod verify;
 
 pub(crate) use metrics::text as metrics;
 pub(crate) use port::{Control, Facts};
+pub(crate) use token::ControlToken;

@@ -8,10 +8,11 @@ use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::response::Response;
 use http::request::Parts;
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode, header};
 use tower::ServiceExt;
 
 use super::table;
+use super::token::ControlToken;
 use crate::connection::{Accepted, Conn, Gone, Service};
 use crate::generation::Generation;
 use crate::guest::Guest;
@@ -33,6 +34,7 @@ pub(crate) struct Facts {
 pub(crate) struct Control {
     live: Arc<Live>,
     origins: Origins,
+    token: Option<ControlToken>,
     routes: Router,
 }
 
@@ -63,17 +65,30 @@ impl FromRequestParts<Context> for Own {
 
 impl Control {
     /// Without a guest, all that is asked of it is answered 404.
-    pub(crate) fn new(guest: Option<Arc<Guest>>, origins: Origins, facts: Facts, live: Arc<Live>) -> Self {
+    pub(crate) fn new(
+        guest: Option<Arc<Guest>>,
+        (origins, token): (Origins, Option<ControlToken>),
+        facts: Facts,
+        live: Arc<Live>,
+    ) -> Self {
         let context = Context { guest, facts, live: Arc::clone(&live) };
         let add = |router: Router<Context>, (path, methods)| router.route(path, methods);
         let routes = table::routes().into_iter().fold(Router::new(), add);
         let routes = routes.fallback(unknown).method_not_allowed_fallback(wrong_method).with_state(context);
-        Self { live, origins, routes }
+        Self { live, origins, token, routes }
     }
 
     async fn answer(&self, request: Request<Body>) -> Response {
         if let Err(refused) = self.origins.check(request.uri(), request.headers()) {
             return reply::error(StatusCode::FORBIDDEN, refused.to_string());
+        }
+        if let Some(token) = &self.token
+            && !token.is_sent_by(request.headers())
+        {
+            let why = "the control port needs its token: Authorization: Bearer TOKEN";
+            let mut refused = reply::error(StatusCode::UNAUTHORIZED, why);
+            refused.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            return refused;
         }
         let Ok(response) = self.routes.clone().oneshot(request).await;
         response

@@ -11,16 +11,17 @@ use futures::future::join_all;
 use tokio::sync::SetOnce;
 
 use super::clock::Clock;
-use super::config::{GuestConfig, RootSpec};
+use super::config::{GuestConfig, Network, RootSpec, UnreadOutput};
 use super::furnish::{CopyError, Furnisher};
 use super::habits::Habits;
 use super::ids::Ids;
 use super::life::Life;
-use super::ns::{InPlace, Janitor, LaunchError, Link, Plan, Root, choose_ids, launch, remove};
+use super::limits::limits_of;
+use super::ns::{InPlace, Inner, Janitor, LaunchError, Limits, Link, Plan, Root, choose_ids, launch, remove};
 use super::place::Place;
 use super::plain;
 use super::preload::Preload;
-use super::process::{Processes, Scripted};
+use super::process::{Processes, Scripted, Unread};
 use super::program::Programs;
 use super::stats::Stats;
 use super::tree::Tree;
@@ -45,6 +46,9 @@ pub enum BootError {
     /// The guest's walls could not be built.
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    /// A limit was asked for that cannot be kept here.
+    #[error("cannot limit the guest: {0}")]
+    Limit(String),
     /// Something that the guest needs could not be had.
     #[error("cannot make the guest: {0}")]
     Io(#[from] io::Error),
@@ -326,7 +330,11 @@ impl Drop for Guest {
 /// root, but for a mock that cannot become anyone: the user that it runs as, should that have a name.
 fn default_user(tree: &Tree, ids: Ids) -> String {
     let uid = rustix::process::geteuid().as_raw();
-    let name = if ids == Ids::Identity { Names::load(tree).user(uid) } else { "root".to_owned() };
+    let name = if ids == Ids::Identity {
+        Names::load(tree).unwrap_or_default().user(uid)
+    } else {
+        "root".to_owned()
+    };
     if name.parse::<u32>().is_ok() { "root".to_owned() } else { name }
 }
 
@@ -353,6 +361,9 @@ struct Ground {
     root: Root,
     binds: Vec<(PathBuf, PathBuf)>,
     ids: Ids,
+    limits: Limits,
+    network: Network,
+    unread: UnreadOutput,
     programs: Programs,
     /// Nothing real runs.
     alone: bool,
@@ -378,16 +389,23 @@ impl Ground {
             tree.set_owner("/home/user", 1000, 1000).map_err(unusable)?;
         }
         let scripted = Scripted::new(self.programs, Arc::clone(&tree), self.time.clone(), true);
-        let processes = Processes::new(None, scripted, stall, self.time, self.habits);
+        let unread = Unread::new(self.unread);
+        let processes = Processes::new(None, scripted, (stall, unread), self.time, self.habits);
         Ok(Stand { tree, processes, root, link: None, in_place: Mutex::new(in_place) })
     }
 
     fn raise_walls(self, stall: Duration) -> Result<Stand, BootError> {
-        let Self { root, binds, ids, programs, time, clock, habits, in_place, .. } = self;
-        let nested = if matches!(ids, Ids::Single { .. }) { nested_users(&root, ids) } else { Vec::new() };
+        let Self { root, binds, ids, limits, network, programs, unread, time, clock, habits, in_place, .. } = self;
+        let inner = match ids {
+            Ids::Range { count, .. } => Inner::All(count),
+            Ids::Single { .. } | Ids::Identity => Inner::Users(nested_users(&root, ids)),
+        };
         let path = root.path().to_owned();
         let unusable = |source| BootError::Unusable { what: "bind", path: missing(&binds), source };
-        let mut plan = Plan::guest(root, &binds, nested).map_err(unusable)?;
+        let mut plan = Plan::guest(root, &binds, inner).map_err(unusable)?.limit(limits);
+        if network == Network::None {
+            plan = plan.without_network()?;
+        }
         let unusable = |source| BootError::Unusable { what: "root", path: path.clone(), source };
         let in_place = if in_place { plan.in_place().map_err(unusable)? } else { None };
         let (link, root) = Link::new(launch(plan, ids, in_place.as_ref())?)?;
@@ -395,7 +413,8 @@ impl Ground {
         let tree = Arc::new(Tree::new(root.try_clone()?, ids, Some(opener))?.with_clock(clock));
         let link = Arc::new(link);
         let scripted = Scripted::new(programs, Arc::clone(&tree), time.clone(), false);
-        let processes = Processes::new(Some(Arc::clone(&link)), scripted, stall, time, habits);
+        let readers = (stall, Unread::new(unread));
+        let processes = Processes::new(Some(Arc::clone(&link)), scripted, readers, time, habits);
         Ok(Stand { tree, processes, root, link: Some(link), in_place: Mutex::new(in_place) })
     }
 }
@@ -407,13 +426,17 @@ fn lay_ground(config: &GuestConfig) -> Result<(Ground, Place), BootError> {
     let (root, place) = Place::choose(config)?;
     let cleanup = Cleanup(place.temporary.clone());
     let ids = if config.programs_only { plain::ids() } else { choose_ids(&root) };
+    let limits = limits_of(config, ids)?;
     place.prepare(ids)?;
     cleanup.dismiss();
     let (binds, programs) = (config.binds.clone(), Programs::from(config.programs.clone()));
     let (alone, time) = (config.programs_only, config.time.clone());
     let (habits, clock) = (config.habits, Arc::default());
     let in_place = matches!(config.root, RootSpec::Dir(_)) && root != Root::Machine;
-    Ok((Ground { root, binds, ids, programs, alone, time, clock, habits, in_place }, place))
+    let (network, unread) = (config.network, config.unread_output);
+    let ground =
+        Ground { root, binds, ids, limits, network, unread, programs, alone, time, clock, habits, in_place };
+    Ok((ground, place))
 }
 
 fn missing(binds: &[(PathBuf, PathBuf)]) -> PathBuf {

@@ -9,6 +9,7 @@ mod furnish;
 pub(crate) mod habits;
 pub(crate) mod ids;
 pub(crate) mod life;
+mod limits;
 pub(crate) mod mishap;
 mod ns;
 pub(crate) mod path;
@@ -27,7 +28,7 @@ pub(crate) mod volumes;
 pub(crate) mod watch;
 
 pub use boot::{BootError, Guest};
-pub use config::{GuestConfig, RootSpec};
+pub use config::{GuestConfig, Network, RootSpec, UnreadOutput};
 pub use ns::LaunchError;
 pub(crate) use program::Lasting;
 pub use program::{Program, ProgramRun, ProgramRuns, ProgramWhen, Programs, RealRun};

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io;
 
-use super::tree::Tree;
+use super::tree::{Tree, is_shortage};
 
 const PASSWD: &str = "/etc/passwd";
 const GROUP: &str = "/etc/group";
@@ -39,10 +39,15 @@ pub(crate) struct Names {
 
 impl Names {
     /// Reads both databases; what cannot be read names nobody.
-    pub(crate) fn load(tree: &Tree) -> Self {
-        let users = database(tree, PASSWD).unwrap_or_default();
-        let groups = database(tree, GROUP).unwrap_or_default();
-        Self::parse(&users, &groups)
+    ///
+    /// # Errors
+    /// When the system is short of descriptors or memory.
+    pub(crate) fn load(tree: &Tree) -> io::Result<Self> {
+        let read = |path| match database(tree, path) {
+            Err(error) if is_shortage(&error) => Err(error),
+            read => Ok(read.unwrap_or_default()),
+        };
+        Ok(Self::parse(&read(PASSWD)?, &read(GROUP)?))
     }
 
     fn parse(passwd: &str, group: &str) -> Self {

@@ -223,10 +223,8 @@ impl Watching {
                     "events were lost: they came faster than they were read",
                 ));
             }
-            match self.time.timeout(self.keepalive, self.ready.wait()).await {
-                None => return Ok(watched::Event::Keepalive(watched::KeepAlive {})),
-                Some(Err(error)) => return Err(internal(format!("error watching: {error}"))),
-                Some(Ok(())) => {}
+            if self.time.timeout(self.keepalive, self.ready.wait()).await.is_none() {
+                return Ok(watched::Event::Keepalive(watched::KeepAlive {}));
             }
             self.fetch().await?;
         }
@@ -260,7 +258,8 @@ struct Place {
 impl Place {
     fn find(guest: Arc<Guest>, mishap: Option<&Mishap>) -> Result<Self, Status> {
         let defaults = guest.life.defaults();
-        let user = users::lookup(&guest.stand().tree, &defaults.user).ok().flatten();
+        let user = users::lookup(&guest.stand().tree, &defaults.user)
+            .map_err(|error| internal(format!("error looking up user '{}': {error}", defaults.user)))?;
         let nobody = || {
             Status::new(Code::Unauthenticated, format!("invalid user: user '{}' not found", defaults.user))
         };
@@ -330,7 +329,7 @@ async fn start_watch(
         place
             .check(Access::Read)
             .map_err(WatchError::Failed)
-            .and_then(|()| Watch::new(Arc::clone(place.tree()), &path, recursive))
+            .and_then(|()| place.guest.watchers.watch(Arc::clone(place.tree()), &path, recursive))
             .map_err(|error| match error {
                 WatchError::Missing(error) if !place.habits().misses_watched => WatchError::Failed(error),
                 other => other,

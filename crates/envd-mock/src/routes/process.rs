@@ -27,6 +27,7 @@ impl From<ProcessError> for Status {
             E::Full { .. } => Code::ResourceExhausted,
             E::Gone => Code::Unavailable,
             E::NoUser(_)
+            | E::LookUp { .. }
             | E::Start(_)
             | E::OpenPty(_)
             | E::StartPty(_)
@@ -162,15 +163,15 @@ impl Place {
     }
 
     fn look_up(self, guest: &Guest) -> Result<(User, String), ProcessError> {
+        let look_up = |what: String| move |source| ProcessError::LookUp { what, source };
         let user = users::lookup(&guest.stand().tree, &self.user)
-            .ok()
-            .flatten()
+            .map_err(look_up(format!("user '{}'", self.user)))?
             .ok_or(ProcessError::NoUser(self.user))?;
         let mut cwd = guest.resolve(&self.cwd, &user, self.workdir.as_deref())?;
         if cwd.is_empty() {
             cwd.push('/');
         }
-        if !guest.stand().tree.exists(&cwd) {
+        if !guest.stand().tree.leads_somewhere(&cwd).map_err(look_up(format!("cwd '{cwd}'")))? {
             return Err(ProcessError::NoCwd(cwd));
         }
         Ok((user, cwd))

@@ -143,3 +143,31 @@ async fn errors_are_json() {
         assert_eq!((answer.status, answer.json()["code"].as_u64()), (status, Some(status.into())), "{line}");
     }
 }
+
+/// Every path of the port, whatever it does, and before anything of the request is looked at.
+#[tokio::test]
+async fn with_a_token_no_route_of_the_control_port_answers_without_it() {
+    let mock = MockEnvd::builder().control_token("s3cret").start().await.unwrap();
+    let open = |request: &str| ask(request).with("authorization", "Bearer s3cret");
+    let document = open("GET /openapi.json").send(port(&mock)).await.json();
+    let paths: Vec<_> = document["paths"].as_object().unwrap().keys().cloned().collect();
+    assert!(paths.len() > 20, "{paths:?}");
+    for path in paths.iter().map(|path| path.replace("{name}", "x")).chain(["/nowhere".to_owned()]) {
+        for method in ["GET", "PUT", "POST", "DELETE"] {
+            let request = ask(&format!("{method} {path}"));
+            for wrong in [request.clone(), request.with("authorization", "Bearer S3cret")] {
+                let answer = wrong.send(port(&mock)).await;
+                assert_eq!(
+                    (answer.status, answer.header("www-authenticate")),
+                    (401, Some("Bearer")),
+                    "{method} {path}"
+                );
+            }
+        }
+    }
+    assert_eq!(open("GET /metrics").send(port(&mock)).await.status, 200);
+    assert_eq!(open("GET /nowhere").send(port(&mock)).await.status, 404);
+    assert_eq!(ask("GET /health").send(mock.addr()).await.status, 204);
+    let empty = MockEnvd::builder().control_token("").start().await;
+    assert!(empty.is_err_and(|error| error.to_string().contains("token")));
+}

@@ -20,6 +20,7 @@ mod guard;
 mod http2;
 mod in_place;
 mod init;
+mod isolation;
 mod left_behind;
 mod limits;
 mod memory;

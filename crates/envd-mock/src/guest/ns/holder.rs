@@ -55,8 +55,10 @@ pub(super) fn run(
 
 /// Moves the socket to descriptor 3 and closes all else that was the mock's.
 pub(super) fn keep_only(socket: &OwnedFd) -> Option<OwnedFd> {
+    // All else goes first, so that few descriptors are enough.
+    sys::close_but(socket.as_raw_fd());
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let high = rustix::io::fcntl_dupfd_cloexec(socket, 64).ok()?;
+    let high = rustix::io::fcntl_dupfd_cloexec(socket, 4).ok()?;
     for fd in 0..3 {
         // SAFETY: the three standard descriptors of this process are replaced, which nobody else here owns.
         unsafe { libc::dup2(null.as_raw_fd(), fd) };
@@ -94,11 +96,10 @@ fn begin(
     let _ = setsid();
     if ground == Ground::Machine {
         set_child_subreaper(Some(rustix::process::getpid())).map_err(failed)?;
-    } else {
-        setup::build(walls, Handover { ground, mapped, tree, record })?;
-        if in_place {
-            set_ids::forbid().map_err(|error| failed(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
-        }
+    }
+    setup::build(walls, Handover { ground, mapped, tree, record })?;
+    if ground != Ground::Machine && in_place {
+        set_ids::forbid().map_err(|error| failed(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
     }
     sys::rename(areas, c"envd");
     let _ = rustix::thread::set_name(c"envd");

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
 
+use super::baseline;
 use super::error::LaunchError;
 use super::holder::{self, Handed};
 use super::in_place::InPlace;
@@ -56,12 +57,14 @@ fn range(uid_map: &str) -> Ids {
     });
     let (first, count) = extents.max_by_key(|&(_, count)| count).unwrap_or((0, 0));
     let end = first + count;
-    if first <= u64::from(FIRST_ID) && u64::from(FIRST_ID) + u64::from(ID_COUNT) <= end {
+    // One more than the guest has: the init's own.
+    if first <= u64::from(FIRST_ID) && u64::from(FIRST_ID) + u64::from(ID_COUNT) < end {
         return Ids::Range { base: FIRST_ID, count: ID_COUNT };
     }
     // Already inside a namespace with few ids: the upper half of what there is.
     let half = u32::try_from(count / 2).unwrap_or(ID_COUNT).min(ID_COUNT);
-    Ids::Range { base: u32::try_from(first + count / 2).unwrap_or(1), count: half.max(1) }
+    let guest = if half < ID_COUNT { half.saturating_sub(1) } else { half };
+    Ids::Range { base: u32::try_from(first + count / 2).unwrap_or(1), count: guest.max(1) }
 }
 
 /// Builds the guest of `plan`.
@@ -77,7 +80,8 @@ pub(crate) fn launch(plan: Plan, ids: Ids, in_place: Option<&InPlace>) -> Result
     let (socket, theirs) = pair().map_err(failed("make a socket pair"))?;
     let handed = Handed { socket: theirs, mapped: matches!(ids, Ids::Range { .. }) };
     let flags = if walled {
-        libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC
+        let network = if plan.walls.own_network { libc::CLONE_NEWNET } else { 0 };
+        libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | network
     } else {
         0
     };
@@ -87,6 +91,7 @@ pub(crate) fn launch(plan: Plan, ids: Ids, in_place: Option<&InPlace>) -> Result
     if walled {
         write_maps(pid, ids).map_err(|source| refused("map user ids", source, true))?;
     }
+    baseline::apply(pid, plan.limits);
     let tree = match (in_place, ids) {
         (Some(in_place), Ids::Range { .. }) => Some(in_place.mapped(pid).map_err(|source| {
             let path = plan.root.path().to_owned();
@@ -107,7 +112,7 @@ pub(crate) fn launch(plan: Plan, ids: Ids, in_place: Option<&InPlace>) -> Result
         Ids::Identity => Switch::Never,
         Ids::Single { .. } => Switch::Nested,
     };
-    let manner = Manner { switch, nested: plan.walls.nested, walled };
+    let manner = Manner { switch, nested: plan.walls.nested, walled, memory: plan.limits.memory };
     Ok(Launched { socket, pid, manner, root })
 }
 
@@ -145,7 +150,11 @@ pub(super) fn argument_areas() -> [(usize, usize); 2] {
 fn write_maps(pid: i32, ids: Ids) -> io::Result<()> {
     let (uids, gids) = match ids {
         Ids::Identity => return Ok(()),
-        Ids::Range { base, count } => (format!("0 {base} {count}"), format!("0 {base} {count}")),
+        Ids::Range { base, count } => {
+            // The last one is the init's, which the guest's own namespace does not know.
+            let map = format!("0 {base} {}", count.saturating_add(1));
+            (map.clone(), map)
+        }
         Ids::Single { uid, gid } => {
             fs::write(format!("/proc/{pid}/setgroups"), "deny")?;
             (format!("0 {uid} 1"), format!("0 {gid} 1"))
@@ -180,6 +189,9 @@ fn await_ready(socket: &OwnedFd, plan: &Plan) -> Result<OwnedFd, LaunchError> {
             refused(&format!("show {}", path.unwrap_or_default()), source, true)
         }
         Some(Stage::Root) => refused(&format!("mount {}", plan.root_path.to_string_lossy()), source, false),
+        Some(Stage::Network) => refused("bring up the guest's loopback", source, true),
+        Some(Stage::Keyring) => refused("leave the session keyring of the mock", source, false),
+        Some(Stage::Ids) if step == 2 => refused("filter the guest's system calls", source, true),
         stage => LaunchError::Failed { what: format!("{stage:?}"), source },
     })
 }
@@ -230,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_small_map_gives_its_upper_half() {
-        assert_eq!(range("0 100000 65536\n"), Ids::Range { base: 32_768, count: 32_768 });
+        assert_eq!(range("0 100000 65536\n"), Ids::Range { base: 32_768, count: 32_767 });
     }
 
     #[test]

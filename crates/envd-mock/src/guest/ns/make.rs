@@ -68,7 +68,7 @@ pub(super) fn undo(root: BorrowedFd<'_>, steps: &[Step], record: BorrowedFd<'_>)
             Step::Dir { path, .. } | Step::Link { path, .. } => (path, 0),
             Step::File { path, content, .. } => (path, content.len() as u64),
             Step::Bind { target, .. } => (target, 0),
-            Step::Mount { .. } | Step::Freeze { .. } => continue,
+            Step::Mount { .. } | Step::Freeze { .. } | Step::Set { .. } => continue,
         };
         let mut made = [0; ENTRY];
         let read = rustix::io::pread(record, &mut made, (index * ENTRY) as u64);

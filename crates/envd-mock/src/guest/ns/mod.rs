@@ -3,6 +3,8 @@
 //! Linux has them; elsewhere nothing real runs (`nowhere`).
 
 #[cfg(target_os = "linux")]
+mod baseline;
+#[cfg(target_os = "linux")]
 mod children;
 #[cfg(target_os = "linux")]
 mod erase;
@@ -30,6 +32,8 @@ mod plan;
 mod process;
 mod root;
 #[cfg(target_os = "linux")]
+mod seccomp;
+#[cfg(target_os = "linux")]
 mod set_ids;
 #[cfg(target_os = "linux")]
 mod setup;
@@ -42,6 +46,8 @@ mod sys;
 #[cfg(target_os = "linux")]
 mod zygote;
 
+#[cfg(target_os = "linux")]
+pub(crate) use baseline::Limits;
 pub use error::LaunchError;
 #[cfg(target_os = "linux")]
 pub(crate) use in_place::InPlace;
@@ -52,9 +58,9 @@ pub(crate) use launch::{choose_ids, launch};
 #[cfg(target_os = "linux")]
 pub(crate) use link::{Link, register};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use nowhere::{InPlace, Link, Plan, choose_ids, launch};
+pub(crate) use nowhere::{InPlace, Inner, Limits, Link, Plan, choose_ids, launch};
 #[cfg(target_os = "linux")]
-pub(crate) use plan::Plan;
+pub(crate) use plan::{Inner, Plan};
 pub(crate) use process::{Command, Exit, Spawned};
 pub(crate) use root::{Root, remove};
 #[cfg(not(target_os = "linux"))]

@@ -12,6 +12,20 @@ use super::process::{Command, Spawned};
 use super::root::Root;
 use crate::guest::ids::Ids;
 
+/// What one guest may use, were there any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Limits {
+    pub(crate) processes: Option<u32>,
+    pub(crate) memory: Option<u64>,
+}
+
+/// The user namespaces of commands, were there any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Inner {
+    All(u32),
+    Users(Vec<u32>),
+}
+
 /// What a guest would be built of.
 #[derive(Debug)]
 pub(crate) struct Plan;
@@ -19,7 +33,7 @@ pub(crate) struct Plan;
 impl Plan {
     /// Plans nothing.
     #[expect(clippy::unnecessary_wraps, reason = "as on Linux, where paths can be refused")]
-    pub(crate) fn guest(_: Root, _: &[(PathBuf, PathBuf)], _: Vec<u32>) -> io::Result<Self> {
+    pub(crate) fn guest(_: Root, _: &[(PathBuf, PathBuf)], _: Inner) -> io::Result<Self> {
         Ok(Self)
     }
 
@@ -27,6 +41,17 @@ impl Plan {
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as on Linux, where something is")]
     pub(crate) fn in_place(&mut self) -> io::Result<Option<InPlace>> {
         Ok(None)
+    }
+
+    /// There is no network to take away.
+    #[expect(clippy::unnecessary_wraps, reason = "as on Linux")]
+    pub(crate) fn without_network(self) -> io::Result<Self> {
+        Ok(self)
+    }
+
+    /// Limits nothing.
+    pub(crate) fn limit(self, _: Limits) -> Self {
+        self
     }
 }
 

@@ -2,11 +2,13 @@
 //! allocating. Knows the host's layout; does nothing itself.
 
 use std::ffi::{CStr, CString, OsStr};
+use std::fs;
 use std::io;
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use super::baseline::Limits;
 use super::in_place::InPlace;
 use super::root::Root;
 
@@ -17,6 +19,15 @@ pub(super) enum Ground<'a> {
     Dir(&'a CStr),
     /// Where, and how many bytes.
     Disk(&'a CStr, &'a CStr),
+}
+
+/// The user namespaces of commands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Inner {
+    /// One of so many ids for all of them.
+    All(u32),
+    /// One for each of these users; root's commands stay in the init's.
+    Users(Vec<u32>),
 }
 
 /// One thing to make in the guest; what is there already is left alone.
@@ -46,6 +57,11 @@ pub(super) enum Step {
         target: CString,
         data: CString,
     },
+    /// A setting of the kernel for the guest's namespaces, where it has it.
+    Set {
+        path: CString,
+        value: String,
+    },
     /// A directory of the guest's own that becomes read-only.
     Freeze {
         path: CString,
@@ -69,6 +85,7 @@ pub(crate) struct Plan {
     /// Nothing is shown but what every guest sees.
     pub(super) usual: bool,
     pub(super) walls: Walls,
+    pub(super) limits: Limits,
 }
 
 /// What a guest has around it, wherever its tree lies.
@@ -78,7 +95,11 @@ pub(super) struct Walls {
     pub(super) sources: Vec<Source>,
     /// Guest user ids that get a user namespace of their own, where ids cannot be mapped.
     pub(super) nested: Vec<u32>,
+    /// How many ids the namespace of all commands has, where they come from a range.
+    pub(super) inner: Option<u32>,
     pub(super) nested_fds: Vec<RawFd>,
+    /// The guest has a network namespace, whose loopback is to be brought up.
+    pub(super) own_network: bool,
 }
 
 /// The host's directories that commands need, shown read-only where they exist.
@@ -97,6 +118,21 @@ const SHOWN: &[&str] = &[
     "/etc/ld.so.conf.d",
 ];
 const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty"];
+/// What the kernel counts for each user, and the host's user pays for with the guest: the most that one guest has.
+const BUDGETS: &[(&str, u32)] = &[
+    ("max_user_namespaces", 256),
+    ("max_pid_namespaces", 128),
+    ("max_mnt_namespaces", 128),
+    ("max_ipc_namespaces", 128),
+    ("max_net_namespaces", 32),
+    ("max_uts_namespaces", 128),
+    ("max_cgroup_namespaces", 128),
+    ("max_time_namespaces", 128),
+    ("max_inotify_instances", 32),
+    ("max_inotify_watches", 65_536),
+    ("max_fanotify_groups", 16),
+    ("max_fanotify_marks", 8192),
+];
 /// Parts of /proc that a guest has no business with.
 const MASKED: &[&str] = &["kcore", "kmsg", "keys", "sysrq-trigger", "timer_list"];
 
@@ -109,7 +145,25 @@ impl Plan {
             disk_size: c"".into(),
             usual: false,
             walls: Walls::default(),
+            limits: Limits::default(),
         }
+    }
+
+    /// As this plan, for a guest that may use so much.
+    pub(crate) fn limit(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// As this plan, for a guest with a network of its own: a loopback, on which every port and ping are everyone's.
+    pub(crate) fn without_network(mut self) -> io::Result<Self> {
+        self.walls.own_network = true;
+        let steps = &mut self.walls.steps;
+        let frozen = steps.iter().position(|step| matches!(step, Step::Freeze { .. })).unwrap_or(steps.len());
+        for (name, value) in [("ip_unprivileged_port_start", "0"), ("ping_group_range", "0 65535")] {
+            let path = c(OsStr::new(&format!("/proc/sys/net/ipv4/{name}")))?;
+            steps.insert(frozen, Step::Set { path, value: value.to_owned() });
+        }
+        Ok(self)
     }
 
     /// Where the tree lies.
@@ -125,17 +179,22 @@ impl Plan {
     ///
     /// # Errors
     /// When a path holds a NUL byte or a bind's source does not exist.
-    pub(crate) fn guest(root: Root, binds: &[(PathBuf, PathBuf)], nested: Vec<u32>) -> io::Result<Self> {
+    pub(crate) fn guest(root: Root, binds: &[(PathBuf, PathBuf)], inner: Inner) -> io::Result<Self> {
         let path = match &root {
             Root::Machine => return Ok(Self::machine()),
             Root::Dir(path) | Root::Disk(path, _) => c(path.as_os_str())?,
         };
         let size = if let Root::Disk(_, size) = &root { *size } else { 0 };
+        let walls = match inner {
+            Inner::All(count) => Walls { inner: Some(count), nested_fds: vec![-1], ..Walls::default() },
+            Inner::Users(nested) => Walls { nested_fds: vec![-1; nested.len()], nested, ..Walls::default() },
+        };
         let mut plan = Self {
             root_path: path,
             disk_size: c(OsStr::new(&size.to_string()))?,
             usual: binds.is_empty(),
-            walls: Walls { nested_fds: vec![-1; nested.len()], nested, ..Walls::default() },
+            walls,
+            limits: Limits::default(),
             root,
         };
         plan.skeleton()?;
@@ -221,7 +280,7 @@ impl Plan {
         ] {
             self.walls.steps.push(Step::Link { path: c(OsStr::new(path))?, target: c(OsStr::new(target))? });
         }
-        self.mount(c"devpts", "/dev/pts", "newinstance,ptmxmode=0666,mode=0620")?;
+        self.mount(c"devpts", "/dev/pts", "newinstance,ptmxmode=0666,mode=0620,max=512")?;
         for name in DEVICES {
             let path = PathBuf::from("/dev").join(name);
             self.bind(&path, &path, true)?;
@@ -231,6 +290,13 @@ impl Plan {
 
     fn proc(&mut self) -> io::Result<()> {
         self.mount(c"proc", "/proc", "")?;
+        for (name, most) in BUDGETS {
+            let path = format!("/proc/sys/user/{name}");
+            // A guest leaves most of what there is to the host's other programs.
+            let shared = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse::<u32>().ok());
+            let value = shared.map_or(*most, |shared| (*most).min(shared / 4).max(1)).to_string();
+            self.walls.steps.push(Step::Set { path: c(OsStr::new(&path))?, value });
+        }
         self.walls.steps.push(Step::Freeze { path: c"/proc/sys".into() });
         for name in MASKED {
             let path = PathBuf::from("/proc").join(name);
@@ -261,6 +327,7 @@ impl Plan {
             Some(Step::Dir { path, .. } | Step::File { path, .. } | Step::Link { path, .. }) => {
                 format!("make {}", path.to_string_lossy())
             }
+            Some(Step::Set { path, .. }) => format!("set {}", path.to_string_lossy()),
             Some(Step::Bind { target, .. } | Step::Mount { target, .. } | Step::Freeze { path: target }) => {
                 format!("mount {}", target.to_string_lossy())
             }

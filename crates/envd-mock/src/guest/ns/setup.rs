@@ -17,7 +17,7 @@ use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::make::{self, Make};
 use super::plan::{Ground, Step, Walls};
-use super::{erase, sys};
+use super::{baseline, erase, seccomp, sys};
 
 /// Where a set-up failed; the launcher turns it into words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +31,14 @@ pub(super) enum Stage {
     Step,
     Nested,
     Handover,
+    Keyring,
+    Network,
 }
 
 impl Stage {
     pub(super) fn from_code(code: i32) -> Option<Self> {
-        use Stage::{Handover, Ids, Nested, Pivot, Private, Root, Sources, Step};
-        [Private, Sources, Root, Ids, Pivot, Step, Nested, Handover]
+        use Stage::{Handover, Ids, Keyring, Nested, Network, Pivot, Private, Root, Sources, Step};
+        [Private, Sources, Root, Ids, Pivot, Step, Nested, Handover, Keyring, Network]
             .into_iter()
             .find(|&stage| stage as i32 == code)
     }
@@ -80,6 +82,15 @@ pub(super) enum Tree {
 /// Builds the guest around the calling process. Nothing in the guest's tree is ever found by a plain path: others may
 /// be able to write there, and have links where directories are expected.
 pub(super) fn build(walls: &mut Walls, handover: Handover<'_>) -> Result<(), Failure> {
+    match baseline::enter() {
+        Ok(()) => {}
+        // Too many keys of the mock's user: its guest is refused all of them.
+        Err(_) if !handover.mapped && handover.ground != Ground::Machine => {}
+        Err(error) => return Err(io_at(Stage::Keyring, 0)(error)),
+    }
+    if handover.ground == Ground::Machine {
+        return Ok(());
+    }
     // Modes are as planned, whatever mask the mock was started with; commands get the usual one.
     rustix::process::umask(Mode::empty());
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
@@ -108,7 +119,15 @@ pub(super) fn build(walls: &mut Walls, handover: Handover<'_>) -> Result<(), Fai
     // Before anyone is told that the guest stands: until then, `..` leads from below the root up into the host's tree.
     // To a process over whose root another tree lies, the kernel gives no namespace of users either.
     seal().map_err(at(Stage::Pivot, 1))?;
-    nest(walls, root.as_fd())
+    if walls.own_network {
+        sys::bring_up_loopback().map_err(io_at(Stage::Network, 0))?;
+    }
+    nest(walls, root.as_fd())?;
+    match walls.inner {
+        Some(count) => leave_root(count).map_err(at(Stage::Ids, 1)),
+        // All of the guest has this process's user id.
+        None => seccomp::install().map_err(io_at(Stage::Ids, 2)),
+    }
 }
 
 /// Takes the host's tree away, which lies on top of the guest's root until here: /proc may only be mounted while one
@@ -200,6 +219,15 @@ fn carry_out(walls: &Walls, index: usize, soil: &Soil<'_>) -> rustix::io::Result
             let target = erase::format(&mut space, format_args!("/proc/self/fd/{}\0", target.as_raw_fd()));
             mount(*kind, target, *kind, flags, data.as_c_str())
         }
+        Step::Set { path, value } => {
+            // Older kernels do not have all of them.
+            let (Ok(target), mut space) = (make::find(soil.root, path), [0; 40]) else { return Ok(()) };
+            let target = erase::format(&mut space, format_args!("/proc/self/fd/{}\0", target.as_raw_fd()));
+            if let Ok(file) = rustix::fs::open(target, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
+                let _ = rustix::io::write(&file, value.as_bytes());
+            }
+            Ok(())
+        }
         Step::Freeze { path } => {
             let there = make::find(soil.root, path)?;
             let tree = detached(&there, c"")?;
@@ -225,13 +253,67 @@ fn attach(tree: &OwnedFd, target: &OwnedFd) -> rustix::io::Result<()> {
 
 /// Makes a user namespace for each user that a command may run as, where only one id is mapped.
 fn nest(walls: &mut Walls, root: BorrowedFd<'_>) -> Result<(), Failure> {
-    if walls.nested.is_empty() {
+    if walls.nested.is_empty() && walls.inner.is_none() {
         return Ok(());
     }
     let proc = make::find(root, c"/proc").map_err(at(Stage::Nested, 0))?;
     for (index, &uid) in walls.nested.iter().enumerate() {
         walls.nested_fds[index] = nested(&proc, uid).map_err(io_at(Stage::Nested, index))?.into_raw_fd();
     }
+    if let Some(count) = walls.inner {
+        walls.nested_fds[0] = inner(&proc, count).map_err(io_at(Stage::Nested, 0))?.into_raw_fd();
+    }
+    Ok(())
+}
+
+/// Makes the user namespace of all commands where ids come from a range: the same ids but the init's own, over which
+/// nobody in there has power. What its users do counts together against the limits that hold when it is made.
+fn inner(proc: &OwnedFd, count: u32) -> io::Result<OwnedFd> {
+    let (ready, tell) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    // SAFETY: the child makes system calls only.
+    let pid = unsafe { sys::fork_into(libc::CLONE_NEWUSER) }?;
+    if pid == 0 {
+        // Its files in /proc belong to who may write the maps only while it can be dumped; no command runs yet.
+        let done = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable);
+        let errno = done.err().map_or(0, Errno::raw_os_error);
+        let _ = rustix::io::write(&tell, &errno.to_ne_bytes());
+        loop {
+            // SAFETY: waits for the signal that ends it.
+            unsafe { libc::pause() };
+        }
+    }
+    let namespace = (|| {
+        rustix::io::read(&ready, &mut [0; 4])?;
+        for map in ["uid_map", "gid_map"] {
+            write_map(proc, pid, map, count)?;
+        }
+        open_namespace(proc, pid)
+    })();
+    let _ = sys::kill(pid, libc::SIGKILL);
+    sys::wait_for(pid);
+    Ok(namespace?)
+}
+
+fn write_map(proc: &OwnedFd, pid: i32, map: &str, count: u32) -> rustix::io::Result<()> {
+    let (mut path, mut line) = ([0; 48], [0; 32]);
+    let path = erase::format(&mut path, format_args!("{pid}/{map}\0"));
+    let mut out = io::Cursor::new(&mut line[..]);
+    let _ = io::Write::write_fmt(&mut out, format_args!("0 0 {count}"));
+    let len = out.position() as usize;
+    write_to(proc, path, &line[..len])
+}
+
+/// Takes the id that no command can have, so that none may signal this process or change its limits, and keeps the
+/// powers of root over the guest. Files are still opened as the guest's root.
+fn leave_root(own: u32) -> rustix::io::Result<()> {
+    let own = Uid::from_raw(own);
+    sys::keep_capabilities(true)?;
+    set_thread_res_uid(own, own, own)?;
+    sys::keep_capabilities(false)?;
+    let mut held = rustix::thread::capabilities(None)?;
+    held.effective = held.permitted;
+    rustix::thread::set_capabilities(None, held)?;
+    sys::open_as_root();
     Ok(())
 }
 

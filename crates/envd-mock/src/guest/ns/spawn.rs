@@ -20,6 +20,8 @@ const IDS: u32 = 4;
 /// Flag: there are walls, and mounts to keep as they are.
 const WALLS: u32 = 8;
 
+const CAP_SETFCAP: libc::c_ulong = 31;
+
 /// What of a guest's launch decides how its commands run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Manner {
@@ -28,6 +30,8 @@ pub(crate) struct Manner {
     pub(crate) nested: Vec<u32>,
     /// There are walls around the guest.
     pub(crate) walled: bool,
+    /// Bytes of private memory that each process has.
+    pub(crate) memory: Option<u64>,
 }
 
 /// How ids are changed for a command; the launch of the guest decides it.
@@ -55,6 +59,8 @@ struct Head {
     env: u64,
     cwd: u64,
     shell: u64,
+    /// Bytes of private memory; 0 is no limit.
+    memory: u64,
     missing: u64,
     denied: u64,
     end_of_tables: u64,
@@ -104,13 +110,18 @@ impl Command {
             env,
             cwd: out.text(&self.cwd)?,
             shell: out.text("/bin/sh")?,
+            memory: manner.memory.unwrap_or(0),
             missing: out.text(&format!("envd: {name}: not found\n"))?,
             denied: out.text(&format!("envd: {name}: permission denied\n"))?,
             end_of_tables,
             len: out.bytes.len() as u64,
         };
         match manner.switch {
-            Switch::Numbers => head.flags |= GROUPS | IDS,
+            Switch::Numbers => {
+                head.flags |= GROUPS | IDS;
+                // Behind walls all commands share a namespace.
+                head.nested = if manner.walled { 0 } else { -1 };
+            }
             Switch::Nested if self.uid != 0 => head.nested = position(&manner.nested, self.uid)?,
             Switch::Nested | Switch::Never => {}
         }
@@ -243,7 +254,12 @@ impl Child {
                 check(libc::ioctl(0, libc::TIOCSCTTY, 0))?;
             }
             if self.userns >= 0 {
+                // Joining gives back what the init has forbidden itself.
+                let sets_capabilities = libc::prctl(libc::PR_CAPBSET_READ, CAP_SETFCAP, 0, 0, 0);
                 check(libc::setns(self.userns, libc::CLONE_NEWUSER))?;
+                if sets_capabilities == 0 {
+                    libc::prctl(libc::PR_CAPBSET_DROP, CAP_SETFCAP, 0, 0, 0);
+                }
             }
             sys::close_from(3);
             if head.flags & WALLS != 0 {
@@ -256,9 +272,16 @@ impl Child {
             if head.flags & IDS != 0 {
                 let (uid, gid) = (head.uid, head.gid);
                 check(libc::syscall(libc::SYS_setresgid, gid, gid, gid) as c_int)?;
+                // Only who has been root loses root's powers with its id.
+                check(libc::syscall(libc::SYS_setresuid, 0, 0, 0) as c_int)?;
                 check(libc::syscall(libc::SYS_setresuid, uid, uid, uid) as c_int)?;
             }
             check(libc::chdir(self.text(head.cwd)))?;
+            if head.memory > 0 {
+                let limit = libc::rlimit64 { rlim_cur: head.memory, rlim_max: head.memory };
+                // Not an error where the mock itself may have less.
+                libc::setrlimit64(libc::RLIMIT_DATA, &raw const limit);
+            }
         }
         Ok(())
     }

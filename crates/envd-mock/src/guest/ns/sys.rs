@@ -79,11 +79,29 @@ pub(super) fn close_from(first: RawFd) {
     unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
 }
 
+/// Closes every descriptor but the standard ones and `kept`.
+pub(super) fn close_but(kept: RawFd) {
+    let kept = kept.cast_unsigned();
+    // SAFETY: as in `close_from`.
+    unsafe {
+        if kept > 3 {
+            libc::syscall(libc::SYS_close_range, 3, kept - 1, 0);
+        }
+        libc::syscall(libc::SYS_close_range, kept + 1, u32::MAX, 0);
+    }
+}
+
 /// Default actions for every signal, so that no handler of the mock runs in the child.
 pub(super) fn default_signals() {
     for signal in 1..=64 {
         // SAFETY: the default action is always valid; the two signals that refuse it keep it anyway.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // The two that the C library keeps for itself and does not touch for others.
+    for signal in [32, 33] {
+        let action = [0_u64; 4];
+        // SAFETY: all zero is the default action in the kernel's own layout, which is no longer than this.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, action.as_ptr(), 0, size_of::<u64>()) };
     }
 }
 
@@ -210,11 +228,49 @@ impl Drop for Pages {
 }
 
 /// Takes CAP_SYS_ADMIN from whatever this process execs: with it the guest's root could make the read-only mounts of
-/// the host's directories writable again. In a namespace of its own making they are locked.
+/// the host's directories writable again. In a namespace of its own making they are locked. And CAP_SYS_BOOT, with which
+/// it could end the init.
 pub(super) fn forbid_mounts() {
     const CAP_SYS_ADMIN: libc::c_ulong = 21;
-    // SAFETY: takes numbers only. It is refused to a process that has no such capability to pass on.
-    unsafe { libc::prctl(libc::PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0) };
+    const CAP_SYS_BOOT: libc::c_ulong = 22;
+    for capability in [CAP_SYS_ADMIN, CAP_SYS_BOOT] {
+        // SAFETY: takes numbers only. It is refused to a process that has no such capability to pass on.
+        unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
+    }
+}
+
+/// Whether this process keeps what it may do when it stops being root.
+pub(super) fn keep_capabilities(keep: bool) -> rustix::io::Result<()> {
+    // SAFETY: takes numbers only.
+    match unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, libc::c_ulong::from(keep), 0, 0, 0) } {
+        0 => Ok(()),
+        _ => Err(rustix::io::Errno::PERM),
+    }
+}
+
+/// Files are opened, and made, as root's.
+pub(super) fn open_as_root() {
+    // SAFETY: changes only the file id of the calling thread.
+    unsafe { libc::setfsuid(0) };
+}
+
+/// Brings up the loopback of this process's network.
+pub(super) fn bring_up_loopback() -> io::Result<()> {
+    // SAFETY: the request is plain data that outlives the call; the socket is a fresh descriptor of nobody else.
+    unsafe {
+        let socket = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
+        if socket < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let socket = OwnedFd::from_raw_fd(socket);
+        let mut request: libc::ifreq = std::mem::zeroed();
+        for (slot, byte) in request.ifr_name.iter_mut().zip(*b"lo") {
+            *slot = byte.cast_signed() as libc::c_char;
+        }
+        request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+        let call = libc::SIOCSIFFLAGS as libc::c_ulong;
+        check(libc::syscall(libc::SYS_ioctl, socket.as_raw_fd(), call, &raw const request))
+    }
 }
 
 /// kill(2).

@@ -13,6 +13,7 @@ mod scripted;
 mod start;
 mod terminal;
 mod twist;
+mod unread;
 
 pub(crate) use input::Input;
 pub(crate) use output::{Chunk, End, Event, Subscription};
@@ -20,6 +21,7 @@ pub(crate) use registry::{Process, Processes, Selector};
 pub(crate) use scripted::Scripted;
 pub(crate) use start::{Request, Size, Spec};
 pub(crate) use twist::Twist;
+pub(crate) use unread::Unread;
 
 /// Why a request about a process was refused. The texts are the contract's, section 4.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,8 @@ pub(crate) enum ProcessError {
     NoTag(String),
     #[error("user '{0}' not found")]
     NoUser(String),
+    #[error("error looking up {what}: {source}")]
+    LookUp { what: String, source: std::io::Error },
     #[error("{0}")]
     BadPath(#[from] crate::guest::path::PathError),
     #[error("cwd '{0}' does not exist")]

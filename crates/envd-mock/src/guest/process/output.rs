@@ -1,6 +1,6 @@
 //! What a process says, to everyone who listens: nothing is lost or reordered for a reader that is connected,
 //! the slowest live one sets the pace, and one that takes nothing for the stall limit loses its stream. With
-//! nobody there, output is drained.
+//! nobody there, output is discarded, or the process waits (`unread`).
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -12,11 +12,14 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures::future::join_all;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::course::{Course, Late};
 use super::queue;
 use super::replay::Replay;
+use super::unread::Unread;
+use crate::guest::config::UnreadOutput;
 use crate::guest::habits::Habits;
 use crate::guest::mishap::Mishap;
 use crate::time::Time;
@@ -93,6 +96,9 @@ pub(crate) enum Event {
 pub(super) struct Hub {
     readers: Mutex<Readers>,
     stall: Duration,
+    unread: Arc<Unread>,
+    /// Told when a reader comes.
+    arrived: Notify,
     pub(super) habits: Habits,
     pub(super) time: Time,
     /// What goes wrong with the process, if anything does.
@@ -167,7 +173,13 @@ impl Hub {
     pub(super) fn new(time: &Time, stall: Duration, habits: Habits, mishap: Option<&Mishap>) -> Self {
         let course = mishap.and_then(|mishap| Course::new(mishap, time));
         let readers = Readers { list: Vec::new(), replay: Replay::new(habits.replay), closed: false };
-        Self { readers: Mutex::new(readers), stall, habits, time: time.clone(), course }
+        let (unread, arrived) = Default::default();
+        Self { readers: Mutex::new(readers), stall, unread, arrived, habits, time: time.clone(), course }
+    }
+
+    /// With what becomes of unread output in the whole guest.
+    pub(super) fn leaving_unread(self, unread: &Arc<Unread>) -> Self {
+        Self { unread: Arc::clone(unread), ..self }
     }
 
     fn readers(&self) -> MutexGuard<'_, Readers> {
@@ -183,6 +195,7 @@ impl Hub {
         let (tell, events) = queue::channel(self.habits.overflow);
         let fate = Arc::<Fate>::default();
         readers.list.push(Reader { tell, fate: Arc::clone(&fate) });
+        self.arrived.notify_waiters();
         let late = self.late().map(|late| (late.clone(), self.time.clone()));
         Some(Subscription { events, replay: readers.replay.chunks(), fate, late })
     }
@@ -302,12 +315,36 @@ impl Hub {
                 () = cut.as_mut() => false,
                 more = read(input, most, &mut buffer) => more,
             };
-            let going_on = more && self.gather(input, most, &mut buffer).await;
+            let mut going_on = more && self.gather(input, most, &mut buffer).await;
             if more {
+                tokio::select! {
+                    biased;
+                    () = cut.as_mut() => going_on = false,
+                    () = self.await_reader(buffer.len()) => {}
+                }
                 self.publish(wrap(buffer.split().freeze())).await;
             }
             if !going_on {
                 return;
+            }
+        }
+    }
+
+    /// Returns when somebody reads, or when so many bytes may be discarded because nobody does.
+    async fn await_reader(&self, bytes: usize) {
+        loop {
+            let arrived = self.arrived.notified();
+            if self.readers().list.iter().any(|reader| !reader.tell.is_closed()) {
+                return;
+            }
+            match self.unread.policy {
+                UnreadOutput::Pause => arrived.await,
+                UnreadOutput::Discard => {
+                    tokio::select! {
+                        () = arrived => {}
+                        () = self.unread.turn(bytes) => return,
+                    }
+                }
             }
         }
     }

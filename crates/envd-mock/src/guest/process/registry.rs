@@ -11,7 +11,7 @@ use super::input::{Inlet, Input, Patience};
 use super::output::{End, Hub, Subscription};
 use super::scripted::{self, Around, Part, Scripted};
 use super::start::{Size, Spec};
-use super::{ProcessError, start};
+use super::{ProcessError, Unread, start};
 use crate::guest::habits::Habits;
 use crate::guest::ns::Link;
 use crate::time::Time;
@@ -59,6 +59,7 @@ pub(crate) struct Processes {
     pub(super) link: Option<Arc<Link>>,
     pub(super) scripted: Scripted,
     pub(super) stall: Duration,
+    pub(super) unread: Arc<Unread>,
     pub(super) time: Time,
     pub(super) habits: Habits,
     started: AtomicU32,
@@ -71,12 +72,14 @@ impl Processes {
     pub(crate) fn new(
         link: Option<Arc<Link>>,
         scripted: Scripted,
-        stall: Duration,
+        (stall, unread): (Duration, Unread),
         time: Time,
         habits: Habits,
     ) -> Arc<Self> {
+        let unread = Arc::new(unread);
         let (started, terminals) = (AtomicU32::new(0), AtomicBool::new(false));
-        Arc::new(Self { link, scripted, stall, time, habits, started, terminals, running: Mutex::default() })
+        let running = Mutex::default();
+        Arc::new(Self { link, scripted, stall, unread, time, habits, started, terminals, running })
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeMap<u32, Arc<Process>>> {

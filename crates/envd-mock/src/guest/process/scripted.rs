@@ -136,7 +136,8 @@ pub(super) fn start(
             ProcessError::Start(error)
         });
     }
-    let hub = Hub::new(&processes.time, processes.stall, processes.habits, request.mishap.as_ref());
+    let hub = Hub::new(&processes.time, processes.stall, processes.habits, request.mishap.as_ref())
+        .leaving_unread(&processes.unread);
     let events = hub.subscribe().ok_or(ProcessError::Gone)?;
     let (inlet, stdin) = input(&request.spec)?;
     let pid = processes.scripted.next_pid.fetch_add(1, Ordering::Relaxed);

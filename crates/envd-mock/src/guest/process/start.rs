@@ -67,7 +67,8 @@ pub(super) async fn start(
     request.spec = launch::expanded(habits.launch, request.spec, request.user)?;
     let leaks = processes.had_terminals(request.spec.pty.is_some());
     let command = command(&request, habits, leaks)?;
-    let hub = Hub::new(&processes.time, processes.stall, habits, request.mishap.as_ref());
+    let hub = Hub::new(&processes.time, processes.stall, habits, request.mishap.as_ref())
+        .leaving_unread(&processes.unread);
     let events = hub.subscribe().ok_or(ProcessError::Gone)?;
     if processes.is_next_deaf() {
         events.miss_first();
@@ -79,7 +80,7 @@ pub(super) async fn start(
     if let Some(error) = request.mishap.as_ref().and_then(Mishap::spawn_failure) {
         return Err(failed(error));
     }
-    let Spawned { pid, exit } = link.spawn(&command, fds).await.map_err(failed)?;
+    let Spawned { pid, exit } = link.spawn(&command, fds).await.map_err(|error| failed(explained(error)))?;
     drop(standard);
     let Ends { inlet, outlets } = ends;
     let part = around.as_ref().map(Around::part);
@@ -88,6 +89,15 @@ pub(super) async fn start(
     processes.insert(Arc::clone(&process));
     tokio::spawn(attend(Arc::downgrade(processes), Arc::clone(&process), (outlets, exit), around));
     Ok((process, events))
+}
+
+/// Says what is used up where the kernel only says that something is.
+fn explained(error: io::Error) -> io::Error {
+    if error.raw_os_error() != Some(libc::EAGAIN) {
+        return error;
+    }
+    let why = "the guest already runs as many processes and threads as it may (--max-processes)";
+    io::Error::new(error.kind(), format!("{error}: {why}"))
 }
 
 /// What the command, or what stands in for it, finds in its environment.

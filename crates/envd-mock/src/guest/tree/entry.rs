@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::FileType;
 
 use super::os::Meta;
-use super::root::{Tree, meta_of};
+use super::root::{Tree, is_shortage, meta_of};
 use crate::guest::users::Names;
 
 /// What a path leads to.
@@ -46,16 +46,20 @@ impl Tree {
     /// Those of the kernel.
     pub(crate) fn stat(&self, path: &str) -> io::Result<Entry> {
         let fd = self.locate(path.as_bytes())?;
-        Ok(self.describe(path, path.as_bytes(), &meta_of(&fd)?, &Names::load(self)))
+        self.admit_looking(path.as_bytes(), &fd)?;
+        self.describe(path, path.as_bytes(), &meta_of(&fd)?, &Names::load(self)?)
     }
 
     /// The entry named `shown` that lies at `real` and has the metadata `meta`.
-    pub(super) fn describe(&self, shown: &str, real: &[u8], meta: &Meta, names: &Names) -> Entry {
+    ///
+    /// # Errors
+    /// When the system is short of descriptors or memory; what cannot be found out otherwise is told as unknown.
+    pub(super) fn describe(&self, shown: &str, real: &[u8], meta: &Meta, names: &Names) -> io::Result<Entry> {
         let kind = meta.kind;
         let owner = self.owner_of(meta);
         let link = kind == FileType::Symlink;
-        let (target_kind, mode) = if link { self.follow(real) } else { (kind_of(kind), bits(meta)) };
-        Entry {
+        let (target_kind, mode) = if link { self.follow(real)? } else { (kind_of(kind), bits(meta)) };
+        Ok(Entry {
             name: Path::new(shown).file_name().map(lossy).unwrap_or_default(),
             kind: target_kind,
             path: shown.to_owned(),
@@ -65,19 +69,24 @@ impl Tree {
             owner: names.user(owner.uid),
             group: names.group(owner.gid),
             modified: modified(self.clock.shown(meta.modified)),
-            link_target: link.then(|| self.target_of(shown, real)),
-        }
+            link_target: link.then(|| self.target_of(shown, real)).transpose()?,
+        })
     }
 
-    fn follow(&self, real: &[u8]) -> (Kind, u32) {
+    fn follow(&self, real: &[u8]) -> io::Result<(Kind, u32)> {
         match self.locate_target(real).and_then(meta_of) {
-            Ok(meta) => (kind_of(meta.kind), bits(&meta)),
-            Err(_) => (Kind::Other, 0),
+            Ok(meta) => Ok((kind_of(meta.kind), bits(&meta))),
+            Err(error) if is_shortage(&error) => Err(error),
+            Err(_) => Ok((Kind::Other, 0)),
         }
     }
 
-    fn target_of(&self, shown: &str, real: &[u8]) -> String {
-        self.canonical(real).map_or_else(|_| shown.to_owned(), |path| lossy(OsStr::from_bytes(&path)))
+    fn target_of(&self, shown: &str, real: &[u8]) -> io::Result<String> {
+        match self.canonical(real) {
+            Ok(path) => Ok(lossy(OsStr::from_bytes(&path))),
+            Err(error) if is_shortage(&error) => Err(error),
+            Err(_) => Ok(shown.to_owned()),
+        }
     }
 }
 

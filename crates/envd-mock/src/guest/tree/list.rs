@@ -6,10 +6,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{FileType, OFlags};
+use rustix::io::Errno;
 
 use super::descent::{Descent, names_of};
 use super::entry::Entry;
 use super::os::Meta;
+use super::pseudo::is_listable;
 use super::root::{Tree, c_name, meta_at, meta_of};
 use crate::guest::path::join;
 use crate::guest::users::Names;
@@ -54,9 +56,12 @@ impl Tree {
         if extent == Extent::Small && meta.size > LARGE {
             return Err(ListError::Large);
         }
+        if !is_listable(&dir).map_err(ListError::Read)? {
+            return Err(ListError::Read(Errno::ACCESS.into()));
+        }
         let mut listing = Listing {
             tree: self,
-            names: Names::load(self),
+            names: Names::load(self).map_err(ListError::Read)?,
             shown: path.to_owned(),
             real: canonical,
             depth: depth.max(1) as usize,
@@ -112,7 +117,7 @@ impl Listing<'_> {
                 continue;
             };
             let Ok(meta) = meta_at(descent.current(), &name) else { continue };
-            self.note(&name, &meta);
+            self.note(&name, &meta)?;
             if is_dir(&meta) && levels.len() < self.depth {
                 match descent.enter(&name) {
                     Ok(()) => levels.push(self.step_into(&name, &descent)?),
@@ -124,10 +129,11 @@ impl Listing<'_> {
         Ok(())
     }
 
-    fn note(&mut self, name: &CStr, meta: &Meta) {
+    fn note(&mut self, name: &CStr, meta: &Meta) -> io::Result<()> {
         let shown = join(&self.shown, &name.to_string_lossy());
         let real = below(&self.real, name);
-        (self.found)(self.tree.describe(&shown, &real, meta, &self.names));
+        (self.found)(self.tree.describe(&shown, &real, meta, &self.names)?);
+        Ok(())
     }
 
     fn level(&self, names: Vec<CString>) -> Level {
@@ -138,7 +144,8 @@ impl Listing<'_> {
         let (shown, real) = (self.shown.len(), self.real.len());
         self.shown = join(&self.shown, &name.to_string_lossy());
         self.real = below(&self.real, name);
-        let names = self.read(descent)?;
+        // Entries of processes are left out, as what has vanished is.
+        let names = if is_listable(descent.current())? { self.read(descent)? } else { Vec::new() };
         Ok(Level { shown, real, ..self.level(names) })
     }
 
@@ -159,7 +166,7 @@ impl Listing<'_> {
 
 fn vanished(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-        || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+        || error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }
 
 fn below(dir: &[u8], name: &CStr) -> Vec<u8> {

@@ -15,6 +15,7 @@ mod place;
 #[path = "tests/mod.rs"]
 #[expect(clippy::duplicate_mod, reason = "the same tests of another layer")]
 mod portable_tests;
+mod pseudo;
 mod read;
 mod remove;
 mod root;
@@ -40,7 +41,7 @@ pub(crate) use read::{Content, ReadError};
 pub(crate) use remove::RemoveError;
 #[cfg(target_os = "linux")]
 pub(crate) use root::is_network;
-pub(crate) use root::{Opener, Tree, open_root};
+pub(crate) use root::{Opener, Tree, is_shortage, open_root};
 pub(crate) use upload::{Landing, Upload, UploadError, Waits};
 #[cfg(target_os = "linux")]
 pub(crate) use watched::Found;

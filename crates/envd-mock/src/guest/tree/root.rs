@@ -119,6 +119,17 @@ impl Tree {
         self.locate_target(path.as_bytes()).is_ok()
     }
 
+    /// As [`exists`](Self::exists), unless the system is short of what is needed to tell.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE, ENOMEM.
+    pub(crate) fn leads_somewhere(&self, path: &str) -> io::Result<bool> {
+        match self.locate_target(path.as_bytes()) {
+            Err(error) if is_shortage(&error) => Err(error),
+            found => Ok(found.is_ok()),
+        }
+    }
+
     pub(super) fn open_dir(&self, path: &[u8]) -> io::Result<OwnedFd> {
         self.open(path, LOOK | OFlags::DIRECTORY)
     }
@@ -223,6 +234,11 @@ pub(super) fn is_read_only(fd: impl AsFd) -> io::Result<bool> {
 /// Refuses to write where the kernel shows itself: as the host's root that would change the host.
 pub(super) fn guard(fd: impl AsFd) -> io::Result<()> {
     if is_pseudo(fd)? { Err(Errno::ROFS.into()) } else { Ok(()) }
+}
+
+/// Whether the system had nothing left to look with: that says nothing about what is there.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
 }
 
 fn magic(fd: impl AsFd) -> io::Result<u64> {

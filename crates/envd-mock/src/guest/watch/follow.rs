@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rustix::fs::inotify::ReadFlags;
 
 use super::events::{Change, ChangeKind, WatchError};
-use super::inotify::{Inotify, Raw};
+use super::inotify::{Inotify, Instance, Raw};
 use super::ready::Ready;
 use crate::guest::path::join;
 use crate::guest::tree::{Found, PASSING, Tree, is_network};
@@ -40,14 +40,19 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Watches the directory at `path`, links followed.
-    pub(crate) fn new(tree: Arc<Tree>, path: &str, recursive: bool) -> Result<Self, WatchError> {
+    pub(crate) fn new(
+        instance: &Instance,
+        tree: Arc<Tree>,
+        path: &str,
+        recursive: bool,
+    ) -> Result<Self, WatchError> {
         let real = tree.canonical(path.as_bytes()).map_err(look_error)?;
         let dir = tree.open_watched(&real).map_err(look_error)?;
         if is_network(&dir).map_err(WatchError::Failed)? {
             return Err(WatchError::Network);
         }
-        let inotify = Inotify::new().map_err(WatchError::Failed)?;
-        let root = inotify.add(dir.as_fd(), true).map_err(WatchError::Failed)?;
+        let inotify = instance.join().map_err(WatchError::Failed)?;
+        let root = inotify.add(dir.as_fd()).map_err(WatchError::Failed)?;
         let mut watch = Self {
             tree,
             inotify,
@@ -72,12 +77,12 @@ impl Watch {
     /// # Errors
     /// When the runtime cannot wait for it.
     pub(crate) fn ready(&self) -> io::Result<Ready> {
-        Ready::new(self.inotify.shared())
+        Ok(Ready::new(self.inotify.told()?))
     }
 
     #[cfg(test)]
     pub(super) fn shared_for_tests(&self) -> std::sync::Weak<std::os::fd::OwnedFd> {
-        Arc::downgrade(&self.inotify.shared())
+        self.inotify.descriptor_for_tests()
     }
 
     /// What has happened since the last time, and whether some of it was lost.
@@ -283,7 +288,7 @@ impl Watch {
         }
         let dir = self.tree.open_watched(&self.real_path(path))?;
         if !path.is_empty() {
-            let watch = self.inotify.add(dir.as_fd(), false)?;
+            let watch = self.inotify.add(dir.as_fd())?;
             self.dirs.insert(watch, path.to_vec());
         }
         self.tree.find(dir.as_fd())

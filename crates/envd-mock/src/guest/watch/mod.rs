@@ -17,7 +17,9 @@ mod tests;
 pub(crate) use events::{Change, ChangeKind, WatchError};
 #[cfg(target_os = "linux")]
 pub(crate) use follow::Watch;
+#[cfg(target_os = "linux")]
+pub(crate) use inotify::Instance;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use nowhere::Watch;
+pub(crate) use nowhere::{Instance, Watch};
 pub(crate) use ready::Ready;
 pub(crate) use registry::{TakeError, Watchers};

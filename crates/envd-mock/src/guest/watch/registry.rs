@@ -8,9 +8,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio_util::task::AbortOnDropHandle;
 
-use super::Watch;
-use super::events::Change;
+use super::events::{Change, WatchError};
 use super::ready::Ready;
+use super::{Instance, Watch};
+use crate::guest::tree::Tree;
 
 /// Changes that wait to be fetched from one watcher.
 const WAITING: usize = 1 << 16;
@@ -28,7 +29,10 @@ pub(crate) enum TakeError {
 
 /// All watchers of a guest; dropping it ends them.
 #[derive(Debug, Default)]
-pub(crate) struct Watchers(Mutex<Registry>);
+pub(crate) struct Watchers {
+    registry: Mutex<Registry>,
+    instance: Instance,
+}
 
 #[derive(Debug, Default)]
 struct Registry {
@@ -51,6 +55,11 @@ struct Collected {
 }
 
 impl Watchers {
+    /// Watches the directory at `path`, links followed. Blocking.
+    pub(crate) fn watch(&self, tree: Arc<Tree>, path: &str, recursive: bool) -> Result<Watch, WatchError> {
+        Watch::new(&self.instance, tree, path, recursive)
+    }
+
     /// Takes over a watch and gives its id.
     ///
     /// # Errors
@@ -60,7 +69,7 @@ impl Watchers {
     }
 
     pub(super) fn add_limited(&self, watch: Watch, limit: usize) -> io::Result<String> {
-        let mut registry = lock(&self.0);
+        let mut registry = lock(&self.registry);
         if registry.watchers.len() >= WATCHERS {
             let limit = format!("a guest has {WATCHERS} watchers at most");
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, limit));
@@ -76,12 +85,12 @@ impl Watchers {
 
     /// Ends all of them.
     pub(crate) fn clear(&self) {
-        lock(&self.0).watchers.clear();
+        lock(&self.registry).watchers.clear();
     }
 
     /// Everything that happened since the last time. Blocking.
     pub(crate) fn take(&self, id: &str) -> Result<Vec<Change>, TakeError> {
-        let collected = lock(&self.0).watchers.get(id).map(|watcher| Arc::clone(&watcher.collected));
+        let collected = lock(&self.registry).watchers.get(id).map(|watcher| Arc::clone(&watcher.collected));
         let collected = collected.ok_or(TakeError::Unknown)?;
         let mut collected = lock(&collected);
         collected.collect().map_err(TakeError::Failed)?;
@@ -96,7 +105,7 @@ impl Watchers {
 
     /// Ends a watcher; an unknown id is none.
     pub(crate) fn remove(&self, id: &str) {
-        let watcher = lock(&self.0).watchers.remove(id);
+        let watcher = lock(&self.registry).watchers.remove(id);
         drop(watcher);
     }
 }
@@ -125,7 +134,8 @@ impl Collected {
 }
 
 async fn collect(ready: Ready, collected: Arc<Mutex<Collected>>) {
-    while ready.wait().await.is_ok() {
+    loop {
+        ready.wait().await;
         let collected = Arc::clone(&collected);
         match tokio::task::spawn_blocking(move || lock(&collected).collect()).await {
             Ok(Ok(())) => {}

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{ChangeKind, TakeError, Watch, WatchError, Watchers};
+use super::{ChangeKind, Instance, TakeError, Watch, WatchError, Watchers};
 use crate::guest::ids::Ids;
 use crate::guest::tree::{Owner, Tree};
 use ChangeKind::{Chmod, Create, Remove, Rename, Write};
@@ -13,6 +13,7 @@ use ChangeKind::{Chmod, Create, Remove, Rename, Write};
 struct Setup {
     dir: tempfile::TempDir,
     tree: Arc<Tree>,
+    instance: Instance,
 }
 
 impl Setup {
@@ -21,7 +22,7 @@ impl Setup {
         let root = fs::File::open(dir.path()).unwrap();
         let tree = Arc::new(Tree::new(root.into(), Ids::Identity, None).unwrap());
         fs::create_dir(dir.path().join("w")).unwrap();
-        Self { dir, tree }
+        Self { dir, tree, instance: Instance::default() }
     }
 
     fn host(&self, path: &str) -> PathBuf {
@@ -29,7 +30,7 @@ impl Setup {
     }
 
     fn watch(&self, recursive: bool) -> Watch {
-        Watch::new(Arc::clone(&self.tree), "/w", recursive).unwrap()
+        Watch::new(&self.instance, Arc::clone(&self.tree), "/w", recursive).unwrap()
     }
 }
 
@@ -182,7 +183,7 @@ fn only_directories_that_are_there_are_watched() {
     let setup = Setup::new();
     fs::write(setup.host("file"), "").unwrap();
     std::os::unix::fs::symlink("/w", setup.host("link")).unwrap();
-    let watch = |path: &str| Watch::new(Arc::clone(&setup.tree), path, false);
+    let watch = |path: &str| Watch::new(&setup.instance, Arc::clone(&setup.tree), path, false);
     assert!(matches!(watch("/none"), Err(WatchError::Missing(_))));
     assert!(matches!(watch("/file"), Err(WatchError::NotDirectory)));
     let mut linked = watch("/link").unwrap();
@@ -233,4 +234,38 @@ async fn removed_watchers_leave_no_descriptor_behind() {
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(10), gone).await.unwrap();
+}
+
+/// The kernel gives a user 128 instances; each watch must be told of its own directories, and only from its start on.
+#[tokio::test]
+async fn a_thousand_watchers_share_one_instance_and_each_is_told_its_own() {
+    let setup = Setup::new();
+    let watchers = Watchers::default();
+    for name in ["a", "b"] {
+        fs::create_dir(setup.host("w").join(name)).unwrap();
+    }
+    let watch = |path: &str, recursive| watchers.watch(Arc::clone(&setup.tree), path, recursive).unwrap();
+    let mut ids = Vec::new();
+    for index in 0..1000 {
+        let (path, recursive) = [("/w", false), ("/w/a", false), ("/w", true), ("/w/b", true)][index % 4];
+        ids.push(watchers.add(watch(path, recursive)).unwrap());
+    }
+    let first = watch("/w", false).shared_for_tests().upgrade().unwrap();
+    assert!(Arc::ptr_eq(&first, &watch("/w/a", true).shared_for_tests().upgrade().unwrap()));
+    fs::write(setup.host("w/a/in_a"), "").unwrap();
+    let mut late = watch("/w", true);
+    fs::write(setup.host("w/b/in_b"), "").unwrap();
+    for (index, id) in ids.iter().enumerate() {
+        let paths: Vec<_> = watchers.take(id).unwrap().into_iter().map(|change| change.path).collect();
+        let expected = [&[][..], &["/w/a/in_a"], &["/w/a/in_a", "/w/b/in_b"], &["/w/b/in_b"]][index % 4];
+        assert_eq!(paths, expected, "{index}");
+        // One that goes takes nothing from those that stay.
+        if index % 8 < 4 {
+            watchers.remove(id);
+        }
+    }
+    assert_eq!(taken(&mut late), named(&[("/w/b/in_b", Create)]));
+    fs::write(setup.host("w/a/later"), "").unwrap();
+    assert_eq!(watchers.take(&ids[5]).unwrap().len(), 1);
+    assert_eq!(watchers.take(&ids[7]).unwrap().len(), 0);
 }

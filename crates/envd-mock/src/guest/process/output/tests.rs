@@ -7,6 +7,9 @@ use crate::guest::mishap::tests::Told;
 use crate::guest::process::Twist;
 use tokio::io::AsyncWriteExt as _;
 
+use crate::guest::config::UnreadOutput;
+use crate::guest::process::Unread;
+
 fn hub() -> Arc<Hub> {
     Arc::new(Hub::new(&Time::default(), Duration::from_secs(30), Habits::MEANT, None))
 }
@@ -181,4 +184,37 @@ async fn nobody_joins_after_the_end() {
     let hub = hub();
     hub.close(Some(end())).await;
     assert!(hub.subscribe().is_none());
+}
+
+#[tokio::test]
+async fn a_process_that_is_to_wait_for_readers_loses_nothing_that_nobody_read() {
+    let unread = Arc::new(Unread::new(UnreadOutput::Pause));
+    let hub = Arc::new(
+        Hub::new(&Time::default(), Duration::from_secs(30), Habits::MEANT, None).leaving_unread(&unread),
+    );
+    let (mut process, pipe) = tokio::io::duplex(1024);
+    let pump = tokio::spawn({
+        let hub = Arc::clone(&hub);
+        async move { hub.pump(pipe, Chunk::Stdout).await }
+    });
+    let writer = tokio::spawn(async move { process.write_all(&[b'x'; 100_000]).await });
+    // As far as it comes without a reader: it does not end.
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!writer.is_finished() && !pump.is_finished());
+    let reader = tokio::spawn(all(hub.subscribe().unwrap()));
+    writer.await.unwrap().unwrap();
+    pump.await.unwrap();
+    hub.close(None).await;
+    assert_eq!(reader.await.unwrap().0, 100_000);
+}
+
+#[tokio::test]
+async fn output_that_nobody_reads_is_discarded_to_its_end() {
+    let hub = hub();
+    let (mut process, pipe) = tokio::io::duplex(1024);
+    let writer = tokio::spawn(async move { process.write_all(&[b'x'; 1_000_000]).await });
+    hub.pump(pipe, Chunk::Stdout).await;
+    writer.await.unwrap().unwrap();
 }
