@@ -59,6 +59,28 @@ fn in_the_guest() {
             Ok(_) => println!("@ reached"),
             Err(error) => println!("@ {:?}", error.kind()),
         },
+        "budgets" => {
+            // SAFETY: each descriptor is kept until this process ends.
+            let count = |most: usize, open: fn() -> i32| (0..most).take_while(|_| open() >= 0).count();
+            println!("@ inotify {}", count(100, || unsafe { libc::inotify_init1(0) }));
+            println!(
+                "@ pty {}",
+                count(700, || unsafe { libc::open(c"/dev/ptmx".as_ptr(), libc::O_RDWR | libc::O_NOCTTY) })
+            );
+        }
+        "inherited" => {
+            let mut signal = -1_i32;
+            let mut policy = -1_i32;
+            // SAFETY: system calls over data that outlives them.
+            let slack = unsafe {
+                libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut signal);
+                libc::syscall(libc::SYS_get_mempolicy, &raw mut policy, 0, 0, 0, 0);
+                libc::prctl(libc::PR_GET_TIMERSLACK)
+            };
+            // SAFETY: takes numbers only.
+            let huge = unsafe { libc::prctl(libc::PR_GET_THP_DISABLE, 0, 0, 0, 0) };
+            println!("@ {slack} {signal} {policy} {huge}");
+        }
         "serve" => {
             let service = std::net::TcpListener::bind(("127.0.0.1", argument.parse().unwrap())).unwrap();
             std::net::TcpStream::connect(service.local_addr().unwrap()).unwrap();
@@ -528,4 +550,31 @@ async fn without_a_network_a_guest_reaches_its_own_loopback_and_nothing_of_the_h
         closed.client().init(&Init::new().default_user(user)).await.unwrap();
         assert_eq!(helper(&closed.client(), "serve", "80").await, ["reached"], "{user}");
     }
+}
+
+/// Without them, one guest leaves none to other guests and programs of the host's user.
+#[tokio::test]
+async fn a_guest_leaves_inotify_instances_and_terminals_to_others() {
+    let mock = guest_with_helper().start().await.unwrap();
+    let told = helper(&mock.client(), "budgets", "").await;
+    let counts: Vec<usize> =
+        told.iter().map(|line| line.split_once(' ').unwrap().1.parse().unwrap()).collect();
+    assert!((1..=32).contains(&counts[0]) && (1..=512).contains(&counts[1]), "{told:?}");
+}
+
+#[tokio::test]
+async fn what_no_tool_shows_is_not_inherited_either() {
+    const INTERLEAVE: libc::c_int = 3;
+    let disturb = || {
+        // SAFETY: system calls over data that outlives them.
+        unsafe {
+            libc::prctl(libc::PR_SET_TIMERSLACK, 7_000_000, 0, 0, 0);
+            libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0);
+            libc::syscall(libc::SYS_set_mempolicy, INTERLEAVE, [1_u64].as_ptr(), 64);
+        }
+        Ok(())
+    };
+    let bind = format!("{}:{HELPER}", std::env::current_exe().unwrap().display());
+    let mock = Started::new(&["--bind", &bind], disturb);
+    assert_eq!(helper(&mock.client, "inherited", "").await, ["50000 0 0 0"]);
 }
