@@ -395,7 +395,9 @@ impl Ground {
     }
 
     fn raise_walls(self, stall: Duration) -> Result<Stand, BootError> {
-        let Self { root, binds, ids, limits, network, programs, unread, time, clock, habits, in_place, .. } = self;
+        let Self {
+            root, binds, ids, limits, network, programs, unread, time, clock, habits, in_place, ..
+        } = self;
         let inner = match ids {
             Ids::Range { count, .. } => Inner::All(count),
             Ids::Single { .. } | Ids::Identity => Inner::Users(nested_users(&root, ids)),

@@ -195,7 +195,7 @@ async fn a_process_that_is_to_wait_for_readers_loses_nothing_that_nobody_read() 
     let (mut process, pipe) = tokio::io::duplex(1024);
     let pump = tokio::spawn({
         let hub = Arc::clone(&hub);
-        async move { hub.pump(pipe, Chunk::Stdout).await }
+        async move { hub.read_all(pipe, Chunk::Stdout).await }
     });
     let writer = tokio::spawn(async move { process.write_all(&[b'x'; 100_000]).await });
     // As far as it comes without a reader: it does not end.
@@ -215,6 +215,22 @@ async fn output_that_nobody_reads_is_discarded_to_its_end() {
     let hub = hub();
     let (mut process, pipe) = tokio::io::duplex(1024);
     let writer = tokio::spawn(async move { process.write_all(&[b'x'; 1_000_000]).await });
-    hub.pump(pipe, Chunk::Stdout).await;
+    hub.read_all(pipe, Chunk::Stdout).await;
     writer.await.unwrap().unwrap();
+}
+
+/// A kill ends the wait for a reader: nothing that waits for the process may wait for somebody to read it.
+#[tokio::test]
+async fn a_killed_process_does_not_wait_for_readers() {
+    let unread = Arc::new(Unread::new(UnreadOutput::Pause));
+    let hub =
+        Hub::new(&Time::default(), Duration::from_secs(30), Habits::MEANT, None).leaving_unread(&unread);
+    let (killed, cut) = tokio::sync::oneshot::channel::<()>();
+    let cut = async move { drop(cut.await) };
+    let mut input = tokio::io::repeat(7);
+    let carry = hub.carry(&mut input, Chunk::Stdout, cut);
+    tokio::pin!(carry);
+    assert!(futures::poll!(carry.as_mut()).is_pending());
+    killed.send(()).unwrap();
+    carry.await;
 }
