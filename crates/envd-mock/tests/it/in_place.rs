@@ -13,21 +13,31 @@ use envd_mock::{MockEnvd, RootSpec};
 use crate::binary::{Binary, client};
 use crate::sh;
 
-/// Every entry below `dir`, with all that set-up must not change: owner, group, mode, time, names, content.
+/// Every entry below `dir`, with all that set-up must not change: owner, group, mode, time, names, content. What is
+/// removed meanwhile is left out.
 fn state(dir: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut left = vec![dir.to_owned()];
     while let Some(path) = left.pop() {
-        let meta = fs::symlink_metadata(&path).unwrap();
-        let content = if meta.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
+        let Some(meta) = unless_gone(fs::symlink_metadata(&path)) else { continue };
+        let content = if meta.is_file() { unless_gone(fs::read(&path)) } else { Some(Vec::new()) };
+        let Some(content) = content else { continue };
         let times = (meta.mtime(), meta.mtime_nsec());
         let facts = (meta.ino(), meta.mode(), meta.uid(), meta.gid(), meta.nlink(), times, content);
         if meta.is_dir() {
-            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            let entries = unless_gone(fs::read_dir(&path)).into_iter().flatten();
+            left.extend(entries.filter_map(unless_gone).map(|entry| entry.path()));
         }
         found.insert(path, format!("{facts:?}"));
     }
     found
+}
+
+fn unless_gone<T>(result: std::io::Result<T>) -> Option<T> {
+    match result {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        other => Some(other.unwrap()),
+    }
 }
 
 fn mode(path: &Path, mode: u32) {
