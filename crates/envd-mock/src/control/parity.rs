@@ -16,11 +16,14 @@ macro_rules! pairs {
 fn generic(guest: &GuestHandle, faults: &Faults) {
     drop(guest.write_file("/tmp/a", "content"));
     drop(faults.verify(crate::fault::Expect::call("GET /health")));
+    drop(faults.export_to(Vec::new()));
 }
 
 fn pairs() -> Vec<(&'static str, Vec<&'static str>)> {
     let _ = generic;
     let mut pairs = pairs_of_methods();
+    let export = pairs.iter_mut().find(|(operation, _)| *operation == "GET /journal/export");
+    export.unwrap().1.push("Faults::export_to");
     pairs.push(("PUT /guest/files", vec!["GuestHandle::write_file"]));
     pairs.push(("POST /verify", vec!["Faults::verify"]));
     pairs

@@ -103,6 +103,7 @@ async fn every_script_of_the_cookbook_starts_a_mock() {
     assert!(!scripts.is_empty(), "the page has no script");
     for text in scripts {
         let script = Script::from_toml("docs/cookbook.md", text).unwrap_or_else(|error| panic!("{error}"));
-        MockEnvd::builder().script(script).start().await.unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let mock = MockEnvd::builder().script(script).start().await;
+        drop(mock.unwrap_or_else(|error| panic!("{error}\n{text}")));
     }
 }
