@@ -69,6 +69,7 @@ impl Wait {
                 Err(last) if Instant::now() + TICK >= deadline => {
                     return Err(format!("{who} was not ready within {:?}: {last}", self.timeout));
                 }
+                #[expect(clippy::disallowed_methods, reason = "nothing tells when another process is ready")]
                 Err(_) => std::thread::sleep(TICK),
             }
         }

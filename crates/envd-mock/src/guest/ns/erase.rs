@@ -180,7 +180,7 @@ mod tests {
         symlink(outside.path(), dir.path().join("7/a/link")).unwrap();
         fs::hard_link(outside.path().join("file"), dir.path().join("8/hard")).unwrap();
         for closed in ["9/a/b", "9/a", "9"] {
-            fs::set_permissions(dir.path().join(closed), fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(dir.path().join(closed), fs::Permissions::from_mode(0o0)).unwrap();
         }
         emptied(dir.path()).unwrap();
         assert_eq!(names(dir.path()), Vec::<String>::new());

@@ -29,6 +29,7 @@ impl Tree {
                 (Waits::Done, _) => break,
                 (_, 1..) => deadline = Instant::now() + PATIENCE,
                 (waits, 0) if Instant::now() >= deadline => return Err(upload_error(waits.given_up())),
+                #[expect(clippy::disallowed_methods, reason = "a blocking call, with a deadline")]
                 (_, 0) => std::thread::sleep(TICK),
             }
         }

@@ -110,5 +110,5 @@ async fn room(receiving: &mut Receiving) {
             return;
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
