@@ -30,7 +30,8 @@ fn main() {
     let only = std::env::args().skip(1).find(|word| !word.starts_with('-'));
     for binary in others.split(':').filter(|name| !name.is_empty()).chain([own]) {
         println!("\n{binary}");
-        let parts: [(&str, fn(&str)); 5] = [
+        type Part = (&'static str, fn(&str));
+        let parts: [Part; 5] = [
             ("journal", journal),
             ("list", lists),
             ("script", script),

@@ -60,13 +60,14 @@ fn in_the_guest() {
             Err(error) => println!("@ {:?}", error.kind()),
         },
         "budgets" => {
-            // SAFETY: each descriptor is kept until this process ends.
             let count = |most: usize, open: fn() -> i32| (0..most).take_while(|_| open() >= 0).count();
-            println!("@ inotify {}", count(100, || unsafe { libc::inotify_init1(0) }));
-            println!(
-                "@ pty {}",
-                count(700, || unsafe { libc::open(c"/dev/ptmx".as_ptr(), libc::O_RDWR | libc::O_NOCTTY) })
-            );
+            // Each descriptor is kept until this process ends.
+            // SAFETY: takes a number only.
+            let inotify = || unsafe { libc::inotify_init1(0) };
+            // SAFETY: the path is a C string.
+            let pty = || unsafe { libc::open(c"/dev/ptmx".as_ptr(), libc::O_RDWR | libc::O_NOCTTY) };
+            println!("@ inotify {}", count(100, inotify));
+            println!("@ pty {}", count(700, pty));
         }
         "inherited" => {
             let mut signal = -1_i32;
@@ -182,6 +183,7 @@ fn bomb(each_another: bool) {
     for n in 0..300 {
         // SAFETY: the child makes system calls only.
         match unsafe { libc::fork() } {
+            // SAFETY: the child makes system calls only.
             0 => unsafe {
                 if each_another {
                     // Refused where the guest has one id for all.
@@ -506,8 +508,8 @@ async fn a_shortage_of_descriptors_is_named_and_is_not_taken_for_absence() {
         wires.push(wire);
     }
     let none = libc::rlimit64 { rlim_cur: 3, rlim_max: 4096 };
-    // SAFETY: a system call over data that outlives it.
     assert_eq!(
+        // SAFETY: a system call over data that outlives it.
         unsafe {
             libc::syscall(libc::SYS_prlimit64, mock.child.id(), libc::RLIMIT_NOFILE, &raw const none, 0)
         },
