@@ -1,6 +1,8 @@
 //! The protobuf JSON form of the messages: canonical when written, lenient when read (unknown fields are
 //! ignored; an enum is a name or a number). Knows no transport.
 
+mod write;
+
 use std::sync::LazyLock;
 
 use prost::{Message, Name};
@@ -20,6 +22,11 @@ static POOL: LazyLock<DescriptorPool> =
 /// # Errors
 /// When a value has no JSON form, such as a timestamp out of range.
 pub fn encode<M: Message + Name>(message: &M) -> Result<Vec<u8>, Error> {
+    write::write(message).map_or_else(|| reflected(message), Ok)
+}
+
+/// As [`encode`], by the descriptors alone.
+fn reflected<M: Message + Name>(message: &M) -> Result<Vec<u8>, Error> {
     let mut dynamic = DynamicMessage::new(descriptor::<M>());
     dynamic.transcode_from(message).expect("a message matches its own descriptor");
     let mut out = serde_json::Serializer::new(Vec::new());
@@ -75,6 +82,10 @@ fn check_enums(value: &Value, message: &MessageDescriptor) -> Result<(), Error> 
 }
 
 fn read<M: Message + Name + Default>(text: &[u8], strict: bool) -> Result<M, Error> {
+    // What most calls without arguments send.
+    if text == b"{}" {
+        return Ok(M::default());
+    }
     let mut input = serde_json::Deserializer::from_slice(text);
     let options = DeserializeOptions::new().deny_unknown_fields(strict);
     let dynamic = DynamicMessage::deserialize_with_options(descriptor::<M>(), &mut input, &options)?;
