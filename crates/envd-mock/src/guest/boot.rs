@@ -219,6 +219,10 @@ impl Guest {
     /// # Errors
     /// Why it does not.
     pub(crate) async fn ready(&self) -> Result<&Stand, &BootError> {
+        // Each call asks, and waking somebody is a system call even when nobody waits.
+        if let Some(stand) = self.stand.get() {
+            return stand.as_ref();
+        }
         self.wanted.tell();
         self.stand.wait().await.as_ref()
     }
