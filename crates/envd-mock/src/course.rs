@@ -30,6 +30,7 @@ const NAME: &str = "x-envd-call";
 pub(crate) struct Course {
     live: Arc<Live>,
     guest: Option<Arc<Guest>>,
+    crash: Crash,
     conn: Arc<Conn>,
     note: Arc<CallNote>,
     plan: Vec<ChosenCall>,
@@ -48,6 +49,7 @@ impl Course {
     pub(crate) async fn enter(
         live: &Arc<Live>,
         guest: Option<&Arc<Guest>>,
+        crash: &Crash,
         request: Request<Body>,
         known: bool,
         rpc: bool,
@@ -104,23 +106,33 @@ impl Course {
         };
         let note = live.journal.call(entry);
         let framing = Framing::of(&parts.headers);
-        let crash = crash(live, guest);
-        let (upward, watch) =
-            Upward::new(body, &plan, framing, live.keep_bodies, Arc::clone(&conn), Arc::clone(&note), crash);
+        let (upward, watch) = Upward::new(
+            body,
+            &plan,
+            framing,
+            live.keep_bodies,
+            Arc::clone(&conn),
+            Arc::clone(&note),
+            Arc::clone(crash),
+        );
         let course = Self {
             live: Arc::clone(live),
             guest: guest.cloned(),
+            crash: Arc::clone(crash),
             conn,
             note,
-            plan,
             http2: parts.version == Version::HTTP_2,
             head: parts.method == Method::HEAD,
-            asked: parts.headers.clone(),
+            // Only a fault looks at them again.
+            asked: if plan.is_empty() { HeaderMap::new() } else { parts.headers.clone() },
+            plan,
             watch,
             refusal,
         };
         let mut request = Request::from_parts(parts, Body::new(upward));
-        request.extensions_mut().insert(course.told());
+        if rpc {
+            request.extensions_mut().insert(course.told());
+        }
         (course, request)
     }
 
@@ -150,8 +162,11 @@ impl Course {
     }
 }
 
+/// What a crash of the daemon does; the same for all calls.
+pub(crate) type Crash = Arc<dyn Fn(&ChosenCall) + Send + Sync>;
+
 /// What a crash of the daemon does.
-fn crash(live: &Arc<Live>, guest: Option<&Arc<Guest>>) -> Arc<dyn Fn(&ChosenCall) + Send + Sync> {
+pub(crate) fn crash(live: &Arc<Live>, guest: Option<&Arc<Guest>>) -> Crash {
     let (live, guest) = (Arc::clone(live), guest.cloned());
     Arc::new(move |chosen: &ChosenCall| {
         if let CallFault::Crash { down, processes } = chosen.rule().fault {

@@ -11,7 +11,7 @@ use http::Request;
 
 use crate::answerer::Answerer;
 use crate::connection::{Accepted, Conn, Gone, Service};
-use crate::course::Course;
+use crate::course::{Course, Crash, crash};
 use crate::live::Live;
 use crate::routes;
 use crate::routes::origin::Origins;
@@ -25,6 +25,7 @@ struct Stages {
     answerer: Answerer,
     recorder: Option<Recorder>,
     origins: Origins,
+    crash: Crash,
     live: Arc<Live>,
 }
 
@@ -35,7 +36,8 @@ impl Pipeline {
         origins: Origins,
         live: Arc<Live>,
     ) -> Self {
-        Self(Arc::new(Stages { answerer, recorder, origins, live }))
+        let crash = crash(&live, answerer.guest());
+        Self(Arc::new(Stages { answerer, recorder, origins, crash, live }))
     }
 }
 
@@ -59,7 +61,7 @@ impl Stages {
         let (known, rpc) = (self.answerer.knows(request.uri().path()), routes::is_rpc(request.uri().path()));
         let origin = self.origins.check(request.uri(), request.headers());
         let (course, mut request) =
-            Course::enter(&self.live, self.answerer.guest(), request, known, rpc, origin).await;
+            Course::enter(&self.live, self.answerer.guest(), &self.crash, request, known, rpc, origin).await;
         let response = match course.before(&mut request).await? {
             Some(response) => response,
             None => course.answered(request, |request| self.recorded(request)).await?,

@@ -27,7 +27,8 @@ pub(super) struct Lingering {
 /// The body as the handlers get it.
 pub(super) fn lingering(inner: Incoming, headers: &HeaderMap) -> axum::body::Body {
     if inner.is_end_stream() {
-        return axum::body::Body::new(inner);
+        // Nothing is left of it, and nothing needs to be allocated for that.
+        return axum::body::Body::empty();
     }
     // A client that waits for `100 Continue` sends nothing before the handler asks for it.
     axum::body::Body::new(Lingering { inner: Some(inner), sending: !headers.contains_key(header::EXPECT) })

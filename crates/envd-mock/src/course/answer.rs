@@ -11,7 +11,7 @@ use crate::connection::{Manner, ending};
 use crate::effect;
 use crate::fault::{CallFault, ChosenCall, Place};
 
-use super::{Course, crash};
+use super::Course;
 
 impl Course {
     /// The connection takes no further call.
@@ -69,7 +69,7 @@ impl Course {
             head_only: self.head || bodyless,
             note: Arc::clone(&self.note),
             hide_length: self.plan.iter().any(lies),
-            crash: crash(&self.live, self.guest.as_ref()),
+            crash: Arc::clone(&self.crash),
             then: self.then(),
             lend: !self.plan.is_empty(),
             keep: self.live.keep_bodies,

@@ -14,7 +14,7 @@ use crate::fault::{CallFault, ChosenCall, Position};
 use crate::guest::mishap::{Acted, Mishap};
 use crate::routes::afflicted::Afflicted;
 
-use super::{Course, crash};
+use super::Course;
 
 impl Course {
     /// What goes wrong before the guest is asked; an answer, where there is one already.
@@ -65,7 +65,7 @@ impl Course {
                 CallFault::Crash { .. } => {
                     self.done(chosen, "crash before an answer");
                     self.note.end("reset", |_| {});
-                    crash(&self.live, self.guest.as_ref())(chosen);
+                    (self.crash)(chosen);
                     std::future::pending::<()>().await;
                 }
                 _ => self.afflict(chosen, request),

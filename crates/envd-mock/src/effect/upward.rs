@@ -39,7 +39,8 @@ struct Seen {
     kept: Mutex<Vec<u8>>,
     /// What is not to be read on, kept so that nobody throws it away.
     unread: Mutex<Option<Body>>,
-    outcome: watch::Sender<Outcome>,
+    /// Missing where nothing is planned for the request: it decides nothing then.
+    outcome: Option<watch::Sender<Outcome>>,
 }
 
 impl Watch {
@@ -56,7 +57,8 @@ impl Watch {
 
     /// Resolves when the request decides what becomes of the call.
     pub(crate) async fn outcome(&self) -> Outcome {
-        let mut outcome = self.0.outcome.subscribe();
+        let Some(outcome) = &self.0.outcome else { return std::future::pending().await };
+        let mut outcome = outcome.subscribe();
         let decided = outcome.wait_for(|outcome| *outcome != Outcome::Open).await;
         // The sender lives as long as `self`.
         decided.map_or(Outcome::Open, |outcome| *outcome)
@@ -110,13 +112,6 @@ impl Upward {
         crash: Arc<dyn Fn(&ChosenCall) + Send + Sync>,
     ) -> (Self, Watch) {
         let framed = framing != Framing::Plain;
-        let seen = Arc::new(Seen {
-            bytes: AtomicU64::new(0),
-            envelopes: framed.then(AtomicU64::default),
-            kept: Mutex::default(),
-            unread: Mutex::default(),
-            outcome: watch::Sender::new(Outcome::Open),
-        });
         let (mut bytes, mut envelopes) = (vec![], vec![]);
         for chosen in plan {
             match chosen.rule().at {
@@ -126,6 +121,14 @@ impl Upward {
                 _ => {}
             }
         }
+        let planned = !(bytes.is_empty() && envelopes.is_empty());
+        let seen = Arc::new(Seen {
+            bytes: AtomicU64::new(0),
+            envelopes: framed.then(AtomicU64::default),
+            kept: Mutex::default(),
+            unread: Mutex::default(),
+            outcome: planned.then(|| watch::Sender::new(Outcome::Open)),
+        });
         let counter = framed.then(Counter::default);
         let watch = Watch(Arc::clone(&seen));
         let (passed, steps, waiting, stopped) = (0, VecDeque::new(), None, false);
@@ -201,8 +204,10 @@ impl Upward {
     /// Does what a fault says, here.
     fn act(&mut self, chosen: &ChosenCall, envelope: Option<u64>) {
         let read = self.seen.bytes.load(Ordering::Relaxed);
-        let decide = |outcome: Outcome| {
-            self.seen.outcome.send_replace(outcome);
+        let decide = |decided: Outcome| {
+            if let Some(outcome) = &self.seen.outcome {
+                outcome.send_replace(decided);
+            }
         };
         self.stopped = true;
         let what = match &chosen.rule().fault {
@@ -248,7 +253,7 @@ fn is_about_requests(fault: &CallFault) -> bool {
 
 impl Drop for Upward {
     fn drop(&mut self) {
-        if *self.seen.outcome.borrow() == Outcome::Silent {
+        if self.seen.outcome.as_ref().is_some_and(|outcome| *outcome.borrow() == Outcome::Silent) {
             let body = std::mem::take(&mut self.inner);
             *self.seen.unread.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
         }
