@@ -1,6 +1,8 @@
 //! The guest's port in front of its routes: what is settled by the head alone, what browsers are told, and the date.
 
+use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::body::Body;
 use axum::response::Response;
@@ -66,8 +68,39 @@ impl Front {
 
     /// Dates an answer by the guest's clock.
     pub(crate) fn date(&self, response: &mut Response) {
-        let date = httpdate::fmt_http_date(self.guest.clock.now());
-        let value = HeaderValue::try_from(date).expect("an HTTP date is a header value");
-        response.headers_mut().insert(header::DATE, value);
+        response.headers_mut().insert(header::DATE, date_value(self.guest.clock.now()));
+    }
+}
+
+/// A date as a header, formatted once a second on each thread.
+fn date_value(time: SystemTime) -> HeaderValue {
+    thread_local! {
+        static LAST: RefCell<(u64, HeaderValue)> = const { RefCell::new((u64::MAX, HeaderValue::from_static(""))) };
+    }
+    // The guest's clock never tells a time before 1970.
+    let seconds = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    LAST.with_borrow_mut(|(formatted, value)| {
+        if *formatted != seconds {
+            let date = httpdate::fmt_http_date(time);
+            *value = HeaderValue::try_from(date).expect("an HTTP date is a header value");
+            *formatted = seconds;
+        }
+        value.clone()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Against a cached date that outlives its second, or the clock that it was told by.
+    #[test]
+    fn a_date_follows_a_clock_that_is_moved_either_way() {
+        for seconds in [0, 1, 1, 1_700_000_000, 1_700_000_001, 1_700_000_000, 0, 253_402_300_799] {
+            let time = SystemTime::UNIX_EPOCH + Duration::new(seconds, 999_999_999);
+            assert_eq!(date_value(time), httpdate::fmt_http_date(time));
+        }
     }
 }

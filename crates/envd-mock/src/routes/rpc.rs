@@ -50,8 +50,8 @@ pub(crate) fn table(guest: &Arc<Guest>, traits: &Traits) -> Connect {
             filesystem::list_dir(Arc::clone(&listed), caller.mishap, request, list)
         })
         .unary::<fs::Remove, _, _>(risk!(guest, filesystem::remove))
-        .server_stream::<fs::WatchDir, _, _, _>(move |caller, request| {
-            let (guest, keepalive) = (Arc::clone(&watch), keepalive(&caller.headers));
+        .server_stream::<fs::WatchDir, _, _, _>(move |caller: Caller, request| {
+            let (guest, keepalive) = (Arc::clone(&watch), keepalive(caller.headers()));
             async move {
                 if !wire.watch_dir {
                     return Err(Status::new(Code::Unimplemented, NO_WATCH_DIR));

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::FromRef;
+use axum::extract::{FromRef, State};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post, put};
 use envd_proto::{filesystem, process};
-use http::Request;
+use http::{Method, Request};
 use tower::ServiceExt;
 
+use super::connect::Connect;
 use super::health::Version;
 use super::{activity, envs, files, health, init, metrics, preload, rpc, snapshot, volumes};
 use crate::generation::{Generation, InitForm, Traits};
@@ -48,6 +49,8 @@ pub(crate) fn is_rpc(path: &str) -> bool {
 /// The routes of one guest.
 pub(crate) struct Routes {
     traits: Arc<Traits>,
+    version: Version,
+    rpcs: Connect,
     rest: Router,
 }
 
@@ -60,9 +63,10 @@ struct Context {
 
 impl Routes {
     pub(crate) fn new(guest: &Arc<Guest>, version: String, traits: Arc<Traits>) -> Self {
-        let fallback = rpc::table(guest, &traits);
+        let rpcs = rpc::table(guest, &traits);
+        let (fallback, version) = (rpcs.clone(), Version::new(&version));
         let context =
-            Context { guest: Arc::clone(guest), version: Version(version), traits: Arc::clone(&traits) };
+            Context { guest: Arc::clone(guest), version: version.clone(), traits: Arc::clone(&traits) };
         let rest = traits.routes.iter().fold(Router::new(), |router, route| {
             let methods = route.methods.split(',').filter_map(|method| handler(route.path, method, &traits));
             router.route(route.path, methods.fold(MethodRouter::new(), MethodRouter::merge))
@@ -70,7 +74,7 @@ impl Routes {
         let rest = rest
             .fallback(move |request: Request<Body>| async move { fallback.answer(request).await })
             .with_state(context);
-        Self { traits, rest }
+        Self { traits, version, rpcs, rest }
     }
 
     /// The methods at `path`, as an Allow header names them; `None` where nothing is.
@@ -83,7 +87,15 @@ impl Routes {
         self.methods(path).filter(|_| self.traits.wire.rpc_cors || !is_rpc(path))
     }
 
+    /// The router costs more than what is asked for most often, so it is only asked about the rest.
     pub(crate) async fn answer(&self, request: Request<Body>) -> Response {
+        let path = request.uri().path();
+        if path == "/health" && request.method() == Method::GET {
+            return health::get(State(self.version.clone())).await;
+        }
+        if is_rpc(path) {
+            return self.rpcs.answer(request).await;
+        }
         let Ok(response) = self.rest.clone().oneshot(request).await;
         response
     }

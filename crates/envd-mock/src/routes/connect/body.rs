@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 const PREFIX: usize = 5;
 
@@ -33,7 +33,8 @@ pub(super) struct RequestBody {
 
 struct Pause {
     limit: Duration,
-    sleep: Pin<Box<Sleep>>,
+    /// Runs while something is waited for; most bodies are there at once.
+    sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl RequestBody {
@@ -49,7 +50,7 @@ impl RequestBody {
 
     /// Fails when nothing comes for `limit`.
     pub(super) fn with_longest_pause(mut self, limit: Duration) -> Self {
-        self.pause = Some(Pause { limit, sleep: Box::pin(tokio::time::sleep(limit)) });
+        self.pause = Some(Pause { limit, sleep: None });
         self
     }
 
@@ -67,13 +68,14 @@ impl RequestBody {
 
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let Some(pause) = self.pause.as_mut() else { return Poll::Pending };
-        ready!(pause.sleep.as_mut().poll(cx));
+        let sleep = pause.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause.limit)));
+        ready!(sleep.as_mut().poll(cx));
         Poll::Ready(Error::Paused(pause.limit))
     }
 
-    fn restart_pause(&mut self) {
+    fn end_pause(&mut self) {
         if let Some(pause) = self.pause.as_mut() {
-            pause.sleep.as_mut().reset(Instant::now() + pause.limit);
+            pause.sleep = None;
         }
     }
 }
@@ -90,7 +92,7 @@ impl http_body::Body for RequestBody {
         let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) else {
             return this.poll_pause(cx).map(|paused| Some(Err(paused)));
         };
-        this.restart_pause();
+        this.end_pause();
         Poll::Ready(frame.map(|frame| Ok(frame?.map_data(|data| this.judged(data)))))
     }
 

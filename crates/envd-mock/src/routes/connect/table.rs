@@ -28,20 +28,20 @@ pub(crate) type Requests<M> = futures::stream::BoxStream<'static, Result<M, Stat
 /// What a handler knows of a call beside its message.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    pub(crate) headers: HeaderMap,
+    context: RequestContext,
     /// What goes wrong with it inside the guest.
     pub(crate) mishap: Option<Mishap>,
     told: Option<Told>,
 }
 
 impl Caller {
-    fn of(context: &RequestContext) -> Self {
+    fn of(context: RequestContext) -> Self {
         let extensions = context.extensions();
-        Self {
-            headers: context.headers().clone(),
-            mishap: Afflicted::mishap(extensions),
-            told: Told::of(extensions),
-        }
+        Self { mishap: Afflicted::mishap(extensions), told: Told::of(extensions), context }
+    }
+
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.context.headers()
     }
 
     fn tell(&self, message: &dyn Any) {
@@ -231,7 +231,7 @@ impl Dispatcher for Rpcs {
         format: CodecFormat,
     ) -> UnaryResult {
         match self.rows.get(path) {
-            Some(Row::Unary(row)) => row(Caller::of(&ctx), request.bytes().clone(), format),
+            Some(Row::Unary(row)) => row(Caller::of(ctx), request.bytes().clone(), format),
             _ => Box::pin(ready(Err(not_found(path)))),
         }
     }
@@ -244,7 +244,7 @@ impl Dispatcher for Rpcs {
         format: CodecFormat,
     ) -> StreamingResult {
         match self.rows.get(path) {
-            Some(Row::ServerStream(row)) => row(Caller::of(&ctx), request, format),
+            Some(Row::ServerStream(row)) => row(Caller::of(ctx), request, format),
             _ => Box::pin(ready(Err(not_found(path)))),
         }
     }
@@ -257,7 +257,7 @@ impl Dispatcher for Rpcs {
         format: CodecFormat,
     ) -> UnaryResult {
         match self.rows.get(path) {
-            Some(Row::ClientStream(row)) => row(Caller::of(&ctx), requests, format),
+            Some(Row::ClientStream(row)) => row(Caller::of(ctx), requests, format),
             _ => Box::pin(ready(Err(not_found(path)))),
         }
     }
