@@ -37,7 +37,7 @@ pub(crate) use os::self_path;
 pub(crate) use owners::Owner;
 #[cfg(target_os = "linux")]
 pub(crate) use place::PASSING;
-pub(crate) use read::{Content, ReadError};
+pub(crate) use read::{Content, Kept, ReadError};
 pub(crate) use remove::RemoveError;
 #[cfg(target_os = "linux")]
 pub(crate) use root::is_network;

@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
-use super::os::Meta;
+use super::os::{Meta, system};
 use super::root::{Tree, c_name, is_pseudo, meta_of, reopen};
 
 /// Why a file was not opened for reading.
@@ -40,6 +41,11 @@ impl Tree {
     pub(crate) fn open_read(&self, path: &str) -> Result<Content, ReadError> {
         let found = self.locate_target(path.as_bytes()).map_err(look_error)?;
         let meta = meta_of(&found).map_err(ReadError::Look)?;
+        self.open_found(&found, &meta, path)
+    }
+
+    /// Opens what `path` was found to lead to.
+    fn open_found(&self, found: &OwnedFd, meta: &Meta, path: &str) -> Result<Content, ReadError> {
         match meta.kind {
             FileType::RegularFile => {}
             FileType::Directory => return Err(ReadError::Directory),
@@ -47,10 +53,10 @@ impl Tree {
         }
         let found = self.admit_reading(found).map_err(ReadError::Open)?;
         let file = match reopen(found.as_fd(), OFlags::RDONLY) {
-            Err(Errno::ACCESS) => self.read_as_root(path, &meta),
+            Err(Errno::ACCESS) => self.read_as_root(path, meta),
             other => other.map(File::from).map_err(io::Error::from),
         };
-        self.content(file.map_err(ReadError::Open)?, &meta).map_err(ReadError::Look)
+        self.content(file.map_err(ReadError::Open)?, meta).map_err(ReadError::Look)
     }
 
     /// The whole of a file.
@@ -58,18 +64,29 @@ impl Tree {
     /// # Errors
     /// Those of the kernel, and `FileTooLarge` beyond `limit` bytes.
     pub(crate) fn read_file(&self, path: &str, limit: usize) -> io::Result<Vec<u8>> {
-        let content = self.open_read(path).map_err(|error| match error {
-            ReadError::Missing => Errno::NOENT.into(),
-            ReadError::Directory => Errno::ISDIR.into(),
-            ReadError::NotRegular => io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"),
-            ReadError::Look(error) | ReadError::Open(error) => error,
-        })?;
-        let mut bytes = Vec::new();
-        content.file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
-        if bytes.len() > limit {
-            return Err(Errno::FBIG.into());
+        whole(self.open_read(path).map_err(io::Error::from)?, limit)
+    }
+
+    /// As [`Tree::read_file`], made into something that is kept and given again for as long as the kernel says that the
+    /// file is the same.
+    pub(crate) fn read_kept<T>(
+        &self,
+        path: &str,
+        limit: usize,
+        kept: &Kept<T>,
+        make: impl FnOnce(&[u8]) -> T,
+    ) -> io::Result<Arc<T>> {
+        let found = self.locate_target(path.as_bytes())?;
+        let meta = meta_of(&found)?;
+        if let Some(same) = kept.get(&meta) {
+            return Ok(same);
         }
-        Ok(bytes)
+        let asked = system::stamp_time()?;
+        let bytes = whole(self.open_found(&found, &meta, path).map_err(io::Error::from)?, limit)?;
+        let made = Arc::new(make(&bytes));
+        let settled = meta_of(&found)? == meta && is_settled(&meta, asked) && !tells_late(&found)?;
+        kept.set(settled.then(|| (meta, Arc::clone(&made))));
+        Ok(made)
     }
 
     fn read_as_root(&self, path: &str, expected: &Meta) -> io::Result<File> {
@@ -94,6 +111,74 @@ impl Tree {
             file,
         })
     }
+}
+
+/// What was made of a file, with the metadata that the file had.
+#[derive(Debug)]
+pub(crate) struct Kept<T>(Mutex<Option<(Meta, Arc<T>)>>);
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Kept<T> {
+    /// What is kept, if it is of a file with this metadata.
+    fn get(&self, meta: &Meta) -> Option<Arc<T>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref().filter(|(of, _)| of == meta).map(|(_, made)| Arc::clone(made))
+    }
+
+    fn set(&self, kept: Option<(Meta, Arc<T>)>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_kept(&self) -> bool {
+        self.0.lock().unwrap().is_some()
+    }
+}
+
+/// Whether whatever changes the file from `asked` on changes its metadata, too: two changes within one tick of the
+/// kernel's clock have the same time.
+fn is_settled(meta: &Meta, asked: (i64, u32)) -> bool {
+    // Without a fraction the file system may count in seconds, or in twos of them.
+    let margin = if meta.changed.1 == 0 { 3 } else { 0 };
+    asked > (meta.changed.0.saturating_add(margin), meta.changed.1)
+}
+
+/// Whether another machine or a program may change the file without telling at once.
+#[cfg(target_os = "linux")]
+fn tells_late(fd: &OwnedFd) -> io::Result<bool> {
+    const FUSE: u64 = 0x6573_5546;
+    Ok(super::root::is_network(fd)? || system::file_system(fd.as_fd())?.0 == FUSE)
+}
+
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere the kernel is asked")]
+fn tells_late(_: &OwnedFd) -> io::Result<bool> {
+    Ok(false)
+}
+
+impl From<ReadError> for io::Error {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Missing => Errno::NOENT.into(),
+            ReadError::Directory => Errno::ISDIR.into(),
+            ReadError::NotRegular => Self::new(io::ErrorKind::InvalidInput, "not a regular file"),
+            ReadError::Look(error) | ReadError::Open(error) => error,
+        }
+    }
+}
+
+fn whole(content: Content, limit: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    content.file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > limit {
+        return Err(Errno::FBIG.into());
+    }
+    Ok(bytes)
 }
 
 fn system_time(secs: i64, nanos: u32) -> SystemTime {

@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{OFlags, StatVfsMountFlags};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::os::{LOOK, Meta, Resolve, system};
@@ -14,7 +14,7 @@ use super::owners::Owners;
 use crate::guest::clock::Clock;
 use crate::guest::ids::Ids;
 use crate::guest::path::{self, PathError};
-use crate::guest::users::User;
+use crate::guest::users::{Databases, User};
 
 /// Opens a path as the guest's root does; asked only when the mock itself was refused a read with EACCES.
 pub(crate) type Opener = Arc<dyn Fn(&CStr, OFlags, u32) -> io::Result<OwnedFd> + Send + Sync>;
@@ -47,6 +47,7 @@ pub(crate) struct Tree {
     opener: Option<Opener>,
     pub(super) owners: Owners,
     pub(super) clock: Arc<Clock>,
+    pub(in crate::guest) databases: Databases,
 }
 
 impl fmt::Debug for Tree {
@@ -70,7 +71,8 @@ impl Tree {
     /// # Errors
     /// When the kernel cannot resolve below a directory (before Linux 5.6, or forbidden).
     pub(crate) fn new(root: OwnedFd, ids: Ids, opener: Option<Opener>) -> io::Result<Self> {
-        let tree = Self { root, ids, opener, owners: Owners::default(), clock: Arc::default() };
+        let (owners, databases) = (Owners::default(), Databases::default());
+        let tree = Self { root, ids, opener, owners, clock: Arc::default(), databases };
         tree.open_dir(b"/").map_err(|error| {
             io::Error::new(error.kind(), format!("openat2 below the guest's root was refused: {error}"))
         })?;
@@ -212,7 +214,12 @@ pub(super) fn meta_at(dir: impl AsFd, name: &CStr) -> rustix::io::Result<Meta> {
 /// Refuses (EBUSY) an entry of `dir` that something is mounted on. The kernel refuses it only to those who live in
 /// the mount namespace in question; for others it would take the mount away.
 pub(super) fn guard_mount(dir: impl AsFd, entry: &Meta) -> io::Result<()> {
-    if meta_of(dir)?.mount == entry.mount { Ok(()) } else { Err(Errno::BUSY.into()) }
+    guard_mount_of(&meta_of(dir)?, entry)
+}
+
+/// As [`guard_mount`], for a directory whose metadata is known: an open descriptor stays on its mount.
+pub(super) fn guard_mount_of(dir: &Meta, entry: &Meta) -> io::Result<()> {
+    if dir.mount == entry.mount { Ok(()) } else { Err(Errno::BUSY.into()) }
 }
 
 /// Whether the kernel makes up the content: sizes are then no use, and nothing may be written.
@@ -228,7 +235,13 @@ pub(crate) fn is_network(fd: impl AsFd) -> io::Result<bool> {
 
 /// Whether nothing can be changed through this mount.
 pub(super) fn is_read_only(fd: impl AsFd) -> io::Result<bool> {
-    Ok(rustix::fs::fstatvfs(fd)?.f_flag.contains(StatVfsMountFlags::RDONLY))
+    Ok(system::file_system(fd.as_fd())?.1)
+}
+
+/// As [`guard`], and whether nothing can be changed through this mount.
+pub(super) fn guard_writing(fd: impl AsFd) -> io::Result<bool> {
+    let (kind, read_only) = system::file_system(fd.as_fd())?;
+    if PSEUDO.contains(&kind) { Err(Errno::ROFS.into()) } else { Ok(read_only) }
 }
 
 /// Refuses to write where the kernel shows itself: as the host's root that would change the host.
@@ -242,9 +255,7 @@ pub(crate) fn is_shortage(error: &io::Error) -> bool {
 }
 
 fn magic(fd: impl AsFd) -> io::Result<u64> {
-    let kind = rustix::fs::fstatfs(fd)?.f_type;
-    // A word of the machine's size and sign, holding 32 bits.
-    Ok(kind as u64 & 0xffff_ffff)
+    Ok(system::file_system(fd.as_fd())?.0)
 }
 
 /// The parent, the last name and whether a slash follows it.

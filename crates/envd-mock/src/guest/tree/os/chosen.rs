@@ -63,4 +63,6 @@ either! {
     name(file: BorrowedFd<'_>, dir: BorrowedFd<'_>, name: &CStr) -> ();
     make_room(file: BorrowedFd<'_>, offset: u64, len: u64) -> ();
     open_root(path: &Path) -> OwnedFd;
+    file_system(fd: BorrowedFd<'_>) -> (u64, bool);
+    stamp_time() -> (i64, u32);
 }

@@ -4,9 +4,10 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, CWD, FallocateFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Statx, StatxFlags, Uid,
+    AtFlags, CWD, FallocateFlags, FileType, Gid, Mode, OFlags, ResolveFlags, StatVfsMountFlags, Statx,
+    StatxFlags, Uid,
 };
-use rustix::io::Result;
+use rustix::io::{Errno, Result};
 
 use super::{Meta, Resolve, mode};
 
@@ -35,6 +36,7 @@ impl From<Statx> for Meta {
             special: (meta.stx_rdev_major, meta.stx_rdev_minor),
             mount: meta.stx_mnt_id,
             modified: (meta.stx_mtime.tv_sec, meta.stx_mtime.tv_nsec),
+            changed: (meta.stx_ctime.tv_sec, meta.stx_ctime.tv_nsec),
             born: (meta.stx_btime.tv_sec, meta.stx_btime.tv_nsec),
         }
     }
@@ -65,6 +67,23 @@ pub(in crate::guest::tree) fn meta_at(dir: BorrowedFd<'_>, name: &CStr) -> Resul
 
 fn mask() -> StatxFlags {
     StatxFlags::BASIC_STATS | StatxFlags::BTIME | StatxFlags::MNT_ID
+}
+
+/// What the file system of a descriptor is: the number of its kind, and whether this mount of it can be written.
+pub(in crate::guest::tree) fn file_system(fd: BorrowedFd<'_>) -> Result<(u64, bool)> {
+    let found = rustix::fs::fstatfs(fd)?;
+    // The flags are those of statvfs (statfs(2)).
+    let flags = StatVfsMountFlags::from_bits_retain(found.f_flags as u64);
+    // A word of the machine's size and sign, holding 32 bits.
+    Ok((found.f_type as u64 & 0xffff_ffff, flags.contains(StatVfsMountFlags::RDONLY)))
+}
+
+/// The time that the kernel would stamp a file with at this moment: of the last tick, not of the clock.
+pub(in crate::guest::tree) fn stamp_time() -> Result<(i64, u32)> {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: clock_gettime(2) writes one timespec to the pointer.
+    let told = unsafe { libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &raw mut now) };
+    if told == 0 { Ok((now.tv_sec, u32::try_from(now.tv_nsec).unwrap_or(0))) } else { Err(Errno::INVAL) }
 }
 
 /// A name by which the kernel finds what an open descriptor stands for.

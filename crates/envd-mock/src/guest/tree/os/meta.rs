@@ -23,6 +23,8 @@ pub(in crate::guest::tree) struct Meta {
     pub(in crate::guest::tree) mount: u64,
     /// Seconds and nanoseconds since 1970.
     pub(in crate::guest::tree) modified: (i64, u32),
+    /// As `modified`: the last change of content or metadata, which nobody can set.
+    pub(in crate::guest::tree) changed: (i64, u32),
     /// As `modified`; zeros where the system does not know.
     pub(in crate::guest::tree) born: (i64, u32),
 }

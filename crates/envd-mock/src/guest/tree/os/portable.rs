@@ -4,6 +4,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::{Errno, Result};
@@ -26,6 +27,7 @@ impl From<Stat> for Meta {
             special: (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev)),
             mount: u64::from(device.0) << 32 | u64::from(device.1),
             modified: (number(stat.st_mtime), number(stat.st_mtime_nsec)),
+            changed: (number(stat.st_ctime), number(stat.st_ctime_nsec)),
             born: born(&stat),
         }
     }
@@ -54,6 +56,21 @@ pub(in crate::guest::tree) fn meta_of(fd: BorrowedFd<'_>) -> Result<Meta> {
 /// The metadata of `name` in `dir`, of a link itself.
 pub(in crate::guest::tree) fn meta_at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Meta> {
     rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).map(Into::into)
+}
+
+/// What the file system of a descriptor is: the number of its kind, and whether it can be written.
+pub(in crate::guest::tree) fn file_system(fd: BorrowedFd<'_>) -> Result<(u64, bool)> {
+    let kind = rustix::fs::fstatfs(fd)?.f_type;
+    let read_only = rustix::fs::fstatvfs(fd)?.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY);
+    Ok((kind as u64 & 0xffff_ffff, read_only))
+}
+
+/// The time that the system would stamp a file with at this moment.
+pub(in crate::guest::tree) fn stamp_time() -> Result<(i64, u32)> {
+    // Stamps may be those of the last tick.
+    const TICK: Duration = Duration::from_millis(20);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(TICK);
+    Ok((number(now.as_secs()), now.subsec_nanos()))
 }
 
 /// A descriptor of `name` in `dir`, which was found to be of this kind.
