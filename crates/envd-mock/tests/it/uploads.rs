@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use envd_client::Event;
 use envd_mock::{Generation, MockEnvd, Pace};
 
 use crate::bare::{Answer, Ask, Wire, ask};
@@ -317,4 +318,86 @@ async fn a_pipe_takes_all_of_an_upload_at_its_readers_pace() {
     client.write_file("/tmp/same", content).await.unwrap();
     let same = crate::sh(&client, "sha256sum < /tmp/same").await;
     assert_eq!(output.stdout, same.stdout);
+}
+
+/// Against an upload that is collected before it is begun, however slowly it comes: what is written to a pipe is for a
+/// reader who may decide what comes next.
+#[tokio::test]
+async fn a_pipe_gets_what_has_come_before_the_rest_has() {
+    let mock = MockEnvd::start().await.unwrap();
+    let script = "mkfifo /tmp/pipe; echo made; cat /tmp/pipe";
+    let mut events = mock.client().command("sh").args(["-c", script]).stream().await.unwrap();
+    let mut seen = Vec::new();
+    let body = form(&[("file", None, b"first second")]);
+    let bytes = post("?path=/tmp/pipe", body).bytes(mock.addr());
+    let split = bytes.windows(6).position(|six| six == b"second").unwrap();
+    let (first, second) = bytes.split_at(split);
+    let mut wire = None;
+    while seen != b"made\nfirst second" {
+        match events.next().await.expect("the pipe's reader lives").unwrap() {
+            Event::Stdout(data) => seen.extend_from_slice(&data),
+            Event::Start { .. } => continue,
+            event => panic!("expected output, got {event:?}"),
+        }
+        if seen == b"made\n" {
+            let mut socket = Wire::open(mock.addr()).await;
+            socket.write(first).await;
+            wire = Some(socket);
+        } else if seen == b"made\nfirst " {
+            wire.as_mut().unwrap().write(second).await;
+        }
+    }
+    assert_eq!(wire.unwrap().answer(false).await.status, 200);
+}
+
+/// Against users that are remembered from the call before.
+#[tokio::test]
+async fn a_user_that_a_command_has_just_added_or_changed_is_known_as_it_is() {
+    let mock = MockEnvd::start().await.unwrap();
+    let client = mock.client();
+    let owner = async || client.stat("/tmp/new/a").await.unwrap().owner;
+    for n in 0..8 {
+        let add = format!("rm -rf /tmp/new; echo 'new{n}:x:200{n}:200{n}::/tmp:/bin/sh' >> /etc/passwd");
+        assert_eq!(crate::sh(&client, &add).await.exit.code, 0);
+        let query = format!("?path=/tmp/new/a&username=new{n}");
+        let answer = post(&query, form(&[("file", None, b"a")])).send(mock.addr()).await;
+        assert_eq!((answer.status, owner().await), (200, format!("new{n}")), "{answer:?}");
+        // The same length in the same file.
+        let rename = format!("sed 's/^new{n}:/old{n}:/' /etc/passwd > /tmp/p; cat /tmp/p > /etc/passwd");
+        assert_eq!(crate::sh(&client, &rename).await.exit.code, 0);
+        let answer = post(&query, form(&[("file", None, b"a")])).send(mock.addr()).await;
+        assert_eq!((answer.status, owner().await), (401, format!("old{n}")), "{answer:?}");
+    }
+}
+
+/// Against a refusal that waits for a body: who expects `100 Continue` sends none before it.
+#[tokio::test]
+async fn who_waits_to_be_told_to_go_on_is_refused_before_that() {
+    let mock = MockEnvd::start().await.unwrap();
+    for (line, kind) in [
+        ("POST /files?path=/tmp/a&username=nobody-here", FORM),
+        ("PUT /files?path=/tmp/a&username=nobody-here", "x/y"),
+    ] {
+        let ask =
+            ask(line).with("content-type", kind).with("expect", "100-continue").with("content-length", "9");
+        let mut wire = Wire::open(mock.addr()).await;
+        wire.write(&ask.bytes(mock.addr())).await;
+        let answer = wire.answer(false).await;
+        assert_eq!(message(&answer), (401, "user 'nobody-here' not found".to_owned()));
+    }
+}
+
+/// Against an order of errors that depends on how a request was cut into packets.
+#[tokio::test]
+async fn nobody_is_told_so_whatever_else_is_wrong() {
+    let mock = MockEnvd::start().await.unwrap();
+    let query = "POST /files?path=/tmp/a&username=nobody-here";
+    let whole = form(&[("file", None, b"a")]);
+    for (kind, body) in
+        [(FORM, Vec::new()), (FORM, whole[..9].to_vec()), (FORM, whole), ("text/plain", b"x".to_vec())]
+    {
+        let answer = ask(query).with("content-type", kind).body(body).send(mock.addr()).await;
+        assert_eq!(message(&answer), (401, "user 'nobody-here' not found".to_owned()));
+    }
+    assert!(names(&mock, "/tmp").is_empty());
 }

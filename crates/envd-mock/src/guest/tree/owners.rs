@@ -104,6 +104,19 @@ impl Tree {
         Ok(())
     }
 
+    /// As [`Tree::give`], for what was made this moment: without a record nothing needs to be looked up where the kernel
+    /// does as it is told.
+    pub(super) fn give_new(&self, fd: BorrowedFd<'_>, owner: Owner) -> io::Result<()> {
+        if self.owners.lock().owners.is_empty()
+            && let (Some(uid), Some(gid)) =
+                (self.ids().to_host_uid(owner.uid), self.ids().to_host_gid(owner.gid))
+            && system::chown(fd, Uid::from_raw(uid), Gid::from_raw(gid)).is_ok()
+        {
+            return Ok(());
+        }
+        self.give(fd, owner)
+    }
+
     /// What cannot belong to whom it should must at least not belong to the host's root.
     fn give_to_guest_root(&self, fd: BorrowedFd<'_>, meta: &Meta) -> io::Result<()> {
         match (self.ids().to_host_uid(0), self.ids().to_host_gid(0)) {

@@ -3,14 +3,15 @@
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, OFlags};
+use rustix::fs::{AtFlags, OFlags};
 use rustix::io::Errno;
 
 use super::os::{mode, system};
-use super::root::{Tree, c_name, meta_of, open_child};
+use super::root::{Tree, c_name, open_child};
 
 /// How the names start that exist for the moment of replacing a file; watchers do not tell of them.
 pub(crate) const PASSING: &str = ".envd-upload.";
@@ -22,26 +23,35 @@ const NEW: u32 = 0o600;
 #[derive(Debug)]
 pub(super) struct Spool {
     pub(super) file: File,
-    dir: OwnedFd,
+    /// Bytes that were written.
+    pub(super) len: u64,
+    dir: Arc<OwnedFd>,
     /// Its name, where it could not be made without one.
     name: Option<CString>,
 }
 
 impl Spool {
     /// An empty spool on the file system of `dir`.
-    pub(super) fn new(tree: &Tree, dir: BorrowedFd<'_>) -> io::Result<Self> {
-        match tree.making(|| system::nameless(dir, NEW)) {
-            Ok(fd) => Ok(Self { file: fd.into(), dir: dir.try_clone_to_owned()?, name: None }),
+    pub(super) fn new(tree: &Tree, dir: &Arc<OwnedFd>) -> io::Result<Self> {
+        match tree.making(|| system::nameless(dir.as_fd(), NEW)) {
+            Ok(fd) => Ok(Self { file: fd.into(), len: 0, dir: Arc::clone(dir), name: None }),
             Err(error) if unsupported(&error) => Self::named(tree, dir),
             Err(error) => Err(error),
         }
     }
 
-    fn named(tree: &Tree, dir: BorrowedFd<'_>) -> io::Result<Self> {
+    fn named(tree: &Tree, dir: &Arc<OwnedFd>) -> io::Result<Self> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let make = |name: &CStr| tree.making(|| rustix::fs::openat(dir, name, flags, mode(NEW)));
         let (fd, name) = with_fresh_name(make)?;
-        Ok(Self { file: fd.into(), dir: dir.try_clone_to_owned()?, name: Some(name) })
+        Ok(Self { file: fd.into(), len: 0, dir: Arc::clone(dir), name: Some(name) })
+    }
+
+    /// Takes the next bytes.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.len += bytes.len() as u64;
+        Ok(())
     }
 
     /// Gives the content the name `target` in its directory, in place of what had it.
@@ -83,20 +93,17 @@ impl Drop for Spool {
 }
 
 /// Lets watchers of a placed file see that it was written, which content without a name cannot: a preallocation of
-/// bytes that are there already changes nothing and counts as a modification.
+/// bytes that are there already changes nothing and counts as a modification. Only files have such a thing.
 pub(super) fn tell_written(dir: BorrowedFd<'_>, name: &CStr) {
     if let Ok(fd) = open_child(dir, name, OFlags::WRONLY) {
-        let holds = meta_of(&fd).is_ok_and(|meta| meta.size > 0 && meta.kind == FileType::RegularFile);
-        if holds {
-            let _ = system::make_room(fd.as_fd(), 0, 1);
-        }
+        let _ = system::make_room(fd.as_fd(), 0, 1);
     }
 }
 
 fn with_fresh_name<T>(mut make: impl FnMut(&CStr) -> io::Result<T>) -> io::Result<(T, CString)> {
     let mut last = Errno::EXIST.into();
     for _ in 0..ATTEMPTS {
-        let name = c_name(format!("{PASSING}{:016x}", crate::random::word()?).as_bytes())?;
+        let name = c_name(format!("{PASSING}{:016x}", crate::random::fresh()?).as_bytes())?;
         match make(&name) {
             Ok(made) => return Ok((made, name)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,

@@ -15,7 +15,9 @@ use super::dirs::DirsError;
 use super::os::{LOOK, Meta, mode, system};
 use super::owners::Owner;
 use super::place::{Spool, tell_written};
-use super::root::{Tree, c_name, guard, is_read_only, meta_at, meta_of, open_child, parts, reopen};
+use super::root::{
+    Tree, c_name, guard_mount, guard_mount_of, guard_writing, meta_at, meta_of, open_child, parts, reopen,
+};
 
 const NEW_FILE: u32 = 0o644;
 const LINKS: usize = 40;
@@ -91,8 +93,8 @@ impl Waits {
 
 #[derive(Debug)]
 enum Sink {
-    /// Put in place whole, as a name of a directory.
-    Replace { spool: Spool, dir: OwnedFd, name: CString, mode: Option<u32> },
+    /// Put in place whole, as a name of a directory; `meta` is the directory's, where it was looked at.
+    Replace { spool: Spool, dir: Arc<OwnedFd>, meta: Option<Meta>, name: CString, mode: Option<u32> },
     /// Copied whole into a file that has other names or is mounted where it is.
     Refill { spool: Spool, file: File },
     /// A pipe or a device.
@@ -112,7 +114,13 @@ struct Through {
 struct Target {
     dir: OwnedFd,
     name: CString,
-    there: Option<(OwnedFd, Meta)>,
+    there: Option<There>,
+}
+
+/// What is there already. It is opened only by those who need that.
+struct There {
+    meta: Meta,
+    fd: Option<OwnedFd>,
 }
 
 impl Upload {
@@ -130,10 +138,10 @@ impl Upload {
         if matches!(name, b"" | b"." | b"..") {
             return Err(UploadError::IsDirectory(path.to_owned()));
         }
-        tree.make_dirs(parent, owner).map_err(UploadError::Parents)?;
-        let target = tree.target(path.as_bytes(), landing).map_err(UploadError::Open)?;
+        let dir = tree.make_dirs(parent, owner).map_err(UploadError::Parents)?;
+        let target = tree.target(dir, path.as_bytes(), landing).map_err(UploadError::Open)?;
         let sink = match &target.there {
-            Some((_, meta)) if meta.kind == FileType::Directory => {
+            Some(there) if there.meta.kind == FileType::Directory => {
                 return Err(UploadError::IsDirectory(path.to_owned()));
             }
             _ if slash => return Err(UploadError::Open(Errno::ISDIR.into())),
@@ -145,7 +153,7 @@ impl Upload {
     /// Takes the next bytes.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
         match &mut self.sink {
-            Sink::Replace { spool, .. } | Sink::Refill { spool, .. } => spool.file.write_all(bytes),
+            Sink::Replace { spool, .. } | Sink::Refill { spool, .. } => spool.write(bytes),
             Sink::Through(through) => {
                 through.pending.extend(bytes);
                 Ok(())
@@ -182,9 +190,9 @@ impl Upload {
     pub(crate) fn finish(self) -> Result<(), UploadError> {
         match self.sink {
             Sink::Through(_) => Ok(()),
-            Sink::Replace { spool, dir, name, mode } => {
-                self.tree.give(spool.file.as_fd(), self.owner).map_err(UploadError::Owner)?;
-                place(&self.tree, spool, &dir, &name, mode).map_err(UploadError::Write)
+            Sink::Replace { spool, dir, meta, name, mode } => {
+                self.tree.give_new(spool.file.as_fd(), self.owner).map_err(UploadError::Owner)?;
+                place(&self.tree, spool, (&dir, meta), &name, mode).map_err(UploadError::Write)
             }
             Sink::Refill { spool, file } => {
                 self.tree.give(file.as_fd(), self.owner).map_err(UploadError::Owner)?;
@@ -195,9 +203,9 @@ impl Upload {
 }
 
 impl Tree {
-    /// Where writing to `path` leads, also to what is not there yet.
-    fn target(&self, path: &[u8], landing: Landing) -> io::Result<Target> {
-        let mut path = path.to_vec();
+    /// Where writing to `path` leads, also to what is not there yet; `dir` is its parent.
+    fn target(&self, dir: OwnedFd, path: &[u8], landing: Landing) -> io::Result<Target> {
+        let (mut path, mut parent_dir) = (path.to_vec(), Some(dir));
         for _ in 0..LINKS {
             let (parent, name, _) = parts(&path);
             if matches!(name, b"" | b"." | b"..") {
@@ -207,10 +215,11 @@ impl Tree {
                 return Ok(Target {
                     dir: self.open_dir(&path)?,
                     name: c".".into(),
-                    there: Some((there, meta)),
+                    there: Some(There { meta, fd: Some(there) }),
                 });
             }
-            let (dir, name) = (self.open_dir(parent)?, c_name(name)?);
+            let dir = parent_dir.take().map_or_else(|| self.open_dir(parent), Ok)?;
+            let name = c_name(name)?;
             let meta = match meta_at(&dir, &name) {
                 Err(Errno::NOENT) => return Ok(Target { dir, name, there: None }),
                 other => other?,
@@ -219,9 +228,7 @@ impl Tree {
                 return Ok(Target { dir, name, there: None });
             }
             if meta.kind != FileType::Symlink {
-                let there = open_child(dir.as_fd(), &name, LOOK)?;
-                let meta = meta_of(&there)?;
-                return Ok(Target { dir, name, there: Some((there, meta)) });
+                return Ok(Target { dir, name, there: Some(There { meta, fd: None }) });
             }
             let link = rustix::fs::readlinkat(&dir, name.as_c_str(), Vec::new())?.into_bytes();
             path = if link.starts_with(b"/") { link } else { [parent, &b"/"[..], &link].concat() };
@@ -231,35 +238,61 @@ impl Tree {
 
     fn sink(&self, target: Target) -> io::Result<Sink> {
         let Target { dir, name, there } = target;
-        guard(&dir)?;
-        let Some((there, meta)) = there else {
-            return Ok(Sink::Replace { spool: Spool::new(self, dir.as_fd())?, dir, name, mode: None });
+        let read_only = guard_writing(&dir)?;
+        let dir = Arc::new(dir);
+        let Some(There { meta, fd }) = there else {
+            return Ok(Sink::Replace { spool: Spool::new(self, &dir)?, dir, meta: None, name, mode: None });
         };
-        guard(&there)?;
-        if meta.kind != FileType::RegularFile {
-            return Ok(Sink::Through(Through::new(there, &meta)?));
+        let meta_of_dir = meta_of(&dir)?;
+        let plain = meta.kind == FileType::RegularFile && meta.links == 1 && meta.mount == meta_of_dir.mount;
+        if !plain {
+            let there =
+                fd.map_or_else(|| open_child(dir.as_fd(), &name, LOOK).map_err(io::Error::from), Ok)?;
+            return self.sink_beside(&dir, there);
         }
-        if is_read_only(&there)? {
+        if read_only {
             // Said before who may write, as to the guest's root.
             return Err(Errno::ROFS.into());
         }
-        let elsewhere = meta.mount != meta_of(&dir)?.mount;
-        if elsewhere || meta.links > 1 {
-            let file = File::from(reopen(there.as_fd(), OFlags::WRONLY)?);
-            return Ok(Sink::Refill { spool: Spool::new(self, dir.as_fd())?, file });
-        }
         let mode = Some(meta.mode & 0o7777);
-        Ok(Sink::Replace { spool: Spool::new(self, dir.as_fd())?, dir, name, mode })
+        Ok(Sink::Replace { spool: Spool::new(self, &dir)?, dir, meta: Some(meta_of_dir), name, mode })
+    }
+
+    /// For what is not replaced: it has other names, is mounted where it is, or is no file.
+    fn sink_beside(&self, dir: &Arc<OwnedFd>, there: OwnedFd) -> io::Result<Sink> {
+        let meta = meta_of(&there)?;
+        let read_only = guard_writing(&there)?;
+        if meta.kind != FileType::RegularFile {
+            return Ok(Sink::Through(Through::new(there, &meta)?));
+        }
+        if read_only {
+            // Said before who may write, as to the guest's root.
+            return Err(Errno::ROFS.into());
+        }
+        let file = File::from(reopen(there.as_fd(), OFlags::WRONLY)?);
+        Ok(Sink::Refill { spool: Spool::new(self, dir)?, file })
     }
 }
 
-fn place(tree: &Tree, spool: Spool, dir: &OwnedFd, name: &CStr, kept: Option<u32>) -> io::Result<()> {
+fn place(
+    tree: &Tree,
+    spool: Spool,
+    (dir, meta_of_dir): (&Arc<OwnedFd>, Option<Meta>),
+    name: &CStr,
+    kept: Option<u32>,
+) -> io::Result<()> {
     rustix::fs::fchmod(&spool.file, mode(kept.unwrap_or(NEW_FILE)))?;
     if let Ok(replaced) = meta_at(dir, name) {
-        super::root::guard_mount(dir, &replaced)?;
+        match &meta_of_dir {
+            Some(meta_of_dir) => guard_mount_of(meta_of_dir, &replaced)?,
+            None => guard_mount(dir, &replaced)?,
+        }
     }
+    let holds = spool.len > 0;
     spool.place(tree, name, kept.is_some())?;
-    tell_written(dir.as_fd(), name);
+    if holds {
+        tell_written(dir.as_fd(), name);
+    }
     Ok(())
 }
 

@@ -33,15 +33,16 @@ impl Asked {
     }
 }
 
-/// A request that may go on: its user, and what paths start from.
-pub(super) struct Allowed {
-    pub(super) guest: Arc<Guest>,
-    pub(super) user: User,
+/// A request whose token or signature is right; its user is not looked up yet. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Admitted {
+    guest: Arc<Guest>,
+    username: Arc<str>,
     workdir: Option<String>,
 }
 
-impl Allowed {
-    /// Checks signature or token, then the user. Blocking.
+impl Admitted {
+    /// Checks signature or token.
     pub(super) fn check(
         guest: Arc<Guest>,
         asked: &Asked,
@@ -58,10 +59,35 @@ impl Allowed {
             )
             .map_err(Refusal::unauthorized)?;
         }
+        Ok(Self { guest, username: username.into(), workdir: defaults.workdir })
+    }
+
+    /// Looks the user up. Blocking.
+    pub(super) fn find(self) -> Result<Allowed, Refusal> {
+        let Self { guest, username, workdir } = self;
         let user = users::lookup(&guest.stand().tree, &username)
             .map_err(|error| Refusal::internal(format!("error looking up user '{username}': {error}")))?
             .ok_or_else(|| Refusal::unauthorized(format!("user '{username}' not found")))?;
-        Ok(Self { guest, user, workdir: defaults.workdir })
+        Ok(Allowed { guest, user, workdir })
+    }
+}
+
+/// A request that may go on: its user, and what paths start from.
+pub(super) struct Allowed {
+    pub(super) guest: Arc<Guest>,
+    pub(super) user: User,
+    workdir: Option<String>,
+}
+
+impl Allowed {
+    /// Checks signature or token, then the user. Blocking.
+    pub(super) fn check(
+        guest: Arc<Guest>,
+        asked: &Asked,
+        token_header: Option<&[u8]>,
+        operation: Operation,
+    ) -> Result<Self, Refusal> {
+        Admitted::check(guest, asked, token_header, operation)?.find()
     }
 
     pub(super) fn resolve(&self, path: &str) -> Result<String, Refusal> {

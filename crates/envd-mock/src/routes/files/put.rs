@@ -6,11 +6,14 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use futures::StreamExt as _;
+use bytes::Bytes;
+use http::header;
 use http::request::Parts;
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
 
 use super::answer::Refusal;
-use super::asked::{Allowed, Asked, blocking};
+use super::asked::{Admitted, Asked, blocking};
 use super::auth::Operation;
 use super::receive::{Allowance, Receiving};
 use super::settle::Caller;
@@ -42,20 +45,36 @@ async fn receive(guest: Arc<Guest>, asked: Asked, parts: &Parts, body: Body) -> 
     let disk = Afflicted::mishap(&parts.extensions).and_then(|mishap| mishap.disk());
     let mut throttle = disk.as_ref().and_then(|disk| disk.throttle(&time));
     let caller = Caller::new(&parts.extensions, &time);
-    let (mut receiving, path) = blocking(move || {
-        let allowed = Allowed::check(guest, &asked, token.as_deref(), Operation::Write)?;
+    let admitted = Admitted::check(guest, &asked, token.as_deref(), Operation::Write)?;
+    let mut body = body;
+    // A client that waits for a refusal before it sends anything gets it before anything is read.
+    let at_once = throttle.is_none() && !parts.headers.contains_key(header::EXPECT);
+    let first = if at_once { next_piece(&mut body).await } else { Ok(None) };
+    let whole = at_once && (body.is_end_stream() || first.is_err() || matches!(&first, Ok(None)));
+    // A small body takes one trip to a thread that may block.
+    let (begun, path) = blocking(move || {
+        let allowed = admitted.find()?;
         let path = allowed.resolve(asked.path.as_deref().unwrap_or_default())?;
         let (tree, owner) = (&allowed.guest.stand().tree, Owner::from(&allowed.user));
         let landing =
             if allowed.guest.config.habits.keeps_replaced { Landing::Through } else { Landing::Over };
-        let receiving = Receiving::begin(tree, &path, owner, (false, landing), allowance, disk)
+        let mut receiving = Receiving::begin(tree, &path, owner, (false, landing), allowance, disk)
             .map_err(|refusal| unfinished(&path, refusal))?;
-        Ok((receiving, path))
+        let first = first?.unwrap_or_default();
+        if receiving.upload().is_through() {
+            return Ok((Some((receiving, first)), path));
+        }
+        receiving.write(&first)?;
+        if whole {
+            receiving.finish()?;
+            return Ok((None, path));
+        }
+        Ok((Some((receiving, Bytes::new())), path))
     })
     .await?;
-    let mut pieces = body.into_data_stream();
-    while let Some(piece) = within(pieces.next()).await? {
-        let piece = piece.map_err(|error| unread(&error))?;
+    let Some((receiving, first)) = begun else { return Ok(Placed::at(path)) };
+    let mut receiving = caller.write(receiving, first).await?;
+    while let Some(piece) = next_piece(&mut body).await? {
         if let Some(throttle) = &mut throttle {
             throttle.pass(piece.len()).await;
         }
@@ -63,6 +82,16 @@ async fn receive(guest: Arc<Guest>, asked: Asked, parts: &Parts, body: Body) -> 
     }
     caller.finish(receiving).await?;
     Ok(Placed::at(path))
+}
+
+async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, Refusal> {
+    loop {
+        let Some(frame) = within(body.frame()).await? else { return Ok(None) };
+        // Trailers say nothing about the content.
+        if let Ok(data) = frame.map_err(|error| unread(&error))?.into_data() {
+            return Ok(Some(data));
+        }
+    }
 }
 
 fn unread(error: &axum::Error) -> Refusal {
