@@ -2,12 +2,14 @@
 //! it.
 
 use std::os::fd::RawFd;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -175,24 +177,39 @@ async fn serve<T, S>(
     });
     let transport = Patient::new(Faulty::new(transport, Arc::clone(conn), plan), LONGEST_STALL);
     let mut served = pin!(builder.serve_connection(TokioIo::new(transport), service));
-    let mut first_call = pin!(tokio::time::timeout(HEAD_DEADLINE, begun.notified()));
-    let mut away = pin!(conn.away());
-    let (mut waiting, mut staying) = (true, true);
+    let signals = FuturesUnordered::<Pin<Box<dyn Future<Output = Signal> + Send + '_>>>::new();
+    signals.push(Box::pin(async {
+        conn.over().await;
+        Signal::Over
+    }));
+    signals.push(Box::pin(async {
+        lost.cancelled().await;
+        Signal::Lost
+    }));
+    signals.push(Box::pin(async {
+        conn.away().await;
+        Signal::Away
+    }));
+    signals.push(Box::pin(async {
+        stop.cancelled().await;
+        Signal::Stop
+    }));
+    signals.push(Box::pin(async {
+        let begun = tokio::time::timeout(HEAD_DEADLINE, begun.notified()).await;
+        begun.map_or(Signal::Silent, |()| Signal::Begun)
+    }));
+    let mut signals = pin!(signals);
     loop {
         tokio::select! {
             biased;
-            () = conn.over() => return,
-            () = lost.cancelled() => return conn.reset(),
-            ended = served.as_mut() => return report(ended),
-            call = first_call.as_mut(), if waiting => match call {
-                Ok(()) => waiting = false,
-                Err(_) => return,
+            signal = signals.select_next_some() => match signal {
+                Signal::Over | Signal::Silent => return,
+                Signal::Lost => return conn.reset(),
+                Signal::Begun => {}
+                Signal::Away => served.as_mut().graceful_shutdown(),
+                Signal::Stop => break,
             },
-            () = away.as_mut(), if staying => {
-                staying = false;
-                served.as_mut().graceful_shutdown();
-            }
-            () = stop.cancelled() => break,
+            ended = served.as_mut() => return report(ended),
         }
     }
     conn.ended_by("stopped");
@@ -201,6 +218,23 @@ async fn serve<T, S>(
         () = conn.over() => {}
         ended = tokio::time::timeout(GRACE, served) => if let Ok(ended) = ended { report(ended) },
     }
+}
+
+/// What a connection is told from outside. All of it waits in one set, which asks only those that were woken: each costs
+/// a lock that all connections share, and nothing is ever told on most turns.
+enum Signal {
+    /// It is to be dropped.
+    Over,
+    /// It is to be reset, with all others.
+    Lost,
+    /// It takes no further call.
+    Away,
+    /// The server stops.
+    Stop,
+    /// Its first call has begun.
+    Begun,
+    /// No call has begun in time.
+    Silent,
 }
 
 fn builder(conn: &Conn, plan: &[ChosenConnection]) -> Builder<TokioExecutor> {
