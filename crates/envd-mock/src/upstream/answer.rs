@@ -39,7 +39,13 @@ impl Body for Answer {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        let this = &mut *self;
+        let mut frame = Pin::new(&mut this.inner).poll_frame(cx);
+        if let Some(conn) = this.conn.as_mut().filter(|_| frame.is_pending()) {
+            conn.drive(cx);
+            frame = Pin::new(&mut this.inner).poll_frame(cx);
+        }
+        let frame = ready!(frame);
         if frame.is_none() {
             self.release();
         }

@@ -2,7 +2,9 @@
 //! used again by the next one, and gone with the client's.
 
 use std::io;
+use std::pin::{Pin, pin};
 use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -41,11 +43,43 @@ pub(super) struct Line {
     http2: tokio::sync::Mutex<Option<Http2>>,
 }
 
-/// A connection of HTTP/1.1; dropping it closes it, whatever is going on.
+/// A connection of HTTP/1.1; dropping it closes it, whatever is going on. Whoever waits for something of it drives it: a
+/// task of its own would mean two more turns of the scheduler for each call.
 #[derive(Debug)]
 pub(super) struct Http1 {
     sender: http1::SendRequest<Body>,
-    _task: AbortOnDropHandle<()>,
+    driver: Driver,
+}
+
+/// What makes a connection go on; nothing once it has ended.
+#[derive(Debug)]
+struct Driver(Option<Pin<Box<http1::Connection<TokioIo<TcpStream>, Body>>>>);
+
+impl Driver {
+    /// Goes on as far as is possible now.
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        if let Some(connection) = &mut self.0
+            && let Poll::Ready(ended) = connection.as_mut().poll(cx)
+        {
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection to the upstream ended early");
+            }
+            self.0 = None;
+        }
+    }
+
+    /// Waits for something that comes of going on.
+    async fn until<T>(&mut self, wanted: impl Future<Output = T>) -> T {
+        let mut wanted = pin!(wanted);
+        std::future::poll_fn(|cx| match wanted.as_mut().poll(cx) {
+            Poll::Pending => {
+                self.poll(cx);
+                wanted.as_mut().poll(cx)
+            }
+            ready => ready,
+        })
+        .await
+    }
 }
 
 /// A connection of HTTP/2.
@@ -63,7 +97,7 @@ impl Line {
         mut request: Request<Body>,
     ) -> Result<(Response<Incoming>, Http1), NoAnswer> {
         if let Some(mut free) = self.take_free().await {
-            match free.sender.try_send_request(request).await {
+            match free.driver.until(free.sender.try_send_request(request)).await {
                 Ok(response) => return Ok((response, free)),
                 // Closed by the upstream before anything was sent: a new one will do.
                 Err(mut error) => match error.take_message() {
@@ -73,13 +107,14 @@ impl Line {
             }
         }
         let mut fresh = Http1::open(target).await?;
-        let response = fresh.sender.send_request(request).await.map_err(NoAnswer::Call)?;
-        Ok((response, fresh))
+        let response = fresh.driver.until(fresh.sender.send_request(request)).await;
+        Ok((response.map_err(NoAnswer::Call)?, fresh))
     }
 
     async fn take_free(&self) -> Option<Http1> {
         let mut free = self.http1.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let ready = tokio::time::timeout(LONGEST_RECOVERY, free.sender.ready()).await;
+        // Also finds out whether the upstream has closed it meanwhile.
+        let ready = tokio::time::timeout(LONGEST_RECOVERY, free.driver.until(free.sender.ready())).await;
         matches!(ready, Ok(Ok(()))).then_some(free)
     }
 
@@ -121,7 +156,12 @@ impl Http1 {
     async fn open(target: &Target) -> Result<Self, NoAnswer> {
         let io = connect(target).await?;
         let (sender, connection) = http1::handshake(io).await.map_err(NoAnswer::Call)?;
-        Ok(Self { sender, _task: watched(connection) })
+        Ok(Self { sender, driver: Driver(Some(Box::pin(connection))) })
+    }
+
+    /// Lets the connection go on; whoever waits for a body of it does this.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
+        self.driver.poll(cx);
     }
 }
 

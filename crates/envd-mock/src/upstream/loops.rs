@@ -55,30 +55,35 @@ fn is_here(ip: IpAddr) -> bool {
 
 /// The name that one proxy has in Via headers.
 #[derive(Debug, Clone)]
-pub(super) struct Pseudonym(String);
+pub(super) struct Pseudonym {
+    name: String,
+    /// What is written behind others, by the protocol that a request came by: HTTP/1.0, HTTP/1.1, HTTP/2.
+    hops: [HeaderValue; 3],
+}
 
 impl Pseudonym {
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self(format!("envd-mock-{:016x}", crate::random::word()?)))
+        let name = format!("envd-mock-{:016x}", crate::random::word()?);
+        let hop =
+            |protocol: &str| HeaderValue::try_from(format!("{protocol} {name}")).map_err(io::Error::other);
+        Ok(Self { hops: [hop("1.0")?, hop("1.1")?, hop("2")?], name })
     }
 
     /// Whether a request has passed here before.
     pub(super) fn is_in(&self, headers: &HeaderMap) -> bool {
         let values = headers.get_all(VIA).iter().filter_map(|value| value.to_str().ok());
         let mut hops = values.flat_map(|value| value.split(','));
-        hops.any(|hop| hop.split_whitespace().nth(1) == Some(&self.0))
+        hops.any(|hop| hop.split_whitespace().nth(1) == Some(&self.name))
     }
 
     /// Writes that a request passes here, behind those that it passed before.
     pub(super) fn sign(&self, headers: &mut HeaderMap, received: Version) {
-        let protocol = match received {
-            Version::HTTP_2 => "2",
-            Version::HTTP_10 => "1.0",
-            _ => "1.1",
+        let hop = match received {
+            Version::HTTP_10 => &self.hops[0],
+            Version::HTTP_2 => &self.hops[2],
+            _ => &self.hops[1],
         };
-        if let Ok(hop) = HeaderValue::try_from(format!("{protocol} {}", self.0)) {
-            headers.append(VIA, hop);
-        }
+        headers.append(VIA, hop.clone());
     }
 }
 
@@ -119,6 +124,6 @@ mod tests {
         own.sign(&mut headers, Version::HTTP_2);
         assert!(other.is_in(&headers) && own.is_in(&headers));
         let last = headers.get_all(VIA).iter().next_back().unwrap();
-        assert_eq!(last, &format!("2 {}", own.0));
+        assert_eq!(last, &format!("2 {}", own.name));
     }
 }
