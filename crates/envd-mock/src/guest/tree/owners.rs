@@ -25,6 +25,11 @@ pub(crate) struct Owner {
 
 impl Owner {
     pub(crate) const ROOT: Self = Self { uid: 0, gid: 0 };
+
+    /// To chown(2), these ids mean "leave it as it is".
+    fn is_none(self) -> bool {
+        self.uid == u32::MAX || self.gid == u32::MAX
+    }
 }
 
 impl From<&User> for Owner {
@@ -84,8 +89,7 @@ impl Tree {
 
     /// Makes `owner` the owner of what `fd` stands for, in the record where it cannot be real.
     pub(super) fn give(&self, fd: BorrowedFd<'_>, owner: Owner) -> io::Result<()> {
-        if owner.uid == u32::MAX || owner.gid == u32::MAX {
-            // To chown(2), "leave it as it is".
+        if owner.is_none() {
             return Err(Errno::INVAL.into());
         }
         let meta = meta_of(fd)?;
@@ -107,7 +111,8 @@ impl Tree {
     /// As [`Tree::give`], for what was made this moment: without a record nothing needs to be looked up where the kernel
     /// does as it is told.
     pub(super) fn give_new(&self, fd: BorrowedFd<'_>, owner: Owner) -> io::Result<()> {
-        if self.owners.lock().owners.is_empty()
+        if !owner.is_none()
+            && self.owners.lock().owners.is_empty()
             && let (Some(uid), Some(gid)) =
                 (self.ids().to_host_uid(owner.uid), self.ids().to_host_gid(owner.gid))
             && system::chown(fd, Uid::from_raw(uid), Gid::from_raw(gid)).is_ok()
