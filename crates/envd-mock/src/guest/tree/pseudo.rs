@@ -28,15 +28,15 @@ const PROC_ROOT: u64 = 1;
 const OTHERS_SEARCH: u32 = 0o001;
 
 impl Tree {
-    /// What may be read of `found`: itself, or the same file found anew where everyone may read it.
+    /// Whether `found` may be read: itself (`None`), or the same file, opened again where everyone may read it.
     ///
     /// # Errors
     /// EACCES for everything else that the kernel makes up, however its path led there.
-    pub(super) fn admit_reading(&self, found: OwnedFd) -> io::Result<OwnedFd> {
-        if !is_pseudo(&found)? {
-            return Ok(found);
+    pub(super) fn admit_reading(&self, found: &OwnedFd) -> io::Result<Option<OwnedFd>> {
+        if !is_pseudo(found)? {
+            return Ok(None);
         }
-        let meta = meta_of(&found)?;
+        let meta = meta_of(found)?;
         for name in OPEN {
             let path = [b"/proc/", name.as_bytes()].concat();
             let open = self.open_with(&path, LOOK | OFlags::NOFOLLOW, Resolve::InRootPlain);
@@ -44,7 +44,7 @@ impl Tree {
                 && is_pseudo(&open)?
                 && is_same(&meta_of(&open)?, &meta)
             {
-                return Ok(open);
+                return Ok(Some(open));
             }
         }
         Err(Errno::ACCESS.into())

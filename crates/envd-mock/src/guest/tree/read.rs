@@ -51,8 +51,8 @@ impl Tree {
             FileType::Directory => return Err(ReadError::Directory),
             _ => return Err(ReadError::NotRegular),
         }
-        let found = self.admit_reading(found).map_err(ReadError::Open)?;
-        let file = match reopen(found.as_fd(), OFlags::RDONLY) {
+        let again = self.admit_reading(found).map_err(ReadError::Open)?;
+        let file = match reopen(again.as_ref().unwrap_or(found).as_fd(), OFlags::RDONLY) {
             Err(Errno::ACCESS) => self.read_as_root(path, meta),
             other => other.map(File::from).map_err(io::Error::from),
         };
