@@ -373,11 +373,11 @@ async fn a_user_that_a_command_has_just_added_or_changed_is_known_as_it_is() {
 /// Against a refusal that waits for a body: who expects `100 Continue` sends none before it.
 #[tokio::test]
 async fn who_waits_to_be_told_to_go_on_is_refused_before_that() {
-    let mock = MockEnvd::start().await.unwrap();
-    for (line, kind) in [
-        ("POST /files?path=/tmp/a&username=nobody-here", FORM),
-        ("PUT /files?path=/tmp/a&username=nobody-here", "x/y"),
+    for (generation, line, kind) in [
+        (Generation::Two, "POST /files?path=/tmp/a&username=nobody-here", FORM),
+        (Generation::Three, "PUT /files?path=/tmp/a&username=nobody-here", "x/y"),
     ] {
+        let mock = MockEnvd::builder().generation(generation).start().await.unwrap();
         let ask =
             ask(line).with("content-type", kind).with("expect", "100-continue").with("content-length", "9");
         let mut wire = Wire::open(mock.addr()).await;

@@ -17,7 +17,7 @@ use super::asked::{Admitted, Asked, blocking};
 use super::auth::Operation;
 use super::receive::{Allowance, Receiving};
 use super::settle::Caller;
-use super::upload::{Placed, within};
+use super::upload::{Placed, soon, within};
 use crate::guest::Guest;
 use crate::guest::tree::{Landing, Owner};
 use crate::routes::afflicted::Afflicted;
@@ -49,8 +49,12 @@ async fn receive(guest: Arc<Guest>, asked: Asked, parts: &Parts, body: Body) -> 
     let mut body = body;
     // A client that waits for a refusal before it sends anything gets it before anything is read.
     let at_once = throttle.is_none() && !parts.headers.contains_key(header::EXPECT);
-    let first = if at_once { next_piece(&mut body).await } else { Ok(None) };
-    let whole = at_once && (body.is_end_stream() || first.is_err() || matches!(&first, Ok(None)));
+    let first = if at_once { soon(next_piece(&mut body)).await } else { None };
+    let whole = match &first {
+        None => false,
+        Some(Ok(Some(_))) => body.is_end_stream(),
+        Some(Ok(None) | Err(_)) => true,
+    };
     // A small body takes one trip to a thread that may block.
     let (begun, path) = blocking(move || {
         let allowed = admitted.find()?;
@@ -60,7 +64,7 @@ async fn receive(guest: Arc<Guest>, asked: Asked, parts: &Parts, body: Body) -> 
             if allowed.guest.config.habits.keeps_replaced { Landing::Through } else { Landing::Over };
         let mut receiving = Receiving::begin(tree, &path, owner, (false, landing), allowance, disk)
             .map_err(|refusal| unfinished(&path, refusal))?;
-        let first = first?.unwrap_or_default();
+        let first = first.transpose()?.flatten().unwrap_or_default();
         if receiving.upload().is_through() {
             return Ok((Some((receiving, first)), path));
         }

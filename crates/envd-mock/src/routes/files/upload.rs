@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use futures::FutureExt as _;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use multer::{Field, Multipart};
 use serde::Serialize;
@@ -148,7 +148,7 @@ struct Receipt {
 impl Receipt {
     async fn take(&mut self, mut form: Multipart<'static>) -> Result<(), Refusal> {
         let mut last = None;
-        while let Some(mut field) = self.next_field(&mut form).await? {
+        while let Some(mut field) = self.next_part(&mut form).await? {
             self.place(last.take()).await?;
             self.progress.made();
             if field.name() != Some("file") {
@@ -158,6 +158,15 @@ impl Receipt {
             last = Some(self.fetch(&mut field).await?);
         }
         self.place(last).await
+    }
+
+    /// The next part. A client that has not sent its head yet hears first whether it may upload at all.
+    async fn next_part(&mut self, form: &mut Multipart<'static>) -> Result<Option<Field<'static>>, Refusal> {
+        if let Some(next) = soon(self.next_field(form)).await {
+            return next;
+        }
+        self.who.find().await?;
+        self.next_field(form).await
     }
 
     async fn next_field(&self, form: &mut Multipart<'static>) -> Result<Option<Field<'static>>, Refusal> {
@@ -192,19 +201,16 @@ impl Receipt {
     async fn fetch(&mut self, field: &mut Field<'static>) -> Result<Fetched, Refusal> {
         let (named, mut seen) = (self.path_of(field), Vec::new());
         if self.disk.is_none() {
-            let mut next = self.next_piece(field).await?;
-            while let Some(piece) = next {
-                seen.extend_from_slice(&piece);
-                if seen.len() > SMALL {
-                    return self.fetch_long(field, named, seen).await;
+            while seen.len() <= SMALL {
+                match soon(field.chunk()).await {
+                    None => break,
+                    Some(piece) => match piece.map_err(|error| broken(&error))? {
+                        None => return Ok(Fetched::Small(named, seen)),
+                        Some(piece) => seen.extend_from_slice(&piece),
+                    },
                 }
-                next = match field.chunk().now_or_never() {
-                    None => return self.fetch_long(field, named, seen).await,
-                    Some(piece) => piece.map_err(|error| broken(&error))?,
-                };
                 self.progress.made();
             }
-            return Ok(Fetched::Small(named, seen));
         }
         self.fetch_long(field, named, seen).await
     }
@@ -311,6 +317,20 @@ impl Placed {
             Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         Self { path, name, r#type: "file" }
     }
+}
+
+/// What `wait` comes to, if what the client has sent by now is enough for that. The connection hands a body over only
+/// while its call is not being polled.
+pub(super) async fn soon<T>(wait: impl Future<Output = T>) -> Option<T> {
+    const TURNS: usize = 3;
+    let mut wait = std::pin::pin!(wait);
+    for _ in 0..TURNS {
+        if let Poll::Ready(outcome) = futures::poll!(&mut wait) {
+            return Some(outcome);
+        }
+        tokio::task::yield_now().await;
+    }
+    None
 }
 
 pub(super) async fn within<T>(wait: impl Future<Output = T>) -> Result<T, Refusal> {
