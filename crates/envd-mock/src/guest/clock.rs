@@ -21,6 +21,8 @@ pub(crate) struct Clock {
 #[derive(Debug, Clone, Copy)]
 struct Step {
     since: i128,
+    /// The host's time at the step; file times are up to a tick behind it.
+    at: i128,
     ahead: i128,
 }
 
@@ -38,12 +40,13 @@ impl Clock {
 
     /// Sets the guest's time; it goes on from there.
     pub(crate) fn step_to(&self, time: SystemTime) {
-        let ahead = nanos_of(time) - nanos_of(SystemTime::now());
+        let at = nanos_of(SystemTime::now());
+        let ahead = nanos_of(time) - at;
         let mut steps = self.steps();
         if steps.len() == STEPS {
             steps.remove(0);
         }
-        steps.push(Step { since: nanos_of(file_time()), ahead });
+        steps.push(Step { since: nanos_of(file_time()), at, ahead });
     }
 
     /// What the guest's clock showed when the kernel gave a file this time, in seconds and nanoseconds. The kernel gives
@@ -55,7 +58,7 @@ impl Clock {
         let Some(step) = step.filter(|_| time <= nanos_of(SystemTime::now())) else {
             return (seconds, nanos);
         };
-        let shown = (time + step.ahead).clamp(0, LAST_SECOND * NANOS);
+        let shown = (time.max(step.at) + step.ahead).clamp(0, LAST_SECOND * NANOS);
         let whole = i64::try_from(shown / NANOS).unwrap_or(seconds);
         (whole, u32::try_from(shown % NANOS).unwrap_or(nanos))
     }
