@@ -44,7 +44,7 @@ enum Place {
 }
 
 /// So much of what was seen is shown.
-const SHOWN: usize = 160;
+const SHOWN: usize = 400;
 
 impl ScriptError {
     /// Line and column, both counted from 1, in characters; none for what came as JSON or was built.

@@ -82,7 +82,7 @@ async fn what_is_declared_wrongly_is_reported() {
 #[tokio::test]
 async fn a_fault_that_does_nothing_is_reported() {
     let status = row("POST /init: status 503 body=later header.retry-after=1");
-    let idle = Row { rules: "GET /nowhere: status 503", ..status };
+    let idle = Row { rules: "POST /init header.x-absent=1: status 503", ..status };
     let seen = findings(idle).await;
     let expected = ["armed: status", "armed: header", "armed: header", "armed: body", "journal: the run"];
     assert_eq!(seen, expected);

@@ -27,8 +27,8 @@ const DEAD: [(&str, usize, &str); 17] = [
     ("GET /files down[2]: reset", 12, "has no envelopes"),
     ("GET /files: stop-reading", 13, "has no request body"),
     ("POST /files up[2]: reset", 13, "has no envelopes"),
-    ("process.Process/List tag=build: hang", 22, "names no process"),
-    ("filesystem.Filesystem/RemoveWatcher path=/tmp/**: hang", 37, "names no path"),
+    ("process.Process/List tag=build: hang", 26, "names no process"),
+    ("filesystem.Filesystem/RemoveWatcher path=/tmp/**: hang", 42, "names no path"),
     ("GET /files: disk-full", 13, "(did you mean \"POST /files\"?)"),
     ("GET /health #2 every=3: hang", 14, "multiple of every"),
 ];

@@ -95,8 +95,22 @@ impl Drop for Running {
     }
 }
 
+/// Starts a program that was written a moment ago: a process that another test has just forked may still hold it open.
+async fn start(command: &mut Command) -> Running {
+    let deadline = tokio::time::Instant::now() + crate::bare::PATIENCE;
+    loop {
+        match command.spawn() {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                assert!(tokio::time::Instant::now() < deadline, "{error}");
+                tokio::task::yield_now().await;
+            }
+            started => return Running(started.unwrap()),
+        }
+    }
+}
+
 async fn serves(mut command: Command) {
-    let mut running = Running(command.spawn().unwrap());
+    let mut running = start(&mut command).await;
     let mut line = String::new();
     BufReader::new(running.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let field =
