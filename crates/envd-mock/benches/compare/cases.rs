@@ -49,7 +49,7 @@ impl Case {
     pub(crate) fn run(self, settings: Settings) {
         match self {
             Self::Health => {
-                calls("GET /health, 16 connections", true, 16, &Request::get("/health"), settings)
+                calls("GET /health, 16 connections", true, 16, &Request::get("/health"), settings);
             }
             Self::List => {
                 let list = Request::post("/process.Process/List", "application/json", b"{}");
@@ -142,9 +142,11 @@ fn interleaved(subjects: usize, rounds: usize, mut one: impl FnMut(usize)) {
     }
 }
 
+type Launch = Box<dyn Fn() -> Command>;
+
 /// From the start of a program to its first answer.
 fn starts(settings: Settings) {
-    let mut subjects: Vec<(&str, Box<dyn Fn() -> Command>)> = vec![("bare axum", Box::new(program::bare))];
+    let mut subjects: Vec<(&str, Launch)> = vec![("bare axum", Box::new(program::bare))];
     for (name, binary) in builds() {
         let programs_only =
             if name == "envd-mock" { "envd-mock, programs only" } else { "baseline, programs only" };

@@ -41,7 +41,7 @@ impl Drop for Program {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         let deadline = Instant::now() + PATIENCE;
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(2));
+            pause(2);
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -102,6 +102,12 @@ pub(crate) fn toxiproxy(upstream: SocketAddr) -> Option<Program> {
     Some(program)
 }
 
+/// Between two looks at another process, which tells nobody when it is ready or gone.
+#[expect(clippy::disallowed_methods, reason = "a benchmark may poll, and has a deadline for it")]
+fn pause(millis: u64) {
+    std::thread::sleep(Duration::from_millis(millis));
+}
+
 fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port")
 }
@@ -114,7 +120,7 @@ fn connect(address: SocketAddr) -> TcpStream {
             Ok(socket) => return socket,
             Err(error) => assert!(Instant::now() < deadline, "{address} does not listen: {error}"),
         }
-        std::thread::sleep(Duration::from_millis(5));
+        pause(5);
     }
 }
 

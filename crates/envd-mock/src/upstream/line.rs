@@ -51,9 +51,11 @@ pub(super) struct Http1 {
     driver: Driver,
 }
 
+type Connection = http1::Connection<TokioIo<TcpStream>, Body>;
+
 /// What makes a connection go on; nothing once it has ended.
 #[derive(Debug)]
-struct Driver(Option<Pin<Box<http1::Connection<TokioIo<TcpStream>, Body>>>>);
+struct Driver(Option<Pin<Box<Connection>>>);
 
 impl Driver {
     /// Goes on as far as is possible now.

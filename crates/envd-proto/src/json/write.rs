@@ -2,6 +2,7 @@
 //! what envd's messages consist of; whatever else it meets it leaves to the reflective writer, which decides what is
 //! right: both must write the same text.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -128,20 +129,20 @@ impl Tables {
     }
 
     fn number(&self, form: &Form, number: u64, out: &mut Vec<u8>) -> Option<()> {
-        let written = match form {
-            Form::Bool => return Some(out.extend_from_slice(if number == 0 { b"false" } else { b"true" })),
+        let written: Cow<'_, [u8]> = match form {
+            Form::Bool => Cow::Borrowed(if number == 0 { b"false" } else { b"true" }),
             // The kinds of 32 bits take the lower half of a number.
-            Form::Int32 => (number as i32).to_string(),
-            Form::Uint32 => (number as u32).to_string(),
-            Form::Int64 => format!("\"{}\"", number as i64),
-            Form::Uint64 => format!("\"{number}\""),
+            Form::Int32 => digits((number as i32).to_string()),
+            Form::Uint32 => digits((number as u32).to_string()),
+            Form::Int64 => digits(format!("\"{}\"", number as i64)),
+            Form::Uint64 => digits(format!("\"{number}\"")),
             Form::Enum(names) => match names.get(&(number as i32)) {
-                Some(name) => return Some(out.extend_from_slice(name)),
-                None => (number as i32).to_string(),
+                Some(name) => Cow::Borrowed(name),
+                None => digits((number as i32).to_string()),
             },
             _ => return None,
         };
-        out.extend_from_slice(written.as_bytes());
+        out.extend_from_slice(&written);
         Some(())
     }
 
@@ -221,6 +222,10 @@ fn delimited<'b>(wire: WireType, bytes: &mut &'b [u8]) -> Option<&'b [u8]> {
 
 fn text(content: &[u8], out: &mut Vec<u8>) -> Option<()> {
     serde_json::to_writer(out, std::str::from_utf8(content).ok()?).ok()
+}
+
+fn digits(text: String) -> Cow<'static, [u8]> {
+    Cow::Owned(text.into_bytes())
 }
 
 fn base64(content: &[u8], out: &mut Vec<u8>) {

@@ -39,7 +39,7 @@ impl Allowance {
 
 /// A part that is being received; dropped before `finish`, it was never there.
 pub(super) enum Receiving {
-    Plain(Sink),
+    Plain(Box<Sink>),
     Gzip(Box<MultiGzDecoder<Sink>>),
 }
 
@@ -67,7 +67,7 @@ impl Receiving {
         }
         let upload = Upload::begin(tree, path, owner, landing)?;
         let sink = Sink { upload, disk, allowance, refusal: None };
-        Ok(if gzip { Self::Gzip(Box::new(MultiGzDecoder::new(sink))) } else { Self::Plain(sink) })
+        Ok(if gzip { Self::Gzip(Box::new(MultiGzDecoder::new(sink))) } else { Self::Plain(Box::new(sink)) })
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
@@ -100,7 +100,7 @@ impl Receiving {
 
     /// Says that nothing follows.
     pub(super) fn end(self) -> Result<Self, Refusal> {
-        Ok(Self::Plain(self.ended()?))
+        Ok(Self::Plain(Box::new(self.ended()?)))
     }
 
     /// Puts the part in place and gives back what is left of the allowance.
@@ -112,7 +112,7 @@ impl Receiving {
 
     fn ended(self) -> Result<Sink, Refusal> {
         match self {
-            Self::Plain(sink) => Ok(sink),
+            Self::Plain(sink) => Ok(*sink),
             Self::Gzip(mut decoder) => {
                 decoder.try_finish().map_err(|error| decoding(decoder.get_mut().refusal.take(), &error))?;
                 (*decoder).finish().map_err(|error| decoding(None, &error))
