@@ -125,7 +125,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     fault(
         "http2/allow-lost",
         "over HTTP/2 a 405 does not tell the methods",
-        "PUT /health header.x-over=http2: header-remove allow",
+        "/health header.x-over=http2: header-remove allow",
     ),
     Mutant {
         id: "http2/one-breaks-all",
