@@ -162,12 +162,12 @@ impl Case {
         Self { id, source, reqs, ..self }
     }
 
-    /// The same at level should.
+    /// The same case with a requirement at the level `should`.
     pub(crate) const fn should(self) -> Self {
         Self { level: Level::Should, ..self }
     }
 
-    /// The same at level may.
+    /// The same case with a requirement at the level `may`.
     pub(crate) const fn may(self) -> Self {
         Self { level: Level::May, ..self }
     }

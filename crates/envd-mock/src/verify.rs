@@ -151,7 +151,7 @@ struct Track {
     first: Vec<Named>,
     /// The first that are too many.
     extra: Vec<Named>,
-    /// Calls that nearly do, the nearest first, each with how far it is from that.
+    /// Calls that almost match, nearest first, each with how nearly it matches.
     nearest: Vec<(f64, Miss)>,
 }
 
